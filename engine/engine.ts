@@ -1,0 +1,121 @@
+import type { FileScanTask } from '../iceberg/scan/scan-plan.js'
+import type { DataFile } from '../iceberg/spec/data-file.js'
+import type { PartitionSpec } from '../iceberg/spec/partition-spec.js'
+import type { Schema } from '../iceberg/spec/type.js'
+
+/** A named input of a query. `name` is how SQL says it and may hold one dot: `quantum_features.vqe_results`. */
+export type Relation =
+  /** Rows of an Iceberg scan, by field id, deletes applied. Columns that a file lacks are null. */
+  | {
+      readonly kind: 'scan'
+      readonly name: string
+      readonly schema: Schema
+      readonly tasks: readonly FileScanTask[]
+    }
+  /**
+   * Newline JSON objects (gzip by suffix): each line has the columns of `envelope` and a `payload` string, the document's
+   * own JSON text, read with `schema`. The relation has the document's top-level fields under their names and the
+   * envelope's columns with an underscore before them (`_record_id`, `_offset`).
+   */
+  | {
+      readonly kind: 'raw'
+      readonly name: string
+      readonly schema: Schema
+      readonly envelope: Schema
+      readonly objects: readonly RawObject[]
+    }
+  /** Rows already in memory; values as `Row` says. */
+  | { readonly kind: 'rows'; readonly name: string; readonly schema: Schema; readonly rows: readonly Row[] }
+  /** A SELECT over the other relations, computed once and kept for the session. */
+  | { readonly kind: 'query'; readonly name: string; readonly sql: string }
+
+export interface RawObject {
+  readonly location: string
+  /** Envelope offsets to keep, first inclusive, end exclusive. */
+  readonly first: number
+  readonly end: number
+}
+
+/**
+ * A row in JavaScript: null, boolean, number (int, float, double), bigint (long), string (string, uuid), Date-free:
+ * timestamps are bigint µs and dates are days since 1970; lists are arrays, structs are objects, binary is Uint8Array.
+ */
+export type RowValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly RowValue[]
+  | { readonly [key: string]: RowValue }
+export type Row = Readonly<Record<string, RowValue>>
+
+/** Where the result of a query becomes data files of a table. */
+export interface WriteTarget {
+  readonly schema: Schema
+  readonly spec: PartitionSpec
+  /** `<table location>/data`; file names are unique. */
+  readonly dataLocation: string
+  /** Columns that order the rows totally (the table's key): the same rows come out in the same order, whatever the threads. */
+  readonly orderBy: readonly string[]
+  /** Default 512 MiB. */
+  readonly targetFileSizeBytes?: number
+}
+
+export interface WrittenFiles {
+  readonly files: readonly DataFile[]
+  readonly rows: number
+}
+
+export interface QueryResult {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly rows: readonly Row[]
+}
+
+/**
+ * One unit of SQL work with its own relations: open it, add relations, run, close. Not shared between activities.
+ * Every session runs in UTC with a deterministic insertion order. Errors: EngineError.
+ */
+export interface EngineSession {
+  addRelation(relation: Relation): Promise<void>
+  /** Runs a SELECT. `limit` bounds the rows returned (default 10,000); more is an error of kind `too-many-rows`. */
+  query(sql: string, options?: { readonly limit?: number }): Promise<QueryResult>
+  /** Runs a SELECT and writes its rows as durable data files with field ids, metrics and partitions. */
+  write(sql: string, target: WriteTarget): Promise<WrittenFiles>
+  close(): Promise<void>
+}
+
+export interface Engine {
+  openSession(options?: EngineSessionOptions): Promise<EngineSession>
+}
+
+export interface EngineSessionOptions {
+  /** Default: the number of cores. Results are equal at any number. */
+  readonly threads?: number
+  /** Default 60 % of memory over all sessions; larger work spills to `tempDirectory`. */
+  readonly memoryLimitBytes?: number
+  readonly signal?: AbortSignal
+}
+
+export type EngineErrorKind =
+  'sql-invalid' | 'data-invalid' | 'too-many-rows' | 'unsupported' | 'io' | 'cancelled'
+
+/** Errors of the data plane. `message` holds the engine's own words; `context.sql` the statement. */
+export class EngineError extends Error {
+  readonly kind: EngineErrorKind
+  readonly retryable: boolean
+  readonly context: Readonly<Record<string, unknown>>
+
+  constructor(
+    kind: EngineErrorKind,
+    message: string,
+    options: { readonly context?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'EngineError'
+    this.kind = kind
+    this.retryable = kind === 'io'
+    this.context = options.context ?? {}
+  }
+}

@@ -1,0 +1,37 @@
+declare const snapshotIdBrand: unique symbol
+
+/** A 64-bit snapshot id. Ids are above 2^53, so it is a bigint inside and a decimal string outside. */
+export type SnapshotId = bigint & { readonly [snapshotIdBrand]: true }
+
+export type Operation = 'append' | 'replace' | 'overwrite' | 'delete'
+
+export type SnapshotSummary = Readonly<Record<string, string>> & { readonly operation: Operation }
+
+/** Iceberg spec, "Snapshots". */
+export interface Snapshot {
+  readonly 'snapshot-id': SnapshotId
+  readonly 'parent-snapshot-id'?: SnapshotId
+  readonly 'sequence-number': number
+  readonly 'timestamp-ms': number
+  readonly 'manifest-list'?: string
+  /** v1 only: manifests inlined instead of a manifest list. */
+  readonly manifests?: readonly string[]
+  readonly summary?: SnapshotSummary
+  readonly 'schema-id'?: number
+}
+
+/** Iceberg spec, "Snapshot References". */
+export interface SnapshotRef {
+  readonly 'snapshot-id': SnapshotId
+  readonly type: 'tag' | 'branch'
+  readonly 'max-ref-age-ms'?: number
+  readonly 'max-snapshot-age-ms'?: number
+  readonly 'min-snapshots-to-keep'?: number
+}
+
+/** The largest Long of the JVM: a ref that never expires sets it explicitly, since unset takes the table's default. */
+export const NEVER_EXPIRES_MS = 9223372036854775807n
+
+export function toSnapshotId(value: bigint | string | number): SnapshotId {
+  return BigInt(value) as SnapshotId
+}

@@ -1,0 +1,36 @@
+import type { PartitionSpec, SortOrder } from '../spec/partition-spec.js'
+import type { Snapshot, SnapshotId, SnapshotRef } from '../spec/snapshot.js'
+import type { Schema } from '../spec/type.js'
+
+/** The REST catalog's `TableUpdate`, with its own wire names. Ids of -1 mean "the one added last". */
+export type TableUpdate =
+  | { readonly action: 'assign-uuid'; readonly uuid: string }
+  | { readonly action: 'upgrade-format-version'; readonly 'format-version': 1 | 2 | 3 }
+  | { readonly action: 'add-schema'; readonly schema: Schema; readonly 'last-column-id'?: number }
+  | { readonly action: 'set-current-schema'; readonly 'schema-id': number }
+  | { readonly action: 'add-spec'; readonly spec: PartitionSpec }
+  | { readonly action: 'set-default-spec'; readonly 'spec-id': number }
+  | { readonly action: 'add-sort-order'; readonly 'sort-order': SortOrder }
+  | { readonly action: 'set-default-sort-order'; readonly 'sort-order-id': number }
+  | { readonly action: 'add-snapshot'; readonly snapshot: Snapshot }
+  | ({ readonly action: 'set-snapshot-ref'; readonly 'ref-name': string } & SnapshotRef)
+  | { readonly action: 'remove-snapshots'; readonly 'snapshot-ids': readonly SnapshotId[] }
+  | { readonly action: 'remove-snapshot-ref'; readonly 'ref-name': string }
+  | { readonly action: 'set-location'; readonly location: string }
+  | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
+  | { readonly action: 'remove-properties'; readonly removals: readonly string[] }
+
+/** The REST catalog's `TableRequirement`: what must hold of the table for a commit to be valid. */
+export type TableRequirement =
+  | { readonly type: 'assert-create' }
+  | { readonly type: 'assert-table-uuid'; readonly uuid: string }
+  | {
+      readonly type: 'assert-ref-snapshot-id'
+      readonly ref: string
+      readonly 'snapshot-id': SnapshotId | null
+    }
+  | { readonly type: 'assert-last-assigned-field-id'; readonly 'last-assigned-field-id': number }
+  | { readonly type: 'assert-current-schema-id'; readonly 'current-schema-id': number }
+  | { readonly type: 'assert-last-assigned-partition-id'; readonly 'last-assigned-partition-id': number }
+  | { readonly type: 'assert-default-spec-id'; readonly 'default-spec-id': number }
+  | { readonly type: 'assert-default-sort-order-id'; readonly 'default-sort-order-id': number }

@@ -1,0 +1,37 @@
+import type { Engine } from '../engine/engine.js'
+import type { Catalog } from '../iceberg/catalog/catalog.js'
+import type { Rewriter } from '../iceberg/maintain/rewriter.js'
+import type { SnapshotId } from '../iceberg/spec/snapshot.js'
+import type { Pipeline } from './pipeline.js'
+
+/** What the cores of lake/ and ml/ are handed by the composition root. Clock and ids come from here, nowhere else. */
+export interface LakeDeps {
+  readonly catalog: Catalog
+  readonly engine: Engine
+  readonly rewriter: Rewriter
+  /** Root location of raw objects, staging and tables, e.g. `file:///…/.firn/warehouse`. */
+  readonly warehouse: string
+  readonly pipelines: ReadonlyMap<string, Pipeline>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly newSnapshotId: () => SnapshotId
+  readonly newUuid: () => string
+  readonly settings: LakeSettings
+}
+
+export interface LakeSettings {
+  /** How long staged files of an unfinished batch are safe. Default 7 days. */
+  readonly stagingLeaseMs: number
+  /** Batch tags live this long; after `tagThinAfterMs` only the last of a day. Default 400 and 7 days. */
+  readonly tagRetentionMs: number
+  readonly tagThinAfterMs: number
+  /** Snapshots on main younger than this stay. Default 5 days (Iceberg's own). */
+  readonly snapshotMaxAgeMs: number
+  /** Files younger than this are never orphans. Default 3 days. */
+  readonly orphanMinAgeMs: number
+  /** Folder files younger than this wait: they may still be written. Default 0 for a folder named by hand. */
+  readonly settleMs: number
+}
+
+/** Long work calls it with a short text; activities turn it into heartbeats, the CLI into progress. */
+export type OnProgress = (message: string) => void

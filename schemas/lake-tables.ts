@@ -1,0 +1,81 @@
+import type { TableSchema } from './pipeline.js'
+
+/** Columns of the envelope that every landed record travels in; in a raw relation each has an underscore before it. */
+export const ENVELOPE_COLUMNS = {
+  record_id: 'string!',
+  topic: 'string!',
+  path: 'string',
+  partition: 'int!',
+  offset: 'long!',
+  key: 'string',
+  timestamp: 'timestamptz',
+} as const satisfies TableSchema
+
+/** `raw.<source>`: one row a landed record of a folder source, one row an object of a topic. Unpartitioned. */
+export const LEDGER_COLUMNS = {
+  row_number: 'long!',
+  path: 'string!',
+  incarnation: 'string!',
+  partition: 'int!',
+  first: 'long!',
+  next_offset: 'long!',
+  records: 'long!',
+  dead_letters: 'long!',
+  bytes: 'long!',
+  sha256: 'string!',
+  source_path: 'string',
+  source_size: 'long',
+  source_mtime_ms: 'long',
+  min_event_time: 'timestamptz',
+  max_event_time: 'timestamptz',
+  batch: 'string!',
+} as const satisfies TableSchema
+
+/** `raw.dead_letters`: records that break their source's contract. */
+export const DEAD_LETTER_COLUMNS = {
+  source: 'string!',
+  path: 'string',
+  partition: 'int!',
+  offset: 'long!',
+  key: 'string',
+  raw: 'binary!',
+  error_kind: 'string!',
+  message: 'string!',
+  document_path: 'string',
+  landed_at: 'timestamptz!',
+  batch: 'string!',
+} as const satisfies TableSchema
+
+/** `<namespace>.processing_metadata`: one row a batch, committed with its data. The durable marker. */
+export const AUDIT_COLUMNS = {
+  processing_batch_id: 'string!',
+  processing_name: 'string!',
+  processing_timestamp: 'timestamptz!',
+  processing_date: 'date!',
+  table_names: 'list<string>',
+  table_versions: 'list<string>',
+  record_counts: 'list<long>',
+  source_data_info: 'string',
+  snapshot_ids: 'list<long>',
+  input_from: 'long',
+  input_to: 'long',
+  duplicates: 'long',
+  definition_fingerprint: 'string',
+  workflow_id: 'string',
+  run_id: 'string',
+  status: 'string!',
+  reason: 'string',
+  started_at: 'timestamptz',
+  duration_ms: 'long',
+} as const satisfies TableSchema
+
+/** `audit.check_results`: one row a check a batch, committed with the batch. */
+export const CHECK_RESULT_COLUMNS = {
+  processing_batch_id: 'string!',
+  processing_name: 'string!',
+  check_name: 'string!',
+  severity: 'string!',
+  passed: 'boolean!',
+  failing_rows: 'long!',
+  sample: 'string',
+} as const satisfies TableSchema

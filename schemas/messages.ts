@@ -1,0 +1,248 @@
+import type { CheckResult, PublishResult, RunInfo } from './publish.js'
+
+/**
+ * What workflows and activities say to each other. Plain JSON, small: locations, ids and counts, never rows or file
+ * lists. 64-bit ids are decimal strings. Every workflow takes exactly one of these objects.
+ */
+
+// ---------------------------------------------------------------- landing
+export interface LandSourceInput {
+  readonly pipeline: string
+  /** Default: the pipeline's only source. */
+  readonly source?: string
+  /** Folder of JSON documents. Default: the configured landing root's folder of the source's topic. */
+  readonly from?: string
+  /** Batch id; default: the workflow's logical instant. */
+  readonly batch?: string
+}
+
+/** A range fixed before it is read; the list of files is at `planLocation`. */
+export interface LandingPlan {
+  readonly pipeline: string
+  readonly source: string
+  readonly batch: string
+  readonly from: string
+  readonly incarnation: string
+  readonly files: number
+  readonly bytes: number
+  /** First and one past the last assigned offset. */
+  readonly first: number
+  readonly end: number
+  /** Ledger row number that the first new row gets. */
+  readonly rowNumberFrom: number
+  /** Absent: nothing new. */
+  readonly planLocation?: string
+}
+
+/** Objects are written, nothing is visible; the ledger rows are at `stagedLocation`. */
+export interface FetchedLanding {
+  readonly stagedLocation: string
+  readonly objects: number
+  readonly records: number
+  readonly deadLetters: number
+  readonly bytes: number
+}
+
+export interface LandResult {
+  readonly source: string
+  readonly batch: string
+  readonly files: number
+  readonly objects: number
+  readonly records: number
+  readonly deadLetters: number
+  readonly bytes: number
+  /** Ledger rows up to here exist, exclusive. */
+  readonly rowNumberEnd: number
+  readonly ledgerSnapshotId: string | null
+}
+
+// ---------------------------------------------------------------- features
+export interface BuildFeaturesInput {
+  readonly pipeline: string
+  /** Batch id; default: the workflow's logical instant. */
+  readonly batch?: string
+  /** Skip the failed batch named here: its range is not built again. Recorded in the audit row. */
+  readonly skip?: string
+}
+
+export type BuildPlan =
+  | {
+      readonly kind: 'nothing-new'
+      readonly pipeline: string
+      readonly batch: string
+      readonly inputTo: number
+    }
+  | { readonly kind: 'already-published'; readonly pipeline: string; readonly result: PublishResult }
+  | PlannedBuild
+
+export interface PlannedBuild {
+  readonly kind: 'build'
+  readonly pipeline: string
+  /** Maybe with a suffix: see contracts on the same id with more input. */
+  readonly batch: string
+  readonly inputFrom: number
+  readonly inputTo: number
+  /** No batch of this pipeline was published before. */
+  readonly first: boolean
+  readonly fingerprint: string
+  /** Groups of tables (unqualified) to build one after another; tables of one group share a session. */
+  readonly groups: readonly (readonly string[])[]
+  readonly tag: string
+}
+
+export interface BuiltTables {
+  readonly tables: readonly { readonly table: string; readonly rows: number; readonly files: number }[]
+  readonly duplicates: number
+}
+
+export interface CheckedBatch {
+  readonly passed: boolean
+  readonly results: readonly CheckResult[]
+}
+
+export interface PublishBatchInput {
+  readonly plan: PlannedBuild
+  readonly checks: CheckedBatch
+  readonly run: RunInfo
+}
+
+export interface BuildFeaturesResult {
+  readonly status: 'published' | 'failed' | 'no_changes'
+  readonly batch: string
+  readonly publish?: PublishResult
+  readonly checks?: CheckedBatch
+}
+
+// ---------------------------------------------------------------- models
+export interface TrainModelInput {
+  readonly pipeline: string
+  readonly model: string
+  /** Tag to train on; default: the pipeline's newest batch tag. */
+  readonly at?: string
+  readonly seed?: number
+}
+
+/** The state a training reads: resolved once, then only these ids are used. */
+export interface TrainingPin {
+  readonly pipeline: string
+  readonly model: string
+  readonly tag: string
+  readonly seed: number
+  /** Table → snapshot id. */
+  readonly snapshots: Readonly<Record<string, string>>
+}
+
+export interface DatasetInfo {
+  readonly location: string
+  readonly rows: number
+  readonly features: number
+  /** SHA-256 of the canonical content. */
+  readonly digest: string
+}
+
+/** Means over the folds; undefined metrics (one class only in a fold) are left out of the mean and counted. */
+export interface ModelMetrics {
+  readonly auc: number
+  readonly f1: number
+  readonly logLoss: number
+}
+
+export interface FoldMetrics {
+  readonly group: string
+  readonly rows: number
+  readonly positives: number
+  readonly model: Partial<ModelMetrics>
+  readonly baseline: Partial<ModelMetrics>
+}
+
+export interface TrainedModel {
+  readonly artifactLocation: string
+  readonly weightsDigest: string
+  readonly metrics: ModelMetrics
+  readonly baseline: ModelMetrics
+  readonly folds: readonly FoldMetrics[]
+  readonly backend: 'tfjs-node' | 'tfjs'
+  readonly epochs: number
+}
+
+export interface TrainModelResult {
+  readonly pipeline: string
+  readonly model: string
+  readonly version: number
+  readonly pin: TrainingPin
+  readonly dataset: DatasetInfo
+  readonly trained: TrainedModel
+}
+
+export interface TrainerInput {
+  readonly pipeline: string
+  readonly model: string
+}
+
+export interface ScoreBatchInput {
+  readonly pipeline: string
+  readonly model: string
+  /** Default: the newest READY version. */
+  readonly version?: number
+  /** Tag to score at; default: the pipeline's newest batch tag. */
+  readonly at?: string
+  /** Batch id of the scoring run; default: the workflow's logical instant. */
+  readonly batch?: string
+}
+
+export interface ScoreBatchResult {
+  readonly status: 'published' | 'no_changes'
+  readonly model: string
+  readonly version: number
+  readonly batch: string
+  readonly rows: number
+  readonly featuresTag: string
+  readonly snapshotId: string | null
+}
+
+// ---------------------------------------------------------------- maintenance
+export interface MaintainLakeInput {
+  /** Default: every pipeline's tables and the lake's own. */
+  readonly pipeline?: string
+  readonly dryRun?: boolean
+}
+
+export interface MaintenanceReport {
+  readonly dryRun: boolean
+  readonly tables: readonly TableMaintenance[]
+}
+
+export interface TableMaintenance {
+  readonly table: string
+  readonly compactedFiles: number
+  readonly writtenFiles: number
+  readonly expiredSnapshots: number
+  readonly droppedTags: readonly string[]
+  readonly deletedFiles: number
+  readonly deletedBytes: number
+  readonly orphans: number
+  /** Bytes kept alive only by tags and branches. */
+  readonly taggedBytes: number
+  /** Why something was left alone, in words. */
+  readonly notes: readonly string[]
+}
+
+// ---------------------------------------------------------------- the night
+export interface NightlyInput {
+  readonly pipeline: string
+  readonly from?: string
+  /** `2026-07-01`; the batch is that date at the schedule's time of day (02:00Z by default). */
+  readonly date?: string
+  readonly batch?: string
+  /** Models to score with, default all that have a READY version. */
+  readonly models?: readonly string[]
+  readonly maintain?: boolean
+}
+
+export interface NightlyResult {
+  readonly batch: string
+  readonly land: LandResult
+  readonly build: BuildFeaturesResult
+  readonly scores: readonly ScoreBatchResult[]
+  readonly maintenance?: MaintenanceReport
+}

@@ -1,0 +1,101 @@
+/** How the rows of a table get there; contracts for concurrent writers hang on it (docs/decisions/0002-commits.md). */
+export type WriteMode = 'insert-new' | 'append' | 'overwrite-partitions'
+
+/** `column` alone partitions by identity; otherwise `bucket(16, column)`, `truncate(4, column)`, `day(column)`, … */
+export type PartitionExpression = string
+
+export interface TableDefinition {
+  /** SQL file, relative to the pipeline's folder. Absent for tables that Firn itself writes (predictions). */
+  readonly sql?: string
+  readonly schema: TableSchema
+  /** Columns that identify a row; also the total order of its output. */
+  readonly key: readonly string[]
+  readonly partition: readonly PartitionExpression[]
+  readonly write: WriteMode
+  /**
+   * Insert-new only: the column that names the source record a row comes from. Such a table sees only the batch's new
+   * records, in its source and in the tables of the same `newBy` that it reads. Without it, rows are anti-joined by key.
+   */
+  readonly newBy?: string
+}
+
+/** Column name → Iceberg type in short form: `int`, `list<double>`, `struct<a: int, b: string>`; `!` at the end: required. */
+export type TableSchema = Readonly<Record<string, string>>
+
+/** What a source's documents look like: declared, never inferred. `?` at the end of a name: may be absent or null. */
+export type DocumentSchema = Readonly<Record<string, string>>
+
+export interface SourceDefinition {
+  readonly kind: 'json'
+  /** Kafka topic, and the folder name under a landing root. */
+  readonly topic: string
+  /** Document fields in short form, top level; nested ones as `struct<…>`. */
+  readonly schema: DocumentSchema
+  /** Paths whose canonical JSON (RFC 8785) identifies a record; its SHA-256 is the record id. */
+  readonly identity: readonly string[]
+  /** Larger documents go to the dead letters. Default 64 MiB. */
+  readonly maxDocumentBytes?: number
+}
+
+export interface CheckDefinition {
+  readonly severity: 'blocking' | 'warning'
+  /**
+   * A SELECT of the rows that break the rule: none means passed. A table's plain name is what this batch adds to it;
+   * `all_<table>` is its current state with what the batch adds.
+   */
+  readonly sql: string
+  readonly description?: string
+}
+
+export interface ScheduleDefinition {
+  /** Five-field cron. */
+  readonly nightly: string
+  /** IANA zone; only chooses the instant. Default UTC. */
+  readonly timezone?: string
+}
+
+export interface PipelineDefinition {
+  readonly name: string
+  /** Iceberg namespace of its tables. Default `<name>_features`. */
+  readonly namespace?: string
+  readonly sources: Readonly<Record<string, SourceDefinition>>
+  readonly tables: Readonly<Record<string, TableDefinition>>
+  readonly checks?: Readonly<Record<string, CheckDefinition>>
+  readonly models?: Readonly<Record<string, ModelDefinition>>
+  readonly schedule?: ScheduleDefinition
+}
+
+/** A model that a pipeline trains and scores with. SQL runs on the pipeline's tables at one pinned tag. */
+export interface ModelDefinition {
+  readonly task: 'binary-classification'
+  /** SQL file: one row an entity with `entity`, `group`, `label` (null where unknown) and one column a feature. */
+  readonly features: string
+  /** Numeric feature columns, in the order the network sees them. */
+  readonly numeric: readonly string[]
+  /** Feature columns one-hot encoded by the values seen in training. */
+  readonly categorical: readonly string[]
+  /** Tables that the SQL reads. */
+  readonly reads: readonly string[]
+  /** Number of first iterations (or events) that features come from; stored with each prediction. */
+  readonly firstK: number
+  readonly network: NetworkDefinition
+  /** Unqualified name of the table that predictions go to. */
+  readonly predictions: string
+}
+
+export interface NetworkDefinition {
+  /** Units of each hidden layer; none: logistic regression. */
+  readonly hidden: readonly number[]
+  readonly epochs: number
+  readonly batchSize: number
+  readonly learningRate: number
+  readonly l2: number
+}
+
+/** A pipeline read from its folder: the definition checked, SQL texts beside it. */
+export interface Pipeline extends PipelineDefinition {
+  readonly namespace: string
+  readonly directory: string
+  /** Text of every SQL file by its relative path. */
+  readonly sqlTexts: Readonly<Record<string, string>>
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+// Turns the TypeScript sources into dist/ (types stripped, file by file) and pre-builds the workflow bundle.
+// Quick when nothing changed: what was built is known by the digest of its inputs.
+import { createHash } from 'node:crypto'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const dist = join(root, 'dist')
+const LAYERS = [
+  'iceberg',
+  'engine',
+  'schemas',
+  'lake',
+  'ml',
+  'pipelines',
+  'activities',
+  'workflows',
+  'workers',
+  'cli',
+]
+/** What the workflow sandbox can see. */
+const BUNDLED = ['workflows', 'schemas']
+
+/** Builds what is stale; returns the names of the parts that were built. */
+export async function build({ force = false } = {}) {
+  const built = []
+  const files = [...LAYERS.flatMap((layer) => filesUnder(join(root, layer))), join(root, 'index.ts')].filter(
+    (f) => existsSync(f),
+  )
+  const sources = files.filter((f) => f.endsWith('.ts'))
+  if (force || stale('sources', files)) {
+    const esbuild = await import('esbuild')
+    for (const layer of LAYERS) rmSync(join(dist, layer), { recursive: true, force: true })
+    await esbuild.build({
+      entryPoints: sources,
+      outdir: dist,
+      outbase: root,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      sourcemap: 'linked',
+      logLevel: 'warning',
+    })
+    for (const file of files.filter((f) => !f.endsWith('.ts'))) {
+      const target = join(dist, relative(root, file))
+      mkdirSync(dirname(target), { recursive: true })
+      copyFileSync(file, target)
+    }
+    markBuilt('sources', files)
+    built.push('sources')
+  }
+  const workflowFiles = BUNDLED.flatMap((layer) => filesUnder(join(root, layer)))
+  workflowFiles.push(join(root, 'package-lock.json'))
+  if (existsSync(join(root, 'workflows', 'index.ts')) && (force || stale('workflows', workflowFiles))) {
+    const { bundleWorkflowCode } = await import('@temporalio/worker')
+    const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error }
+    const { code } = await bundleWorkflowCode({
+      workflowsPath: join(dist, 'workflows', 'index.js'),
+      logger: quiet,
+    })
+    writeFileSync(join(dist, 'workflow-bundle.js'), code)
+    markBuilt('workflows', workflowFiles)
+    built.push('workflow bundle')
+  }
+  return built
+}
+
+function filesUnder(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) =>
+      entry.isDirectory() ? filesUnder(join(folder, entry.name)) : [join(folder, entry.name)],
+    )
+    .sort()
+}
+
+function digest(files) {
+  const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)))
+  for (const file of files) hash.update(relative(root, file)).update('\0').update(readFileSync(file))
+  return hash.digest('hex')
+}
+
+const marker = (part) => join(dist, `.built-${part}`)
+const stale = (part, files) =>
+  !existsSync(marker(part)) || readFileSync(marker(part), 'utf8') !== digest(files)
+function markBuilt(part, files) {
+  mkdirSync(dist, { recursive: true })
+  writeFileSync(marker(part), digest(files))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const built = await build({ force: process.argv.includes('--force') })
+  console.log(built.length === 0 ? 'dist is up to date' : `built ${built.join(', ')}`)
+}

@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config'
+
+/** `npm test` runs `fast` and `workflows`; `npm run test:peers` runs `peers`, after its set-up. */
+export default defineConfig({
+  test: {
+    globalSetup: ['test/support/build.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/workflows/**', 'test/peers/**'],
+        },
+      },
+      { extends: true, test: { name: 'workflows', include: ['test/workflows/**/*.test.ts'] } },
+      { extends: true, test: { name: 'peers', include: ['test/peers/**/*.test.ts'], testTimeout: 600_000 } },
+    ],
+  },
+})
