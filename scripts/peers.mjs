@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+// Fetches the real implementations that `npm run test:peers` compares with, once, into the cache; writes peers.json
+// there, which tells the tests where each is or why it could not be had (a skip then says so).
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'), 'peers')
+const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow]==0.12.0', 'pyspark==3.5.9']
+const JARS = ['org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0', 'org.xerial:sqlite-jdbc:3.50.3.0']
+const COMPOSE = 'github.com/compose-spec/compose-go/v2@v2.16.2'
+
+const report = join(cacheDir, 'peers.json')
+const wanted = JSON.stringify([PYTHON_PACKAGES, JARS, COMPOSE])
+if (existsSync(report) && JSON.parse(readFileSync(report, 'utf8')).wanted === wanted) process.exit(0)
+
+mkdirSync(cacheDir, { recursive: true })
+const missing = {}
+const python = attempt('python', fetchPython)
+const sparkJars = attempt('spark', fetchJars)
+const composeSchema = attempt('compose', fetchComposeSchema)
+const found = {
+  wanted: Object.keys(missing).length === 0 ? wanted : 'incomplete',
+  python,
+  sparkJars,
+  composeSchema,
+  missing,
+}
+writeFileSync(report, JSON.stringify(found, null, 2))
+console.error(
+  `peers: ${Object.keys(missing).length === 0 ? 'all there' : `missing ${Object.keys(missing).join(', ')}`}`,
+)
+
+function fetchPython() {
+  console.error('peers: PyIceberg and Spark, about a minute …')
+  const venv = join(cacheDir, 'venv')
+  run('python3', ['-m', 'venv', venv])
+  const bin = join(venv, 'bin', 'python')
+  run(bin, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES])
+  return bin
+}
+
+function fetchJars() {
+  console.error('peers: Iceberg runtime for Spark …')
+  run('java', ['-version'])
+  const folder = join(cacheDir, 'jars')
+  return JARS.map((artifact) => {
+    run('mvn', [
+      '-q',
+      '-B',
+      'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy',
+      `-Dartifact=${artifact}`,
+      `-DoutputDirectory=${folder}`,
+    ])
+    const [, name, version] = artifact.split(':')
+    return join(folder, `${name}-${version}.jar`)
+  })
+}
+
+/** The official JSON schema of the compose specification, out of its Go module. */
+function fetchComposeSchema() {
+  console.error('peers: compose specification …')
+  const folder = join(cacheDir, 'compose')
+  mkdirSync(folder, { recursive: true })
+  const module = JSON.parse(run('go', ['mod', 'download', '-json', COMPOSE], { cwd: folder }))
+  return join(module.Dir, 'schema', 'compose-spec.json')
+}
+
+function attempt(name, fetch) {
+  try {
+    return fetch()
+  } catch (error) {
+    missing[name] = error.message
+    return null
+  }
+}
+
+function run(program, args, options = {}) {
+  const done = spawnSync(program, args, {
+    encoding: 'utf8',
+    timeout: 600_000,
+    maxBuffer: 1 << 26,
+    ...options,
+  })
+  if (done.error) throw new Error(`${program} is not installed (${done.error.message})`)
+  if (done.status !== 0) throw new Error(`${program} ${args[0]} failed: ${done.stderr.slice(-500)}`)
+  return done.stdout
+}
