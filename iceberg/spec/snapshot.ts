@@ -24,8 +24,9 @@ export interface Snapshot {
 export interface SnapshotRef {
   readonly 'snapshot-id': SnapshotId
   readonly type: 'tag' | 'branch'
-  readonly 'max-ref-age-ms'?: number
-  readonly 'max-snapshot-age-ms'?: number
+  /** A bigint where it is beyond 2^53, e.g. `NEVER_EXPIRES_MS`. */
+  readonly 'max-ref-age-ms'?: number | bigint
+  readonly 'max-snapshot-age-ms'?: number | bigint
   readonly 'min-snapshots-to-keep'?: number
 }
 
