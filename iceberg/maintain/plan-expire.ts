@@ -1,0 +1,85 @@
+import { ancestorsOf } from '../spec/refs.js'
+import type { SnapshotId, SnapshotRef } from '../spec/snapshot.js'
+import type { TableMetadata } from '../spec/table-metadata.js'
+
+export interface ExpireOptions {
+  readonly nowMs: number
+  /** Default: the table's `history.expire.max-snapshot-age-ms`, else 5 days. */
+  readonly maxSnapshotAgeMs?: number
+  /** Default: the table's `history.expire.min-snapshots-to-keep`, else 1. */
+  readonly minSnapshotsToKeep?: number
+  /** Refs to drop besides those past their own age, e.g. thinned tags. */
+  readonly dropRefs?: readonly string[]
+}
+
+export interface ExpirePlan {
+  readonly dropRefs: readonly string[]
+  readonly removeSnapshots: readonly SnapshotId[]
+  /** Snapshot → the refs that hold it. */
+  readonly heldBy: ReadonlyMap<SnapshotId, readonly string[]>
+}
+
+const FIVE_DAYS_MS = 5 * 24 * 60 * 60 * 1000
+
+/**
+ * Which refs and snapshots are past their retention (Iceberg spec, "Snapshot Retention Policy"). A tag holds its
+ * snapshot; a branch holds its newest ones and those young enough; what no branch leads to stays while it is young.
+ */
+export function planExpire(metadata: TableMetadata, options: ExpireOptions): ExpirePlan {
+  const properties = metadata.properties
+  const maxAge =
+    options.maxSnapshotAgeMs ?? longProperty(properties['history.expire.max-snapshot-age-ms'], FIVE_DAYS_MS)
+  const minKeep =
+    options.minSnapshotsToKeep ?? longProperty(properties['history.expire.min-snapshots-to-keep'], 1)
+  const maxRefAge = longProperty(properties['history.expire.max-ref-age-ms'], Number.POSITIVE_INFINITY)
+  const timestamps = new Map(
+    metadata.snapshots.map((snapshot) => [snapshot['snapshot-id'], snapshot['timestamp-ms']]),
+  )
+  const ageOf = (id: SnapshotId): number => options.nowMs - (timestamps.get(id) ?? options.nowMs)
+
+  const isDropped = ([name, ref]: readonly [string, SnapshotRef]): boolean =>
+    name !== 'main' &&
+    (options.dropRefs?.includes(name) === true ||
+      ageOf(ref['snapshot-id']) > (ref['max-ref-age-ms'] ?? maxRefAge))
+  const refs = Object.entries(metadata.refs)
+  const kept = refs.filter((entry) => !isDropped(entry))
+
+  const heldBy = new Map<SnapshotId, string[]>()
+  const reachable = new Set<SnapshotId>()
+  const hold = (id: SnapshotId, name: string): void => {
+    heldBy.set(id, [...(heldBy.get(id) ?? []), name])
+  }
+  for (const [name, ref] of kept) {
+    if (ref.type === 'tag') hold(ref['snapshot-id'], name)
+    else holdBranch(metadata, ref, { minKeep, maxAge, ageOf, reachable, hold: (id) => hold(id, name) })
+  }
+  const removeSnapshots = metadata.snapshots
+    .map((snapshot) => snapshot['snapshot-id'])
+    .filter((id) => !heldBy.has(id) && (reachable.has(id) || ageOf(id) > maxAge))
+  return { dropRefs: refs.filter(isDropped).map(([name]) => name), removeSnapshots, heldBy }
+}
+
+interface BranchRetention {
+  readonly minKeep: number
+  readonly maxAge: number
+  readonly ageOf: (id: SnapshotId) => number
+  readonly reachable: Set<SnapshotId>
+  readonly hold: (id: SnapshotId) => void
+}
+
+function holdBranch(metadata: TableMetadata, ref: SnapshotRef, retention: BranchRetention): void {
+  const minKeep = ref['min-snapshots-to-keep'] ?? retention.minKeep
+  const maxAge = ref['max-snapshot-age-ms'] ?? retention.maxAge
+  let position = 0
+  for (const snapshot of ancestorsOf(metadata, ref['snapshot-id'])) {
+    const id = snapshot['snapshot-id']
+    retention.reachable.add(id)
+    if (position < Math.max(minKeep, 1) || retention.ageOf(id) <= maxAge) retention.hold(id)
+    position += 1
+  }
+}
+
+function longProperty(text: string | undefined, fallback: number): number {
+  const value = Number(text)
+  return text === undefined || Number.isNaN(value) ? fallback : value
+}
