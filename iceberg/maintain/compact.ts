@@ -1,10 +1,11 @@
 import type { Catalog, TableIdentifier } from '../catalog/catalog.js'
 import { isIcebergError } from '../error.js'
 import { planScan } from '../scan/plan-scan.js'
-import { headOf } from '../spec/refs.js'
+import type { DataFile } from '../spec/data-file.js'
 import { currentSchema } from '../spec/schema.js'
 import type { SnapshotId } from '../spec/snapshot.js'
 import { specById } from '../spec/specs.js'
+import type { TableMetadata } from '../spec/table-metadata.js'
 import { commitTransaction } from '../write/transaction.js'
 import {
   planCompaction,
@@ -30,44 +31,28 @@ export interface CompactResult {
   readonly removedFiles: number
   readonly addedFiles: number
   readonly bytes: number
-  /** Groups left for a later run since a writer got in between. */
-  readonly conflicts: number
+  /** Left for a later run since a writer got in between. */
+  readonly conflict: boolean
 }
 
 /**
- * Merges small files, a partition's group at a time; each group is a commit of its own, so what is done stays done.
- * A conflict gives the group up (the writer goes first); its new files become orphans.
+ * Merges small files of each partition into files of the target size and commits them in one snapshot. A writer that
+ * got in between in a way that matters goes first: then nothing is committed, and the new files become orphans.
  */
 export async function compactTable(request: CompactRequest): Promise<CompactResult> {
   const { metadata } = await request.catalog.loadTable(request.identifier)
-  const { tasks } = await planScan({ metadata, io: request.catalog.io })
+  const { tasks, snapshot } = await planScan({ metadata, io: request.catalog.io })
   const groups = planCompaction(tasks, request)
-  const total = { groups: groups.length, removedFiles: 0, addedFiles: 0, bytes: 0, conflicts: 0 }
-  for (const group of groups) {
-    const added = request.dryRun === true ? 1 : await compactGroup(request, group)
-    if (added === undefined) {
-      total.conflicts += 1
-      continue
-    }
-    total.removedFiles += group.tasks.length
-    total.addedFiles += added
-    total.bytes += group.sizeBytes
+  const removed = groups.flatMap((group) => group.tasks.map((task) => task.file))
+  const result = {
+    groups: groups.length,
+    removedFiles: removed.length,
+    bytes: groups.reduce((sum, group) => sum + group.sizeBytes, 0),
   }
-  return total
-}
-
-/** Number of files written, or undefined where a writer came first. */
-async function compactGroup(request: CompactRequest, group: CompactionGroup): Promise<number | undefined> {
-  const { metadata } = await request.catalog.loadTable(request.identifier)
-  const basis = headOf(metadata)?.['snapshot-id']
-  if (basis === undefined) return undefined
-  const added = await request.rewriter.rewrite({
-    tasks: group.tasks,
-    schema: currentSchema(metadata),
-    spec: specById(metadata, group.specId),
-    dataLocation: `${metadata.location}/data`,
-    targetFileSizeBytes: request.targetFileSizeBytes ?? TARGET_FILE_SIZE_BYTES,
-  })
+  if (snapshot === undefined || groups.length === 0 || request.dryRun === true) {
+    return { ...result, addedFiles: groups.length, conflict: false }
+  }
+  const added = await rewriteGroups(request, metadata, groups)
   try {
     await commitTransaction({
       catalog: request.catalog,
@@ -77,14 +62,36 @@ async function compactGroup(request: CompactRequest, group: CompactionGroup): Pr
         {
           identifier: request.identifier,
           snapshotId: request.newSnapshotId(),
-          change: { kind: 'rewrite', removed: group.tasks.map((task) => task.file), added, basis },
+          change: { kind: 'rewrite', removed, added, basis: snapshot['snapshot-id'] },
           ...(request.summary === undefined ? {} : { summary: request.summary }),
         },
       ],
     })
-    return added.length
+    return { ...result, addedFiles: added.length, conflict: false }
   } catch (error) {
-    if (isIcebergError(error, 'rebuild-needed') || isIcebergError(error, 'commit-conflict')) return undefined
+    if (isIcebergError(error, 'rebuild-needed') || isIcebergError(error, 'commit-conflict')) {
+      return { groups: groups.length, removedFiles: 0, addedFiles: 0, bytes: 0, conflict: true }
+    }
     throw error
   }
+}
+
+/** One group after another: memory is bounded by one group's rewrite. */
+async function rewriteGroups(
+  request: CompactRequest,
+  metadata: TableMetadata,
+  groups: readonly CompactionGroup[],
+): Promise<DataFile[]> {
+  const added: DataFile[] = []
+  for (const group of groups) {
+    const files = await request.rewriter.rewrite({
+      tasks: group.tasks,
+      schema: currentSchema(metadata),
+      spec: specById(metadata, group.specId),
+      dataLocation: `${metadata.location}/data`,
+      targetFileSizeBytes: request.targetFileSizeBytes ?? TARGET_FILE_SIZE_BYTES,
+    })
+    added.push(...files)
+  }
+  return added
 }
