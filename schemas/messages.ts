@@ -177,6 +177,29 @@ export interface TrainModelResult {
 export interface TrainerInput {
   readonly pipeline: string
   readonly model: string
+  /** Carried by the trainer itself when it continues as new; left out by hand. */
+  readonly state?: TrainerState
+}
+
+/** What the signal `train` may say; requests that wait together are trained once, with the last one's values. */
+export interface TrainRequest {
+  readonly at?: string
+  readonly seed?: number
+}
+
+export interface TrainerState {
+  readonly pending?: TrainRequest
+  /** Trainings that ended, well or not. */
+  readonly trained: number
+  readonly failed: number
+  readonly lastVersion?: number
+  readonly lastError?: string
+}
+
+export interface TrainerStatus extends TrainerState {
+  readonly pipeline: string
+  readonly model: string
+  readonly running: boolean
 }
 
 export interface ScoreBatchInput {
@@ -225,6 +248,8 @@ export interface TableMaintenance {
   readonly taggedBytes: number
   /** Why something was left alone, in words. */
   readonly notes: readonly string[]
+  /** Maintenance of this table failed with this message; the other tables were still maintained. */
+  readonly error?: string
 }
 
 // ---------------------------------------------------------------- the night

@@ -1,0 +1,66 @@
+import { buildTables } from '../lake/features/build-tables.js'
+import { planBuild } from '../lake/features/plan-build.js'
+import { publishBatch } from '../lake/publish/publish-batch.js'
+import { runChecks } from '../lake/quality/run-checks.js'
+import type { LakeDeps } from '../schemas/lake-deps.js'
+import type {
+  BuildFeaturesInput,
+  BuildPlan,
+  BuiltTables,
+  CheckedBatch,
+  PlannedBuild,
+  PublishBatchInput,
+} from '../schemas/messages.js'
+import type { PublishResult } from '../schemas/publish.js'
+import { batchOfDate } from '../schemas/scheduled-instant.js'
+import { pipelineOf } from './pipeline-of.js'
+import { runCore } from './run-core.js'
+
+export type BuildActivities = ReturnType<typeof createBuildActivities>
+
+export function createBuildActivities(deps: LakeDeps) {
+  return {
+    /**
+     * Effect: none; the batch id of a calendar date by the pipeline's schedule.
+     * Key: not needed. Heartbeat: every 2 s. Kinds: not-found, invalid-input, config.
+     */
+    resolveBatch: (input: { readonly pipeline: string; readonly date: string }): Promise<string> =>
+      runCore(() => {
+        const { schedule } = pipelineOf(deps, input.pipeline)
+        return Promise.resolve(batchOfDate(input.date, schedule))
+      }),
+
+    /**
+     * Effect: creates missing tables; otherwise reads only. Decides range, batch id and table order.
+     * Key: pipeline and batch; a published batch gives its recorded result.
+     * Heartbeat: every 2 s. Kinds: not-found, invalid-input, definition-changed, config, io.
+     */
+    planBuild: (input: BuildFeaturesInput & { readonly batch: string }): Promise<BuildPlan> =>
+      runCore(() => planBuild(deps, input)),
+
+    /**
+     * Effect: writes the tables' data files and, create-if-absent, their staging descriptors; nothing is visible.
+     * Key: pipeline, batch and table: the first staged attempt wins, later ones return it.
+     * Heartbeat: every 2 s with the table at work. Kinds: sql-invalid, data-invalid, cancelled, rebuild-needed, io.
+     */
+    buildTables: (build: {
+      readonly plan: PlannedBuild
+      readonly tables: readonly string[]
+    }): Promise<BuiltTables> => runCore((run) => buildTables(deps, build.plan, build.tables, run)),
+
+    /**
+     * Effect: none; runs the checks on what is staged.
+     * Key: not needed. Heartbeat: every 2 s. Kinds: sql-invalid, stage-expired, io. A failed check is a result.
+     */
+    runChecks: (checked: { readonly plan: PlannedBuild }): Promise<CheckedBatch> =>
+      runCore(() => runChecks(deps, checked.plan)),
+
+    /**
+     * Effect: one catalog transaction: every table's snapshot, tags, audit row; or the failed branches and their row.
+     * Key: pipeline, batch and range, by the audit row in that transaction; a second run returns the recorded result.
+     * Heartbeat: every 2 s. Kinds: rebuild-needed, stage-expired (plan again), commit-unknown, commit-conflict, io.
+     */
+    publishBatch: (input: PublishBatchInput): Promise<PublishResult> =>
+      runCore(() => publishBatch(deps, input)),
+  }
+}

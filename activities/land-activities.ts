@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { commitLanding } from '../lake/land/commit-landing.js'
+import { fetchLanding } from '../lake/land/fetch-landing.js'
+import { planLanding } from '../lake/land/plan-landing.js'
+import type { LakeDeps } from '../schemas/lake-deps.js'
+import type { FetchedLanding, LandingPlan, LandResult, LandSourceInput } from '../schemas/messages.js'
+import type { Pipeline } from '../schemas/pipeline.js'
+import { pipelineOf } from './pipeline-of.js'
+import { runCore } from './run-core.js'
+
+export type LandActivities = ReturnType<typeof createLandActivities>
+
+/** `landingRoot`: folder whose sub-folders are named after topics; where a landing that names no folder looks. */
+export function createLandActivities(deps: LakeDeps, landingRoot: string) {
+  return {
+    /**
+     * Effect: fixes the range of new files and writes its list; nothing is visible.
+     * Key: pipeline, source and batch on the ledger as it stands; running it again plans on the newest ledger.
+     * Heartbeat: every 2 s. Kinds: invalid-input, not-found, config, raw-differs, io.
+     */
+    planLanding: (input: LandSourceInput & { readonly batch: string }): Promise<LandingPlan> =>
+      runCore(() => {
+        const from = input.from ?? join(landingRoot, topicOf(pipelineOf(deps, input.pipeline), input.source))
+        return planLanding(deps, { ...input, from })
+      }),
+
+    /**
+     * Effect: reads exactly the plan's files, writes raw objects and stages ledger rows; nothing is visible.
+     * Key: the plan; objects are named by their range and equal content is used again.
+     * Heartbeat: every 2 s with the files done. Kinds: raw-differs, contract-broken, cancelled, io.
+     */
+    fetchLanding: (plan: LandingPlan): Promise<FetchedLanding> =>
+      runCore((run) => fetchLanding(deps, plan, run)),
+
+    /**
+     * Effect: one commit of ledger rows and dead letters.
+     * Key: the first offset of every object, which must be the ledger's next one; a landing committed before is found.
+     * Heartbeat: every 2 s. Kinds: stale-range (plan again), commit-conflict, commit-unknown, commit-rejected, io.
+     */
+    commitLanding: (landing: {
+      readonly plan: LandingPlan
+      readonly fetched: FetchedLanding
+    }): Promise<LandResult> => runCore(() => commitLanding(deps, landing.plan, landing.fetched)),
+  }
+}
+
+/** The topic of the named source or of the only one; what is wrong with the name is said by the core. */
+function topicOf(pipeline: Pipeline, source: string | undefined): string {
+  const name = source ?? Object.keys(pipeline.sources)[0] ?? ''
+  return pipeline.sources[name]?.topic ?? name
+}

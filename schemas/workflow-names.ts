@@ -1,0 +1,59 @@
+/** What a client, a worker and a workflow have to spell alike. */
+
+export const TASK_QUEUES = {
+  /** Workflows, and activities on metadata and commits: seconds. */
+  control: 'firn-control',
+  /** DuckDB work, few at a time. */
+  data: 'firn-data',
+  /** Training, one at a time. */
+  train: 'firn-train',
+} as const
+
+export type TaskQueueGroup = keyof typeof TASK_QUEUES
+
+/** All of type Keyword; a worker registers them where the server lets it. */
+export const SEARCH_ATTRIBUTES = {
+  pipeline: 'FirnPipeline',
+  batch: 'FirnBatch',
+  stage: 'FirnStage',
+  status: 'FirnStatus',
+} as const
+
+/** Name of the query that every workflow answers with a `RunStatus` (the trainer with a `TrainerStatus`). */
+export const STATUS_QUERY = 'status'
+/** Signal of the trainer; its argument is a `TrainRequest`, or nothing. */
+export const TRAIN_SIGNAL = 'train'
+
+/**
+ * Fixed workflow ids: Temporal runs at most one of each at a time, so landing, publishing and maintenance of one kind
+ * stand in line. What happens in spite of that is caught by the commit rules, not here.
+ */
+export const workflowIds = {
+  land: (pipeline: string, source?: string): string =>
+    source === undefined ? `land-${pipeline}` : `land-${pipeline}-${source}`,
+  build: (pipeline: string): string => `build-${pipeline}`,
+  score: (pipeline: string, model: string): string => `score-${pipeline}-${model}`,
+  train: (pipeline: string, model: string): string => `train-${pipeline}-${model}`,
+  trainer: (pipeline: string, model: string): string => `trainer-${pipeline}-${model}`,
+  maintain: (): string => 'maintain-lake',
+  /** Starting the same batch's night again while it runs joins it. */
+  nightly: (pipeline: string, batch: string): string => `nightly-${pipeline}-${batch}`,
+} as const
+
+export type StepState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped'
+
+export interface StepStatus {
+  readonly name: string
+  readonly state: StepState
+  /** A few words: counts, or why it failed. */
+  readonly note?: string
+  /** Id of the child workflow that does this step, whose own `status` tells more. */
+  readonly workflowId?: string
+}
+
+export interface RunStatus {
+  readonly status: 'running' | 'done' | 'no_changes' | 'failed' | 'cancelled'
+  readonly pipeline?: string
+  readonly batch?: string
+  readonly steps: readonly StepStatus[]
+}

@@ -1,0 +1,56 @@
+import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow'
+import type { BuildActivities } from '../activities/build-activities.js'
+import type { LandActivities } from '../activities/land-activities.js'
+import type { MaintainActivities } from '../activities/maintain-activities.js'
+import type { ModelActivities } from '../activities/model-activities.js'
+import { TASK_QUEUES } from '../schemas/workflow-names.js'
+import { REPLAN_KINDS } from './replan.js'
+
+type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities
+
+/**
+ * Every activity says it is alive every 2 s (activities/run-core), so ten seconds of silence mean a dead worker. An
+ * attempt that was only slow is harmless: commits are fenced by the tables, not by time.
+ */
+const COMMON = {
+  heartbeatTimeout: '10 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumInterval: '30 seconds',
+    maximumAttempts: 10,
+    // Final kinds are marked non-retryable where they are thrown; these are retried, but by planning anew.
+    nonRetryableErrorTypes: [...REPLAN_KINDS],
+  },
+} satisfies ActivityOptions
+
+/** Metadata and commits: short. */
+export const control = proxyActivities<
+  Pick<
+    Activities,
+    | 'commitLanding'
+    | 'resolveBatch'
+    | 'planBuild'
+    | 'publishBatch'
+    | 'listReadyModels'
+    | 'resolvePin'
+    | 'registerModel'
+    | 'listMaintainable'
+  >
+>({ ...COMMON, taskQueue: TASK_QUEUES.control, startToCloseTimeout: '10 minutes' })
+
+/** Reads and writes data files: long, few at a time. */
+export const data = proxyActivities<
+  Pick<
+    Activities,
+    'planLanding' | 'fetchLanding' | 'buildTables' | 'runChecks' | 'scoreBatch' | 'maintainTable'
+  >
+>({ ...COMMON, taskQueue: TASK_QUEUES.data, startToCloseTimeout: '2 hours' })
+
+/** Data sets and training: one at a time. */
+export const train = proxyActivities<Pick<Activities, 'buildDataset' | 'runTraining'>>({
+  ...COMMON,
+  taskQueue: TASK_QUEUES.train,
+  startToCloseTimeout: '12 hours',
+})

@@ -1,0 +1,125 @@
+import type {
+  BuildFeaturesResult,
+  LandResult,
+  LandSourceInput,
+  MaintenanceReport,
+  NightlyInput,
+  NightlyResult,
+  ScoreBatchInput,
+  ScoreBatchResult,
+} from '../schemas/messages.js'
+import { readNightlyInput } from '../schemas/validate-input.js'
+import { workflowIds } from '../schemas/workflow-names.js'
+import { control } from './activity-groups.js'
+import { buildFeatures } from './build-features.js'
+import { executeInTurn } from './execute-in-turn.js'
+import { landSource } from './land-source.js'
+import { logicalBatch } from './logical-batch.js'
+import { maintainLake } from './maintain-lake.js'
+import { startProgress, type Progress } from './progress.js'
+import { readInput } from './read-input.js'
+import { scoreBatch } from './score-batch.js'
+
+/**
+ * The whole night of a pipeline, each step a child workflow of which one runs at a time:
+ * 1. land: `landSource`;
+ * 2. build: `buildFeatures`;
+ * 3. score: `scoreBatch` with every model that has a READY version; only where a batch was published;
+ * 4. maintain: `maintainLake`; only where a batch was published, unless the input says so.
+ * A failed check ends the night with status `failed`, without scores.
+ *
+ * Query `status`. Two nights at once stand in line at each step and find each other's work. A cancel cancels the running
+ * child; what earlier steps published stays.
+ */
+export async function nightly(input: NightlyInput): Promise<NightlyResult> {
+  const given = readInput(readNightlyInput, input)
+  const progress = startProgress({ pipeline: given.pipeline }, ['land', 'build', 'score', 'maintain'])
+  const batch = await batchOf(given)
+  progress.setBatch(batch)
+  const night = { ...given, batch }
+  const land = await landStep(night, progress)
+  const build = await buildStep(night, progress)
+  const published = build.status === 'published'
+  const why = build.status === 'failed' ? 'a blocking check failed' : 'nothing new'
+  const scores = published ? await scoreStep(night, build, progress) : []
+  if (!published) progress.skip('score', why)
+  const maintenance = (given.maintain ?? published) ? await maintainStep(night, progress) : undefined
+  if (maintenance === undefined) progress.skip('maintain', given.maintain === false ? 'not asked for' : why)
+  const broken = maintenance?.tables.some((table) => table.error !== undefined) ?? false
+  progress.finish(
+    broken ? 'failed' : published ? 'done' : build.status === 'failed' ? 'failed' : 'no_changes',
+  )
+  return { batch: build.batch, land, build, scores, ...(maintenance === undefined ? {} : { maintenance }) }
+}
+
+type Night = NightlyInput & { readonly batch: string }
+
+async function batchOf({ pipeline, batch, date }: NightlyInput): Promise<string> {
+  if (batch !== undefined) return batch
+  return date === undefined ? logicalBatch() : control.resolveBatch({ pipeline, date })
+}
+
+function landStep({ pipeline, from, batch }: Night, progress: Progress): Promise<LandResult> {
+  const child: LandSourceInput = { pipeline, batch, ...(from === undefined ? {} : { from }) }
+  return progress.step(
+    'land',
+    () => runChild(progress, 'land', landSource, workflowIds.land(pipeline), child),
+    (landed) =>
+      landed.files === 0 ? 'nothing new' : `${landed.records} records, ${landed.deadLetters} dead letters`,
+  )
+}
+
+function buildStep({ pipeline, batch }: Night, progress: Progress): Promise<BuildFeaturesResult> {
+  return progress.step(
+    'build',
+    () => runChild(progress, 'build', buildFeatures, workflowIds.build(pipeline), { pipeline, batch }),
+    (built) => built.publish?.tag ?? built.status,
+  )
+}
+
+function scoreStep(
+  { pipeline, models }: Night,
+  build: BuildFeaturesResult,
+  progress: Progress,
+): Promise<readonly ScoreBatchResult[]> {
+  const at = build.publish === undefined ? {} : { at: build.publish.tag }
+  return progress.step(
+    'score',
+    async () => {
+      const scores: ScoreBatchResult[] = []
+      for (const model of models ?? (await control.listReadyModels({ pipeline }))) {
+        const child: ScoreBatchInput = { pipeline, model, batch: build.batch, ...at }
+        scores.push(await runChild(progress, 'score', scoreBatch, workflowIds.score(pipeline, model), child))
+      }
+      return scores
+    },
+    (scores) =>
+      scores.length === 0
+        ? 'no model is READY yet'
+        : scores.map((score) => `${score.model} v${score.version}: ${score.rows} rows`).join(', '),
+  )
+}
+
+function maintainStep({ pipeline }: Night, progress: Progress): Promise<MaintenanceReport> {
+  return progress.step(
+    'maintain',
+    () => runChild(progress, 'maintain', maintainLake, workflowIds.maintain(), { pipeline }),
+    (report) => `${report.tables.length} tables`,
+  )
+}
+
+function runChild<Input, Result>(
+  progress: Progress,
+  step: string,
+  child: (input: Input) => Promise<Result>,
+  workflowId: string,
+  input: Input & { readonly pipeline?: string },
+): Promise<Result> {
+  progress.tell(step, { workflowId })
+  return executeInTurn(child, {
+    workflowId,
+    input,
+    summary: `${step} ${input.pipeline ?? ''}`.trim(),
+    onWait: () => progress.tell(step, { note: 'waiting for the one that runs' }),
+  })
+}
