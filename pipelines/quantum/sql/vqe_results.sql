@@ -1,0 +1,26 @@
+SELECT
+  e._record_id AS experiment_id,
+  e.molecule_id,
+  e.basis_set,
+  e.vqe_result.initial_data.backend,
+  e.vqe_result.initial_data.num_qubits,
+  e.vqe_result.initial_data.optimizer,
+  e.vqe_result.initial_data.noise_backend,
+  e.vqe_result.initial_data.default_shots,
+  e.vqe_result.initial_data.ansatz_reps,
+  coalesce(e.vqe_result.initial_data.ansatz_name, 'EfficientSU2') AS ansatz_name,
+  coalesce(e.vqe_result.initial_data.init_strategy, 'random') AS init_strategy,
+  e.vqe_result.initial_data.seed,
+  e.vqe_result.minimum AS minimum_energy,
+  e.vqe_result.maxcv,
+  e.vqe_result.nuclear_repulsion_energy,
+  e.vqe_result.success,
+  e.vqe_result.nfev,
+  e.vqe_result.nit,
+  CAST(len(e.vqe_result.iteration_list) AS INTEGER) AS total_iterations,
+  b.processing_timestamp,
+  b.processing_date,
+  b.batch_id AS processing_batch_id,
+  b.pipeline AS processing_name
+FROM experiments e
+CROSS JOIN batch b
