@@ -31,6 +31,8 @@ export interface LakeSettings {
   readonly orphanMinAgeMs: number
   /** Folder files younger than this wait: they may still be written. Default 0 for a folder named by hand. */
   readonly settleMs: number
+  /** Folder that holds one folder a topic, where a landing names none itself. */
+  readonly landingRoot?: string
 }
 
 /** Long work calls it with a short text; activities turn it into heartbeats, the CLI into progress. */

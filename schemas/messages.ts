@@ -32,6 +32,8 @@ export interface LandingPlan {
   readonly rowNumberFrom: number
   /** Absent: nothing new. */
   readonly planLocation?: string
+  /** Files that changed after they were landed, files that still settle; at most ten. */
+  readonly warnings?: readonly string[]
 }
 
 /** Objects are written, nothing is visible; the ledger rows are at `stagedLocation`. */
@@ -54,6 +56,7 @@ export interface LandResult {
   /** Ledger rows up to here exist, exclusive. */
   readonly rowNumberEnd: number
   readonly ledgerSnapshotId: string | null
+  readonly warnings?: readonly string[]
 }
 
 // ---------------------------------------------------------------- features

@@ -1,0 +1,37 @@
+import { FirnError } from '../../schemas/error.js'
+
+/**
+ * The canonical text of a JSON value (RFC 8785): members ordered by UTF-16 code units, numbers as ECMAScript writes
+ * them, no white space. One widening: an integer that no double holds exactly (a bigint) keeps its digits, since
+ * rounding would give two records one identity.
+ */
+export function canonicalJson(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'number':
+      if (Number.isFinite(value)) return JSON.stringify(value)
+      break
+    case 'bigint':
+      return BigInt(Number(value)) === value ? JSON.stringify(Number(value)) : value.toString()
+    case 'object':
+      if (value === null) return 'null'
+      if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+      return canonicalObject(value as Readonly<Record<string, unknown>>)
+  }
+  throw new FirnError(
+    'invalid-input',
+    `${String(value)} has no canonical JSON form; leave it out or say null`,
+  )
+}
+
+/** The default sort of JavaScript strings is by UTF-16 code units, as the RFC asks. */
+function canonicalObject(value: Readonly<Record<string, unknown>>): string {
+  const members = Object.keys(value)
+    .filter((key) => value[key] !== undefined)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`)
+  return `{${members.join(',')}}`
+}

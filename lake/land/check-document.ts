@@ -1,0 +1,144 @@
+import type { NestedField, PrimitiveType, Type } from '../../iceberg/spec/type.js'
+import { isPrimitive } from '../../iceberg/spec/type.js'
+import type { DocumentPath } from './document-problem.js'
+import { DocumentProblem } from './document-problem.js'
+
+/**
+ * Throws the first DocumentProblem of a document against its declared fields. Members that nobody declared are let
+ * through: they stay in the payload and show once they are declared.
+ */
+export function checkDocument(fields: readonly NestedField[], document: unknown): void {
+  if (!isPlainObject(document)) {
+    throw new DocumentProblem('not-an-object', `the document is ${nameOf(document)}, not an object`)
+  }
+  checkMembers(fields, document, [])
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+function checkMembers(fields: readonly NestedField[], members: Members, path: DocumentPath): void {
+  for (const field of fields) {
+    const value = Object.hasOwn(members, field.name) ? members[field.name] : undefined
+    if (value !== null && value !== undefined) checkValue(field.type, value, [...path, field.name])
+    else if (field.required) {
+      const what = value === null ? 'null' : 'absent'
+      throw new DocumentProblem('missing-field', `the field is ${what} but declared as required`, [
+        ...path,
+        field.name,
+      ])
+    }
+  }
+}
+
+function checkValue(type: Type, value: unknown, path: DocumentPath): void {
+  if (isPrimitive(type)) checkPrimitive(type, value, path)
+  else if (type.type === 'struct') {
+    if (!isPlainObject(value)) throw wrongType('an object', value, path)
+    checkMembers(type.fields, value, path)
+  } else if (type.type === 'list') {
+    if (!Array.isArray(value)) throw wrongType('an array', value, path)
+    checkItems(type.element, type['element-required'], value, path)
+  } else {
+    if (!isPlainObject(value)) throw wrongType('an object', value, path)
+    for (const [key, item] of Object.entries(value)) {
+      if (item !== null) checkValue(type.value, item, [...path, key])
+      else if (type['value-required'])
+        throw new DocumentProblem('missing-field', 'the value is null', [...path, key])
+    }
+  }
+}
+
+function checkItems(element: Type, required: boolean, items: readonly unknown[], path: DocumentPath): void {
+  for (const [i, item] of items.entries()) {
+    // Long lists of numbers are the bulk of the data: no path is built for an item that is fine.
+    if (element === 'double' && typeof item === 'number' && Number.isFinite(item)) continue
+    if (item !== null) checkValue(element, item, [...path, i])
+    else if (required) throw new DocumentProblem('missing-field', 'the item is null', [...path, i])
+  }
+}
+
+const INTEGER_BOUNDS = {
+  int: { min: -(2n ** 31n), max: 2n ** 31n - 1n },
+  long: { min: -(2n ** 63n), max: 2n ** 63n - 1n },
+} as const
+
+/** How a value of each type is written in a JSON document. */
+const TEXT_FORMS: Partial<Record<PrimitiveType, { readonly pattern: RegExp; readonly example: string }>> = {
+  date: { pattern: /^\d{4}-\d{2}-\d{2}$/, example: '2026-07-01' },
+  time: { pattern: /^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$/, example: '12:30:00' },
+  timestamp: {
+    pattern: /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?$/,
+    example: '2026-07-01T12:30:00',
+  },
+  timestamptz: {
+    pattern: /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)$/,
+    example: '2026-07-01T12:30:00Z',
+  },
+  uuid: { pattern: /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, example: 'a UUID with dashes' },
+}
+
+function checkPrimitive(type: PrimitiveType, value: unknown, path: DocumentPath): void {
+  if (type === 'boolean') {
+    if (typeof value !== 'boolean') throw wrongType('a boolean', value, path)
+  } else if (type === 'int' || type === 'long') {
+    checkInteger(type, value, path)
+  } else if (type === 'float' || type === 'double' || type.startsWith('decimal')) {
+    if (typeof value !== 'number' && typeof value !== 'bigint') throw wrongType('a number', value, path)
+    const limit = type === 'float' ? 3.4028235677973366e38 : Infinity
+    if (Math.abs(Number(value)) >= limit) {
+      throw new DocumentProblem('out-of-range', `the number is beyond what a ${type} holds`, path)
+    }
+  } else {
+    if (typeof value !== 'string') throw wrongType('a string', value, path)
+    checkText(type, value, path)
+  }
+}
+
+function checkInteger(type: 'int' | 'long', value: unknown, path: DocumentPath): void {
+  if (typeof value !== 'bigint' && !(typeof value === 'number' && Number.isInteger(value))) {
+    throw wrongType('a whole number', value, path)
+  }
+  const { min, max } = INTEGER_BOUNDS[type]
+  if (value < min || value > max) {
+    throw new DocumentProblem(
+      'out-of-range',
+      `${value} is beyond what ${type === 'int' ? 'an int' : 'a long'} holds`,
+      path,
+    )
+  }
+}
+
+function checkText(type: PrimitiveType, value: string, path: DocumentPath): void {
+  const form = TEXT_FORMS[type]
+  if (form === undefined) return
+  const isDay = /^\d{4}/.test(value) && type !== 'uuid'
+  if (!form.pattern.test(value) || (isDay && !isCalendarDay(value.slice(0, 10)))) {
+    throw new DocumentProblem('wrong-type', `${excerpt(value)} is not a ${type}, e.g. ${form.example}`, path)
+  }
+}
+
+/** 2026-02-30 is written like a day and is none. */
+function isCalendarDay(text: string): boolean {
+  const instant = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(instant.getTime()) && instant.toISOString().startsWith(text)
+}
+
+function wrongType(expected: string, value: unknown, path: DocumentPath): DocumentProblem {
+  return new DocumentProblem('wrong-type', `the value is ${nameOf(value)}, declared is ${expected}`, path)
+}
+
+function isPlainObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object') return 'an object'
+  return `the ${typeof value === 'bigint' ? 'number' : typeof value} ${excerpt(value)}`
+}
+
+function excerpt(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length <= 60 ? text : `${text.slice(0, 60)}…`
+}

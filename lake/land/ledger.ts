@@ -1,0 +1,224 @@
+import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import type { Expression } from '../../iceberg/expr/expression.js'
+import { alwaysTrue, and, eq, gtEq, lt, ltEq } from '../../iceberg/expr/expression.js'
+import { planScan } from '../../iceberg/scan/plan-scan.js'
+import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
+import type { SnapshotSummary } from '../../iceberg/spec/snapshot.js'
+import { currentSchema } from '../../iceberg/spec/schema.js'
+import type { Row, RowValue } from '../../engine/engine.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { LEDGER_COLUMNS } from '../../schemas/lake-tables.js'
+import type { ListedFile } from './landing-files.js'
+
+/** A row of `raw.<source>`: records of one file (or topic range) in one raw object. */
+export interface LedgerRow {
+  readonly rowNumber: number
+  /** Location of the raw object. */
+  readonly path: string
+  readonly incarnation: string
+  readonly partition: number
+  readonly first: number
+  /** One past the last offset. */
+  readonly nextOffset: number
+  readonly records: number
+  readonly deadLetters: number
+  readonly bytes: number
+  readonly sha256: string
+  readonly sourcePath: string | null
+  readonly batch: string
+}
+
+/** Where the next landing of an incarnation goes on. */
+export interface LedgerPosition {
+  readonly nextRowNumber: number
+  readonly nextOffset: number
+}
+
+export type LedgerDeps = Pick<LakeDeps, 'catalog' | 'engine'>
+
+export const NEXT_ROW_NUMBER = 'firn.next-row-number'
+const NEXT_OFFSET_PREFIX = 'firn.next-offset.'
+
+export function ledgerIdentifier(source: string): TableIdentifier {
+  return { namespace: 'raw', name: source }
+}
+
+/** Rows with `rowFrom` ≤ row_number < `rowEnd`, in order. */
+export async function readLedger(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  range: { readonly rowFrom: number; readonly rowEnd: number },
+): Promise<readonly LedgerRow[]> {
+  const filter = and(gtEq('row_number', BigInt(range.rowFrom)), lt('row_number', BigInt(range.rowEnd)))
+  const rows = await queryLedger(
+    deps,
+    ledger,
+    filter,
+    `SELECT * FROM ledger WHERE row_number >= ${range.rowFrom} AND row_number < ${range.rowEnd} ORDER BY row_number`,
+  )
+  return rows.map(toLedgerRow)
+}
+
+/** One past the largest row number: the end of what a batch may read. */
+export async function nextRowNumber(deps: LedgerDeps, ledger: LoadedTable): Promise<number> {
+  const cached = cachedSummary(ledger)?.[NEXT_ROW_NUMBER]
+  if (cached !== undefined) return Number(cached)
+  const [row] = await queryLedger(deps, ledger, alwaysTrue, 'SELECT max(row_number) + 1 AS next FROM ledger')
+  return Number(row?.['next'] ?? 0)
+}
+
+/** Taken from the head's summary where the head was written by a landing, else from the rows themselves. */
+export async function ledgerPosition(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  incarnation: string,
+): Promise<LedgerPosition> {
+  const next = await nextRowNumber(deps, ledger)
+  const cached = cachedSummary(ledger)?.[NEXT_OFFSET_PREFIX + incarnation]
+  if (cached !== undefined) return { nextRowNumber: next, nextOffset: Number(cached) }
+  const [row] = await queryLedger(
+    deps,
+    ledger,
+    eq('incarnation', incarnation),
+    `SELECT max(next_offset) AS next FROM ledger WHERE incarnation = '${incarnation}'`,
+  )
+  return { nextRowNumber: next, nextOffset: Number(row?.['next'] ?? 0) }
+}
+
+/** What a landing writes into its snapshot's summary, for the next one to find. */
+export function positionSummary(
+  position: LedgerPosition,
+  incarnation: string,
+): Readonly<Record<string, string>> {
+  return {
+    [NEXT_ROW_NUMBER]: String(position.nextRowNumber),
+    [NEXT_OFFSET_PREFIX + incarnation]: String(position.nextOffset),
+  }
+}
+
+export interface NewFiles {
+  /** Of the listed ones, those that no landing has seen in this size and age, in their order. */
+  readonly files: readonly ListedFile[]
+  /** Those of them that were landed before in another state. */
+  readonly changed: readonly string[]
+}
+
+/** Compares a listing with what the incarnation has landed. Reads only the part of the ledger that its paths fall in. */
+export async function newFilesOf(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  incarnation: string,
+  files: readonly ListedFile[],
+): Promise<NewFiles> {
+  const bounds = pathBounds(files)
+  if (bounds === undefined || headOf(ledger.metadata) === undefined) return { files, changed: [] }
+  const filter = and(
+    eq('incarnation', incarnation),
+    gtEq('source_path', bounds.min),
+    ltEq('source_path', bounds.max),
+  )
+  const known = await queryLedger(
+    deps,
+    ledger,
+    filter,
+    `SELECT DISTINCT source_path, source_size, source_mtime_ms FROM ledger WHERE incarnation = '${incarnation}'`,
+  )
+  const states = new Set(
+    known.map((row) => stateKey(row['source_path'], row['source_size'], row['source_mtime_ms'])),
+  )
+  const paths = new Set(known.map((row) => row['source_path']))
+  const fresh = files.filter((file) => !states.has(stateKey(file.path, file.size, file.mtimeMs)))
+  return { files: fresh, changed: fresh.filter((file) => paths.has(file.path)).map((file) => file.path) }
+}
+
+/** Whether the ledger holds exactly these rows already: the landing was committed before. */
+export async function isRecorded(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  landing: {
+    readonly batch: string
+    readonly incarnation: string
+    readonly first: number
+    readonly end: number
+  },
+  rows: { readonly rowFrom: number; readonly rowEnd: number },
+): Promise<boolean> {
+  const found = await readLedger(deps, ledger, rows)
+  return (
+    found.length === rows.rowEnd - rows.rowFrom &&
+    found[0]?.first === landing.first &&
+    found.at(-1)?.nextOffset === landing.end &&
+    found.every((row) => row.batch === landing.batch && row.incarnation === landing.incarnation)
+  )
+}
+
+function stateKey(
+  path: RowValue | undefined,
+  size: RowValue | undefined,
+  mtimeMs: RowValue | undefined,
+): string {
+  return [path, size, mtimeMs].map(String).join('\0')
+}
+
+/** Bounds in the order of UTF-8 bytes, as the column's metrics have them. */
+function pathBounds(
+  files: readonly ListedFile[],
+): { readonly min: string; readonly max: string } | undefined {
+  const [first, ...rest] = files
+  if (first === undefined) return undefined
+  let min = first.path
+  let max = first.path
+  for (const { path } of rest) {
+    if (Buffer.compare(Buffer.from(path), Buffer.from(min)) < 0) min = path
+    if (Buffer.compare(Buffer.from(path), Buffer.from(max)) > 0) max = path
+  }
+  return { min, max }
+}
+
+/** Compaction rewrites files and no rows, so it is looked through; any other foreign snapshot ends the trust. */
+function cachedSummary(ledger: LoadedTable): SnapshotSummary | undefined {
+  const head = headOf(ledger.metadata)
+  if (head === undefined) return undefined
+  for (const snapshot of ancestorsOf(ledger.metadata, head['snapshot-id'])) {
+    if (snapshot.summary?.[NEXT_ROW_NUMBER] !== undefined) return snapshot.summary
+    if (snapshot.summary?.operation !== 'replace') return undefined
+  }
+  return undefined
+}
+
+/** `filter` chooses the files; the SQL must say the same of the rows. */
+async function queryLedger(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  filter: Expression,
+  sql: string,
+): Promise<readonly Row[]> {
+  const { tasks } = await planScan({ metadata: ledger.metadata, io: deps.catalog.io, filter })
+  if (tasks.length === 0) return []
+  const session = await deps.engine.openSession({ threads: 1 })
+  try {
+    await session.addRelation({ kind: 'scan', name: 'ledger', schema: currentSchema(ledger.metadata), tasks })
+    return (await session.query(sql, { limit: Number.MAX_SAFE_INTEGER })).rows
+  } finally {
+    await session.close()
+  }
+}
+
+function toLedgerRow(row: Row): LedgerRow {
+  const text = (column: keyof typeof LEDGER_COLUMNS): string => String(row[column])
+  const number = (column: keyof typeof LEDGER_COLUMNS): number => Number(row[column])
+  return {
+    rowNumber: number('row_number'),
+    path: text('path'),
+    incarnation: text('incarnation'),
+    partition: number('partition'),
+    first: number('first'),
+    nextOffset: number('next_offset'),
+    records: number('records'),
+    deadLetters: number('dead_letters'),
+    bytes: number('bytes'),
+    sha256: text('sha256'),
+    sourcePath: row['source_path'] === null ? null : text('source_path'),
+    batch: text('batch'),
+  }
+}

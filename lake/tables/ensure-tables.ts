@@ -1,0 +1,266 @@
+import type { CreateTable, LoadedTable, TableCommit, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
+import { isIcebergError } from '../../iceberg/error.js'
+import { joinLocation } from '../../iceberg/io/location.js'
+import { currentSchema } from '../../iceberg/spec/schema.js'
+import { defaultSpec } from '../../iceberg/spec/specs.js'
+import type { NestedField, Schema, Type } from '../../iceberg/spec/type.js'
+import { isPrimitive } from '../../iceberg/spec/type.js'
+import type { PartitionSpec } from '../../iceberg/spec/partition-spec.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import {
+  AUDIT_COLUMNS,
+  CHECK_RESULT_COLUMNS,
+  DEAD_LETTER_COLUMNS,
+  LEDGER_COLUMNS,
+} from '../../schemas/lake-tables.js'
+import type { Pipeline, TableSchema } from '../../schemas/pipeline.js'
+import { parsePartition, parseTableSchema } from '../../schemas/table-schema.js'
+
+export type TablesDeps = Pick<LakeDeps, 'catalog' | 'warehouse'>
+
+export const DEAD_LETTERS: TableIdentifier = { namespace: 'raw', name: 'dead_letters' }
+
+/** Record ids that a source's batches have built; committed with each batch. */
+export const SOURCE_IDS_COLUMNS = {
+  record_id: 'string!',
+  processing_batch_id: 'string!',
+} as const satisfies TableSchema
+
+const TABLE_PROPERTIES = {
+  'write.parquet.compression-codec': 'zstd',
+  'history.expire.max-snapshot-age-ms': String(5 * 24 * 3_600_000),
+  'history.expire.min-snapshots-to-keep': '1',
+  'write.metadata.previous-versions-max': '100',
+}
+
+/**
+ * Namespaces and tables of a pipeline as its definition has them, the lake's own included. What is missing is created;
+ * optional columns that are new are added. Any other difference: FirnError `definition-changed`, nothing is altered.
+ */
+export async function ensureTables(deps: TablesDeps, pipeline: Pipeline): Promise<readonly LoadedTable[]> {
+  const { namespace } = pipeline
+  const own = Object.entries(pipeline.tables).map(([name, table]) =>
+    wanted({ namespace, name }, table.schema, table.partition),
+  )
+  const sources = Object.keys(pipeline.sources)
+  return await ensureAll(deps, [
+    ...own,
+    wanted({ namespace, name: 'processing_metadata' }, AUDIT_COLUMNS),
+    ...sources.map((source) => wanted({ namespace, name: `${source}_ids` }, SOURCE_IDS_COLUMNS)),
+    wanted({ namespace: 'audit', name: 'check_results' }, CHECK_RESULT_COLUMNS),
+    ...landingTables(deps, sources),
+  ])
+}
+
+/** The ledger of one source and the dead letters: what landing writes. */
+export async function ensureLandingTables(
+  deps: TablesDeps,
+  source: string,
+): Promise<{ readonly ledger: LoadedTable; readonly deadLetters: LoadedTable }> {
+  const [ledger, deadLetters] = await ensureAll(deps, landingTables(deps, [source]))
+  if (ledger === undefined || deadLetters === undefined) {
+    throw new FirnError('io', `the catalog did not return the tables of source ${source}; try again`)
+  }
+  return { ledger, deadLetters }
+}
+
+/** Ledgers lie apart from `raw/<source>/`, where raw objects are: no clean-up of a table may come near those. */
+function landingTables(deps: TablesDeps, sources: readonly string[]): readonly CreateTable[] {
+  const tables = sources.map((source) => wanted({ namespace: 'raw', name: source }, LEDGER_COLUMNS))
+  return [...tables, wanted(DEAD_LETTERS, DEAD_LETTER_COLUMNS)].map((table) => ({
+    ...table,
+    location: joinLocation(deps.warehouse, 'ledger', table.identifier.name),
+  }))
+}
+
+function wanted(
+  identifier: TableIdentifier,
+  columns: TableSchema,
+  partition: readonly string[] = [],
+): CreateTable & { readonly partitionSpec: PartitionSpec } {
+  const schema = parseTableSchema(columns)
+  return {
+    identifier,
+    schema,
+    partitionSpec: parsePartition(partition, schema),
+    properties: TABLE_PROPERTIES,
+  }
+}
+
+async function ensureAll(deps: TablesDeps, tables: readonly CreateTable[]): Promise<readonly LoadedTable[]> {
+  const there = await existing(deps, tables)
+  const namespaces = new Set(
+    tables.filter((_, i) => there[i] === undefined).map((t) => t.identifier.namespace),
+  )
+  for (const namespace of namespaces) await ensureNamespace(deps, namespace)
+  const ensured: LoadedTable[] = []
+  for (const [i, table] of tables.entries()) {
+    const loaded = there[i] ?? (await createOrLoad(deps, table))
+    ensured.push(await evolve(deps, loaded, table))
+  }
+  return ensured
+}
+
+/** One catalog read where all are there, which is the rule. */
+async function existing(
+  deps: TablesDeps,
+  tables: readonly CreateTable[],
+): Promise<readonly (LoadedTable | undefined)[]> {
+  try {
+    return await deps.catalog.loadTables(tables.map((table) => table.identifier))
+  } catch (error) {
+    if (!isIcebergError(error, 'not-found')) throw error
+    return await Promise.all(tables.map((table) => loadIfThere(deps, table.identifier)))
+  }
+}
+
+async function loadIfThere(deps: TablesDeps, identifier: TableIdentifier): Promise<LoadedTable | undefined> {
+  try {
+    return await deps.catalog.loadTable(identifier)
+  } catch (error) {
+    if (isIcebergError(error, 'not-found')) return undefined
+    throw error
+  }
+}
+
+async function ensureNamespace(deps: TablesDeps, namespace: string): Promise<void> {
+  try {
+    await deps.catalog.createNamespace(namespace)
+  } catch (error) {
+    if (!isIcebergError(error, 'already-exists')) throw error
+  }
+}
+
+async function createOrLoad(deps: TablesDeps, table: CreateTable): Promise<LoadedTable> {
+  try {
+    return await deps.catalog.createTable(table)
+  } catch (error) {
+    if (!isIcebergError(error, 'already-exists')) throw error
+    return await deps.catalog.loadTable(table.identifier)
+  }
+}
+
+async function evolve(deps: TablesDeps, table: LoadedTable, definition: CreateTable): Promise<LoadedTable> {
+  const current = currentSchema(table.metadata)
+  const differences = [
+    ...schemaDifferences(current, definition.schema),
+    ...partitionDifferences(current, defaultSpec(table.metadata), definition),
+  ]
+  const name = formatIdentifier(table.identifier)
+  if (differences.length > 0) {
+    throw new FirnError(
+      'definition-changed',
+      `table ${name} differs from its definition: ${differences.join('; ')}. ` +
+        'Only optional columns can be added; put the definition back, or give the table another name.',
+      { context: { table: name, differences } },
+    )
+  }
+  const added = definition.schema.fields.filter((field) => fieldNamed(current, field.name) === undefined)
+  if (added.length === 0) return table
+  const lastId = table.metadata['last-column-id']
+  const { fields, lastId: newLastId } = withIdsAfter(added, lastId)
+  const commit: TableCommit = {
+    identifier: table.identifier,
+    requirements: [
+      { type: 'assert-table-uuid', uuid: table.metadata['table-uuid'] },
+      { type: 'assert-current-schema-id', 'current-schema-id': table.metadata['current-schema-id'] },
+      { type: 'assert-last-assigned-field-id', 'last-assigned-field-id': lastId },
+    ],
+    updates: [
+      {
+        action: 'add-schema',
+        schema: { ...current, 'schema-id': nextSchemaId(table), fields: [...current.fields, ...fields] },
+        'last-column-id': newLastId,
+      },
+      { action: 'set-current-schema', 'schema-id': -1 },
+    ],
+  }
+  try {
+    const [committed] = await deps.catalog.commit([commit])
+    return committed ?? (await deps.catalog.loadTable(table.identifier))
+  } catch (error) {
+    if (!isIcebergError(error, 'commit-conflict')) throw error
+    return await evolve(deps, await deps.catalog.loadTable(table.identifier), definition)
+  }
+}
+
+function nextSchemaId(table: LoadedTable): number {
+  return Math.max(...table.metadata.schemas.map((schema) => schema['schema-id'])) + 1
+}
+
+function fieldNamed(schema: Schema, name: string): NestedField | undefined {
+  return schema.fields.find((field) => field.name === name)
+}
+
+function schemaDifferences(current: Schema, definition: Schema): readonly string[] {
+  const changed = current.fields.flatMap((field) => {
+    const wantedField = fieldNamed(definition, field.name)
+    if (wantedField === undefined) return [`column ${field.name} is no longer defined`]
+    const [is, becomes] = [
+      shapeOf(field.type, field.required),
+      shapeOf(wantedField.type, wantedField.required),
+    ]
+    return is === becomes ? [] : [`column ${field.name} is ${is}, defined is ${becomes}`]
+  })
+  const required = definition.fields.filter((f) => f.required && fieldNamed(current, f.name) === undefined)
+  return [...changed, ...required.map((field) => `the new column ${field.name} is required`)]
+}
+
+function partitionDifferences(
+  current: Schema,
+  spec: PartitionSpec,
+  definition: CreateTable,
+): readonly string[] {
+  const is = partitionShape(current, spec)
+  const becomes = partitionShape(definition.schema, definition.partitionSpec)
+  return is === becomes ? [] : [`it is partitioned by (${is}), defined is (${becomes})`]
+}
+
+function partitionShape(schema: Schema, spec: PartitionSpec | undefined): string {
+  return (spec?.fields ?? [])
+    .map((field) => {
+      const source = schema.fields.find((candidate) => candidate.id === field['source-id'])?.name ?? '?'
+      return field.transform === 'identity' ? source : `${field.transform} of ${source}`
+    })
+    .join(', ')
+}
+
+/** A type in words, without ids: equal text means equal type. */
+function shapeOf(type: Type, required: boolean): string {
+  const mark = required ? '!' : ''
+  if (isPrimitive(type)) return type + mark
+  if (type.type === 'list') return `list<${shapeOf(type.element, type['element-required'])}>${mark}`
+  if (type.type === 'map') {
+    return `map<${shapeOf(type.key, true)}, ${shapeOf(type.value, type['value-required'])}>${mark}`
+  }
+  const members = type.fields.map((field) => `${field.name}: ${shapeOf(field.type, field.required)}`)
+  return `struct<${members.join(', ')}>${mark}`
+}
+
+/** Gives new columns, and what is nested in them, the ids after the last one ever assigned. */
+function withIdsAfter(
+  fields: readonly NestedField[],
+  lastId: number,
+): { readonly fields: readonly NestedField[]; readonly lastId: number } {
+  let last = lastId
+  const next = (): number => ++last
+  const renumber = (type: Type): Type => {
+    if (isPrimitive(type)) return type
+    if (type.type === 'struct') return { ...type, fields: level(type.fields) }
+    if (type.type === 'list') return { ...type, 'element-id': next(), element: renumber(type.element) }
+    return {
+      ...type,
+      'key-id': next(),
+      'value-id': next(),
+      key: renumber(type.key),
+      value: renumber(type.value),
+    }
+  }
+  const level = (level: readonly NestedField[]): readonly NestedField[] =>
+    level
+      .map((field) => ({ ...field, id: next() }))
+      .map((field) => ({ ...field, type: renumber(field.type) }))
+  return { fields: level(fields), lastId: last }
+}
