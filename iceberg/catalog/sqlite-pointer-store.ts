@@ -56,7 +56,12 @@ export class SqlitePointerStore implements PointerStore {
 
   swap(swaps: readonly Swap[]): Promise<boolean> {
     return this.#transaction('IMMEDIATE', () => {
-      const holds = swaps.every((swap) => (this.#location(swap.identifier) ?? null) === swap.from)
+      const holds = swaps.every(({ identifier, from }) =>
+        // A view holds its name against tables too.
+        from === null
+          ? this.#statements.taken.get(...this.#key(identifier)) === undefined
+          : this.#location(identifier) === from,
+      )
       if (!holds) return false
       for (const { identifier, from, to } of swaps) {
         if (from === null) this.#statements.insert.run(...this.#key(identifier), to)
@@ -76,7 +81,7 @@ export class SqlitePointerStore implements PointerStore {
 
   rename(from: TableIdentifier, to: TableIdentifier): Promise<boolean> {
     return this.#transaction('IMMEDIATE', () => {
-      if (this.#location(from) === undefined || this.#location(to) !== undefined) return false
+      if (this.#location(from) === undefined || this.#statements.taken.get(...this.#key(to))) return false
       this.#statements.rename.run(to.namespace, to.name, ...this.#key(from))
       return true
     })
@@ -154,20 +159,9 @@ export class SqlitePointerStore implements PointerStore {
       this.#database.exec('COMMIT')
       return result
     } catch (error) {
-      if (this.#database.inTransaction) {
-        this.#rollback()
-        committing = false
-      }
-      if (isBusy(error) || error instanceof IcebergError) throw error
+      if (this.#database.inTransaction) this.#database.exec('ROLLBACK')
+      if (isBusy(error)) throw error
       throw failed(this.#options.path, committing, error)
-    }
-  }
-
-  #rollback(): void {
-    try {
-      this.#database.exec('ROLLBACK')
-    } catch (error) {
-      throw failed(this.#options.path, true, error)
     }
   }
 }
@@ -222,6 +216,7 @@ function prepare(database: Database.Database) {
     location: database.prepare<Key, { readonly location: string | null }>(
       `SELECT metadata_location AS location FROM iceberg_tables WHERE ${key} AND ${isTable}`,
     ),
+    taken: database.prepare<Key>(`SELECT 1 FROM iceberg_tables WHERE ${key}`),
     insert: database.prepare<[...Key, string]>(
       `INSERT INTO iceberg_tables
          (catalog_name, table_namespace, table_name, metadata_location${typed ? ', iceberg_type' : ''})

@@ -243,7 +243,7 @@ function failed(location: string, error: unknown): IcebergError {
   if (error instanceof IcebergError) return error
   const code = codeOf(error)
   const context = { location, code }
-  if (code === 'ENOENT' || code === 'ENOTDIR') return notFound(location, error)
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return notFound(location, error)
   if (code === 'EEXIST') {
     return new IcebergError('already-exists', `${location} exists already`, { context, cause: error })
   }
