@@ -1,0 +1,207 @@
+import { activityInfo } from '@temporalio/activity'
+import { ApplicationFailure, type WorkflowExecutionDescription } from '@temporalio/client'
+import type { Client } from '@temporalio/client'
+import { Worker, type NativeConnection } from '@temporalio/worker'
+import type { BuildActivities } from '../../../activities/build-activities.js'
+import type { LandActivities } from '../../../activities/land-activities.js'
+import type { MaintainActivities } from '../../../activities/maintain-activities.js'
+import type { ModelActivities } from '../../../activities/model-activities.js'
+import type { PlannedBuild, TableMaintenance, TrainedModel } from '../../../schemas/messages.js'
+import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
+import { connectClient, connectWorker } from '../../../workers/connection.js'
+import { workflowBundlePath } from '../../../workers/start-worker.js'
+import { startDevServer, type DevServer } from '../../../workers/temporal-server.js'
+
+type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities
+export type FakeActivities = Partial<Activities>
+
+export interface Call {
+  readonly queue: string
+  readonly name: string
+  readonly input: unknown
+}
+
+/** A dev server with a client; `close` ends both. */
+export interface TestServer {
+  readonly server: DevServer
+  readonly client: Client
+  readonly connection: NativeConnection
+  close(): Promise<void>
+}
+
+export async function startTestServer(): Promise<TestServer> {
+  const server = await startDevServer()
+  const temporal = { address: server.address, namespace: 'default' }
+  const [client, connection] = await Promise.all([connectClient(temporal), connectWorker(temporal)])
+  return {
+    server,
+    client,
+    connection,
+    async close() {
+      await client.connection.close()
+      await connection.close()
+      await server.stop()
+    },
+  }
+}
+
+/** Runs `test` with workers whose activities are fakes: a lake where everything goes well, but for what is overridden. */
+export async function withFakeLake<T>(
+  connection: NativeConnection,
+  overrides: FakeActivities,
+  test: (calls: Call[]) => Promise<T>,
+): Promise<T> {
+  const calls: Call[] = []
+  const activities = Object.fromEntries(
+    Object.entries({ ...goodLake(), ...overrides }).map(([name, run]) => [
+      name,
+      (input: never) => {
+        calls.push({ queue: activityInfo().taskQueue, name, input })
+        return (run as (input: never) => unknown)(input)
+      },
+    ]),
+  )
+  const workers = await Promise.all(
+    Object.values(TASK_QUEUES).map((taskQueue) =>
+      Worker.create({
+        connection,
+        taskQueue,
+        activities,
+        maxHeartbeatThrottleInterval: 100,
+        workflowBundle: { codePath: workflowBundlePath() },
+      }),
+    ),
+  )
+  const runs = Promise.all(workers.map((worker) => worker.run()))
+  try {
+    return await test(calls)
+  } finally {
+    for (const worker of workers) worker.shutdown()
+    await runs
+  }
+}
+
+export function failWith(kind: string, options: { readonly final?: boolean } = {}): never {
+  throw ApplicationFailure.create({
+    message: `it failed: ${kind}`,
+    type: kind,
+    nonRetryable: options.final ?? false,
+  })
+}
+
+export const plannedBuild: PlannedBuild = {
+  kind: 'build',
+  pipeline: 'quantum',
+  batch: '20260701T020000Z',
+  inputFrom: 0,
+  inputTo: 3,
+  first: true,
+  fingerprint: 'f1',
+  groups: [['a', 'b'], ['c']],
+  tag: 'v_20260701T020000Z',
+}
+
+function goodLake(): Activities {
+  const ok = <T>(value: T) => Promise.resolve(value)
+  return {
+    planLanding: (input) =>
+      ok({
+        pipeline: input.pipeline,
+        source: 'experiments',
+        batch: input.batch,
+        from: input.from ?? '/landing',
+        incarnation: 'i',
+        files: 3,
+        bytes: 30,
+        first: 0,
+        end: 3,
+        rowNumberFrom: 0,
+        planLocation: 'file:///plan',
+      }),
+    fetchLanding: () =>
+      ok({ stagedLocation: 'file:///s', objects: 1, records: 3, deadLetters: 0, bytes: 30 }),
+    commitLanding: ({ plan, fetched }) =>
+      ok({
+        source: plan.source,
+        batch: plan.batch,
+        files: plan.files,
+        objects: fetched.objects,
+        records: fetched.records,
+        deadLetters: fetched.deadLetters,
+        bytes: fetched.bytes,
+        rowNumberEnd: plan.rowNumberFrom + fetched.records,
+        ledgerSnapshotId: '7',
+      }),
+    resolveBatch: () => ok('20260701T020000Z'),
+    planBuild: (input) => ok({ ...plannedBuild, batch: input.batch, tag: `v_${input.batch}` }),
+    buildTables: ({ tables }) =>
+      ok({ tables: tables.map((table) => ({ table, rows: 10, files: 1 })), duplicates: 0 }),
+    runChecks: () =>
+      ok({ passed: true, results: [{ name: 'c', severity: 'blocking', passed: true, failingRows: 0 }] }),
+    publishBatch: ({ plan, checks }) =>
+      ok({
+        status: checks.passed ? 'published' : 'failed',
+        alreadyCommitted: false,
+        batch: plan.batch,
+        tag: plan.tag,
+        tables: [],
+        inputFrom: plan.inputFrom,
+        inputTo: plan.inputTo,
+        duplicates: 0,
+      }),
+    listReadyModels: () => ok(['convergence']),
+    resolvePin: (input) =>
+      ok({
+        pipeline: input.pipeline,
+        model: input.model,
+        tag: input.at ?? 'v_1',
+        seed: input.seed ?? 42,
+        snapshots: { t: '9007199254740993' },
+      }),
+    buildDataset: () => ok({ location: 'file:///d', rows: 5, features: 2, digest: 'd' }),
+    runTraining: () => ok(trained),
+    registerModel: () => ok(1),
+    scoreBatch: ({ input }) =>
+      ok({
+        status: 'published',
+        model: input.model,
+        version: 1,
+        batch: input.batch,
+        rows: 4,
+        featuresTag: input.at ?? 'v_1',
+        snapshotId: '8',
+      }),
+    listMaintainable: () => ok(['q.a', 'q.b']),
+    maintainTable: ({ table }) => ok(maintained(table)),
+  }
+}
+
+const trained: TrainedModel = {
+  artifactLocation: 'file:///m',
+  weightsDigest: 'w',
+  metrics: { auc: 0.9, f1: 0.8, logLoss: 0.3 },
+  baseline: { auc: 0.5, f1: 0.4, logLoss: 0.7 },
+  folds: [],
+  backend: 'tfjs-node',
+  epochs: 3,
+}
+
+export function maintained(table: string): TableMaintenance {
+  return {
+    table,
+    compactedFiles: 2,
+    writtenFiles: 1,
+    expiredSnapshots: 1,
+    droppedTags: [],
+    deletedFiles: 2,
+    deletedBytes: 20,
+    orphans: 0,
+    taggedBytes: 0,
+    notes: [],
+  }
+}
+
+/** A search attribute of a workflow, as its UI lists it. */
+export function attribute(description: WorkflowExecutionDescription, name: string): unknown {
+  return description.typedSearchAttributes.getAll().find(({ key }) => key.name === name)?.value
+}

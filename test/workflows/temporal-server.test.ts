@@ -1,0 +1,58 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { connectClient } from '../../workers/connection.js'
+import { ensureSearchAttributes } from '../../workers/search-attributes.js'
+import { findTemporalServer, startDevServer } from '../../workers/temporal-server.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'firn-temporal-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function program(name: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, '#!/bin/sh\n')
+  chmodSync(path, 0o755)
+  return path
+}
+
+describe('the Temporal dev server', () => {
+  it('is found by its setting, then on PATH, then in the cache', () => {
+    const path = program('temporal')
+    expect(findTemporalServer({ FIRN_TEMPORAL_BIN: path, PATH: '/nowhere' })).toBe(path)
+    expect(findTemporalServer({ PATH: folder })).toBe(path)
+    expect(findTemporalServer({ PATH: '/nowhere', FIRN_CACHE: '/nowhere' })).toBeUndefined()
+  })
+
+  it('is refused with its path when the setting names no program', () => {
+    expect(() => findTemporalServer({ FIRN_TEMPORAL_BIN: '/no/such' })).toThrow(
+      /FIRN_TEMPORAL_BIN.*\/no\/such/,
+    )
+  })
+
+  it('starts twice on one database file with the search attributes known, and ends when stopped', async () => {
+    const dbFile = join(folder, 'temporal.db')
+    for (let start = 0; start < 2; start += 1) {
+      const server = await startDevServer({ dbFile })
+      const client = await connectClient({ address: server.address, namespace: 'default' })
+      const { customAttributes } = await client.connection.operatorService.listSearchAttributes({
+        namespace: 'default',
+      })
+      expect(Object.keys(customAttributes)).toEqual(
+        expect.arrayContaining(['FirnPipeline', 'FirnBatch', 'FirnStage', 'FirnStatus']),
+      )
+      await ensureSearchAttributes(client.connection, 'default')
+      expect((await fetch(server.uiUrl)).status).toBe(200)
+      await client.connection.close()
+      await server.stop()
+      await server.stop()
+      expect(() => process.kill(server.pid, 0)).toThrow()
+    }
+  })
+
+  it('says who does not answer where no server is', async () => {
+    await expect(connectClient({ address: '127.0.0.1:1', namespace: 'default' })).rejects.toThrow(
+      /no Temporal server answers at 127.0.0.1:1.*TEMPORAL_ADDRESS/,
+    )
+  })
+})

@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { packageRoot } from '../engine/compiled-entry.js'
+import { toLocalPath } from '../iceberg/io/location.js'
+import { FirnError } from '../schemas/error.js'
+import type { LakeSettings } from '../schemas/lake-deps.js'
+
+/** Everything that a process of ours takes from its environment. Paths are absolute. */
+export interface FirnConfig {
+  /** Folder of the lake: `catalog.db`, `registry.db`, `temporal.db`, `warehouse/`, `landing/`. */
+  readonly home: string
+  readonly catalogName: string
+  readonly catalogPath: string
+  readonly registryPath: string
+  /** `file:///…` */
+  readonly warehouse: string
+  /** Folder with a sub-folder a topic, where a landing looks that names no folder. */
+  readonly landingRoot: string
+  /** Folders of pipelines, or folders that hold such. */
+  readonly pipelineFolders: readonly string[]
+  /** DuckDB threads of one session; undefined: the number of cores. */
+  readonly threads?: number
+  readonly memoryLimitBytes?: number
+  readonly settings: LakeSettings
+  readonly temporal: TemporalConfig
+}
+
+export interface TemporalConfig {
+  /** Undefined: none is configured; commands that need one start a dev server. */
+  readonly address?: string
+  readonly namespace: string
+  readonly apiKey?: string
+  readonly tls?: TlsConfig
+}
+
+export interface TlsConfig {
+  readonly serverName?: string
+  readonly serverRootCa?: Buffer
+  readonly clientCert?: { readonly crt: Buffer; readonly key: Buffer }
+}
+
+const text = z.string().min(1).optional()
+const count = z.coerce.number().int().positive().optional()
+const days = (byDefault: number) =>
+  z.coerce
+    .number()
+    .nonnegative()
+    .default(byDefault)
+    .transform((value) => value * 86_400_000)
+
+const ENVIRONMENT = z.object({
+  FIRN_HOME: z.string().min(1).default('.firn'),
+  FIRN_CATALOG_NAME: z.string().min(1).default('firn'),
+  FIRN_WAREHOUSE: text,
+  FIRN_LANDING: text,
+  FIRN_PIPELINES: text,
+  FIRN_THREADS: count,
+  FIRN_MEMORY_MB: count,
+  FIRN_STAGING_LEASE_DAYS: days(7),
+  FIRN_TAG_RETENTION_DAYS: days(400),
+  FIRN_TAG_THIN_AFTER_DAYS: days(7),
+  FIRN_SNAPSHOT_MAX_AGE_DAYS: days(5),
+  FIRN_ORPHAN_MIN_AGE_DAYS: days(3),
+  FIRN_SETTLE_SECONDS: z.coerce.number().nonnegative().default(0),
+  TEMPORAL_ADDRESS: text,
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: text,
+  TEMPORAL_TLS: z.enum(['true', 'false', '1', '0']).optional(),
+  TEMPORAL_TLS_SERVER_NAME: text,
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: text,
+  TEMPORAL_TLS_CLIENT_CERT_PATH: text,
+  TEMPORAL_TLS_CLIENT_KEY_PATH: text,
+})
+type Environment = z.infer<typeof ENVIRONMENT>
+
+/** Reads and checks the configuration; an empty variable counts as not set. Throws `config`. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.cwd()): FirnConfig {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = ENVIRONMENT.safeParse(set)
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
+    throw new FirnError('config', `the environment is wrong: ${wrong}. Correct or unset it.`)
+  }
+  const given = parsed.data
+  const home = resolve(cwd, given.FIRN_HOME)
+  return {
+    home,
+    catalogName: given.FIRN_CATALOG_NAME,
+    catalogPath: join(home, 'catalog.db'),
+    registryPath: join(home, 'registry.db'),
+    warehouse: warehouseLocation(given.FIRN_WAREHOUSE, home, cwd),
+    landingRoot: resolve(cwd, given.FIRN_LANDING ?? join(home, 'landing')),
+    pipelineFolders: pipelineFolders(given.FIRN_PIPELINES, cwd),
+    ...(given.FIRN_THREADS === undefined ? {} : { threads: given.FIRN_THREADS }),
+    ...(given.FIRN_MEMORY_MB === undefined ? {} : { memoryLimitBytes: given.FIRN_MEMORY_MB * 1_048_576 }),
+    settings: {
+      stagingLeaseMs: given.FIRN_STAGING_LEASE_DAYS,
+      tagRetentionMs: given.FIRN_TAG_RETENTION_DAYS,
+      tagThinAfterMs: given.FIRN_TAG_THIN_AFTER_DAYS,
+      snapshotMaxAgeMs: given.FIRN_SNAPSHOT_MAX_AGE_DAYS,
+      orphanMinAgeMs: given.FIRN_ORPHAN_MIN_AGE_DAYS,
+      settleMs: given.FIRN_SETTLE_SECONDS * 1000,
+    },
+    temporal: temporalConfig(given, cwd),
+  }
+}
+
+function warehouseLocation(given: string | undefined, home: string, cwd: string): string {
+  if (given === undefined) return `file://${join(home, 'warehouse')}`
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(given)?.[1]
+  if (scheme === undefined) return `file://${isAbsolute(given) ? given : resolve(cwd, given)}`
+  if (scheme === 'file') return `file://${toLocalPath(given)}`
+  throw new FirnError(
+    'config',
+    `FIRN_WAREHOUSE names a store of kind "${scheme}", but this version keeps its warehouse in a folder: give a path.`,
+  )
+}
+
+function pipelineFolders(given: string | undefined, cwd: string): readonly string[] {
+  if (given === undefined) return [join(packageRoot(), 'dist', 'pipelines')]
+  return given
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => resolve(cwd, folder))
+}
+
+function temporalConfig(given: Environment, cwd: string): TemporalConfig {
+  const tls = tlsConfig(given, cwd)
+  return {
+    namespace: given.TEMPORAL_NAMESPACE,
+    ...(given.TEMPORAL_ADDRESS === undefined ? {} : { address: given.TEMPORAL_ADDRESS }),
+    ...(given.TEMPORAL_API_KEY === undefined ? {} : { apiKey: given.TEMPORAL_API_KEY }),
+    ...(tls === undefined ? {} : { tls }),
+  }
+}
+
+/** TLS is on where asked for, with an API key, or where a certificate is given; TEMPORAL_TLS=false turns it off. */
+function tlsConfig(given: Environment, cwd: string): TlsConfig | undefined {
+  const { TEMPORAL_TLS: asked, TEMPORAL_TLS_CLIENT_CERT_PATH: crt, TEMPORAL_TLS_CLIENT_KEY_PATH: key } = given
+  if (asked === 'false' || asked === '0') return undefined
+  if ((crt === undefined) !== (key === undefined)) {
+    throw new FirnError(
+      'config',
+      'TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH belong together: set both or none.',
+    )
+  }
+  const ca = given.TEMPORAL_TLS_SERVER_CA_CERT_PATH
+  const wanted = [asked, given.TEMPORAL_API_KEY, ca, crt, given.TEMPORAL_TLS_SERVER_NAME]
+  if (wanted.every((value) => value === undefined)) return undefined
+  const read = (path: string): Buffer => readPem(resolve(cwd, path))
+  return {
+    ...(given.TEMPORAL_TLS_SERVER_NAME === undefined ? {} : { serverName: given.TEMPORAL_TLS_SERVER_NAME }),
+    ...(ca === undefined ? {} : { serverRootCa: read(ca) }),
+    ...(crt === undefined || key === undefined ? {} : { clientCert: { crt: read(crt), key: read(key) } }),
+  }
+}
+
+function readPem(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new FirnError(
+      'config',
+      `the TLS file ${path} can't be read: correct its path or its permissions.`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,38 @@
+import { parseArgs } from 'node:util'
+import { FirnError } from '../schemas/error.js'
+import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
+import { readConfig } from './config.js'
+import { connectWorker } from './connection.js'
+import { installRuntime } from './runtime.js'
+import { startWorkers } from './start-worker.js'
+
+/** `node dist/workers/worker-main.js [--queues control,data,train]`: works until SIGTERM or SIGINT, then drains. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { queues: { type: 'string' } } })
+  const queues = readQueues(values.queues)
+  const config = readConfig()
+  installRuntime()
+  const connection = await connectWorker(config.temporal)
+  try {
+    const workers = await startWorkers(config, connection, { queues })
+    await workers.done
+  } finally {
+    await connection.close()
+  }
+}
+
+function readQueues(text: string | undefined): readonly TaskQueueGroup[] {
+  const known = Object.keys(TASK_QUEUES) as TaskQueueGroup[]
+  if (text === undefined) return known
+  const asked = text.split(',').map((name) => name.trim().replace(/^firn-/, ''))
+  const wrong = asked.filter((name) => !known.some((group) => group === name))
+  if (wrong.length === 0) return known.filter((group) => asked.includes(group))
+  throw new FirnError('config', `--queues names ${wrong.join(', ')}; there are ${known.join(', ')}.`)
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(error instanceof FirnError ? `worker: ${error.message}` : error)
+  process.exitCode = error instanceof FirnError ? 2 : 3
+}
