@@ -110,7 +110,7 @@ class OpenObject {
       this.deadLetters.push({
         path: part.file.path,
         offset,
-        raw: document.bytes,
+        raw: new Uint8Array(document.bytes),
         kind: error.kind,
         message: error.message,
         documentPath: error.path,

@@ -43,7 +43,9 @@ class Inbox {
       this.wake()
     })
     thread.on('error', (error: Error) => this.fail(threadFailure(error)))
-    thread.on('exit', (code) => this.fail(new FirnError('io', `the parsing thread ended early (exit code ${code})`)))
+    thread.on('exit', (code) =>
+      this.fail(new FirnError('io', `the parsing thread ended early (exit code ${code})`)),
+    )
     signal?.addEventListener('abort', this.onAbort)
     if (signal?.aborted === true) this.onAbort()
   }
@@ -75,6 +77,9 @@ class Inbox {
 function threadFailure(error: Error): FirnError {
   const outOfMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
   return outOfMemory
-    ? new FirnError('contract-broken', `a document needs more than ${MAX_HEAP_MB} MiB to read; lower maxDocumentBytes`)
+    ? new FirnError(
+        'contract-broken',
+        `a document needs more than ${MAX_HEAP_MB} MiB to read; lower maxDocumentBytes`,
+      )
     : new FirnError('io', `the parsing thread failed: ${error.message}`, { cause: error })
 }

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
-import { headOf } from '../../iceberg/spec/refs.js'
 import { isBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
@@ -48,11 +47,6 @@ export async function planLanding(deps: LakeDeps, input: LandSourceInput): Promi
   }
 }
 
-/** The head of a source's ledger in decimal, for the result of a landing that had nothing to do. */
-export function headIdOf(ledger: LoadedTable): string | null {
-  return headOf(ledger.metadata)?.['snapshot-id'].toString() ?? null
-}
-
 function batchOf({ batch }: LandSourceInput): string {
   if (batch !== undefined && isBatchId(batch)) return batch
   throw new FirnError(
@@ -65,7 +59,10 @@ function folderOf(deps: LakeDeps, { from }: LandSourceInput, { name, definition 
   if (from !== undefined) return from
   const root = deps.settings.landingRoot
   if (root !== undefined) return join(root, definition.topic)
-  throw new FirnError('config', `source ${name} has no folder to land from: name one, or configure a landing root`)
+  throw new FirnError(
+    'config',
+    `source ${name} has no folder to land from: name one, or configure a landing root`,
+  )
 }
 
 function startOf(position: LedgerPosition): Pick<LandingPlanFile, 'first' | 'rowNumberFrom'> {
@@ -111,7 +108,8 @@ async function newPlan(
   const warnings = fresh.changed.map(
     (path) => `${JSON.stringify(path)} changed after it was landed: it lands again as a new record`,
   )
-  if (listing.waiting > 0) warnings.push(`${listing.waiting} files are too young and wait for the next landing`)
+  if (listing.waiting > 0)
+    warnings.push(`${listing.waiting} files are too young and wait for the next landing`)
   return { ...landing, end, files, warnings: warnings.slice(0, MAX_WARNINGS) }
 }
 

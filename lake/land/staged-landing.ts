@@ -39,13 +39,18 @@ export async function stagedLandingExists(io: FileIO, planLocation: string): Pro
 }
 
 /** Undefined where there is none, or where a file of it is gone. */
-export async function readStagedLanding(io: FileIO, planLocation: string): Promise<StagedLanding | undefined> {
+export async function readStagedLanding(
+  io: FileIO,
+  planLocation: string,
+): Promise<StagedLanding | undefined> {
   const location = stagedLandingLocation(planLocation)
   const text = await readTextIfThere(io, location)
   if (text === undefined) return undefined
   const parsed = stagedJson.safeParse(JSON.parse(text))
   if (!parsed.success) {
-    throw new FirnError('io', `${location} is not a staged landing; remove it and land again`, { cause: parsed.error })
+    throw new FirnError('io', `${location} is not a staged landing; remove it and land again`, {
+      cause: parsed.error,
+    })
   }
   const { expiresAt: _, ...staged } = parsed.data
   const landing = {

@@ -1,0 +1,171 @@
+import type { Type } from '../../iceberg/spec/type.js'
+import { isPrimitive } from '../../iceberg/spec/type.js'
+import { FirnError } from '../../schemas/error.js'
+import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
+import type {
+  ModelDefinition,
+  PipelineDefinition,
+  SourceDefinition,
+  TableDefinition,
+} from '../../schemas/pipeline.js'
+import { parseDocumentSchema, parsePartition, parseTableSchema } from '../../schemas/table-schema.js'
+import { pipelineShape } from './pipeline-shape.js'
+
+/** Checks a pipeline's definition as far as it goes without its SQL; FirnError `config` names everything that is wrong. */
+export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
+  const parsed = pipelineShape.safeParse(definition)
+  const problems = parsed.success
+    ? [
+        ...reservedNames(definition),
+        ...Object.entries(definition.sources).flatMap(([name, source]) => sourceProblems(name, source)),
+        ...Object.entries(definition.tables).flatMap(([name, table]) => tableProblems(name, table)),
+        ...Object.entries(definition.models ?? {}).flatMap(([name, model]) =>
+          modelProblems(name, model, definition),
+        ),
+      ]
+    : parsed.error.issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`)
+  if (problems.length === 0) return definition
+  const name = typeof definition === 'object' && typeof definition.name === 'string' ? definition.name : '?'
+  throw new FirnError(
+    'config',
+    `pipeline ${name} is not valid:\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    {
+      context: { problems },
+    },
+  )
+}
+
+/** A table of a pipeline; says its type where it is written. */
+export function table(definition: TableDefinition): TableDefinition {
+  return definition
+}
+
+/** A source of JSON documents, from a folder or a topic. */
+export function jsonSource(definition: Omit<SourceDefinition, 'kind'>): SourceDefinition {
+  return { kind: 'json', ...definition }
+}
+
+/** The lake's own namespaces, and the folder its ledgers lie in. */
+const RESERVED_NAMESPACES = [
+  'raw',
+  'audit',
+  'ledger',
+  'main',
+  'temp',
+  'system',
+  'information_schema',
+  'pg_catalog',
+]
+/** Relations that every table's SQL has besides tables and sources. */
+const RESERVED_RELATIONS = ['batch', 'processing_metadata']
+
+function reservedNames(definition: PipelineDefinition): readonly string[] {
+  const namespace = definition.namespace ?? `${definition.name}_features`
+  const tables = Object.keys(definition.tables)
+  const sources = Object.keys(definition.sources)
+  const taken = [...RESERVED_RELATIONS, ...sources, ...sources.map((source) => `${source}_ids`)]
+  return [
+    ...(RESERVED_NAMESPACES.includes(namespace)
+      ? [`namespace: ${namespace} is the lake's own; choose another`]
+      : []),
+    ...tables
+      .filter((name) => taken.includes(name))
+      .map((name) => `tables.${name}: the name is taken in its SQL`),
+    ...tables
+      .filter((name) => name.startsWith('all_'))
+      .map((name) => `tables.${name}: all_ stands for a table's whole state`),
+    ...[...RESERVED_RELATIONS, 'dead_letters']
+      .filter((name) => sources.includes(name))
+      .map((name) => `sources.${name}: the name is the lake's own; choose another`),
+  ]
+}
+
+function sourceProblems(name: string, source: SourceDefinition): readonly string[] {
+  const at = `sources.${name}`
+  const schema = attempt(() => parseDocumentSchema(source.schema))
+  if (typeof schema === 'string') return [`${at}.schema: ${schema}`]
+  const envelope = new Set(Object.keys(ENVELOPE_COLUMNS).map((column) => `_${column}`))
+  return [
+    ...schema.fields
+      .filter((field) => envelope.has(field.name.toLowerCase()))
+      .map((field) => `${at}.schema: ${field.name} is a column of the envelope; a document can't declare it`),
+    ...duplicates(schema.fields.map((field) => field.name.toLowerCase())).map(
+      (field) => `${at}.schema: ${field} is declared twice (SQL names know no case)`,
+    ),
+    ...source.identity
+      .filter((path) => !hasPath(schema, path.split('.')))
+      .map((path) => `${at}.identity: the schema has no field ${path}`),
+  ]
+}
+
+function hasPath(type: Type, path: readonly string[]): boolean {
+  const [head, ...rest] = path
+  if (head === undefined) return true
+  if (isPrimitive(type) || type.type !== 'struct') return false
+  const field = type.fields.find((candidate) => candidate.name === head)
+  return field !== undefined && hasPath(field.type, rest)
+}
+
+function tableProblems(name: string, table: TableDefinition): readonly string[] {
+  const at = `tables.${name}`
+  const schema = attempt(() => parseTableSchema(table.schema))
+  if (typeof schema === 'string') return [`${at}.schema: ${schema}`]
+  const columns = Object.keys(table.schema)
+  const missing = (column: string): string =>
+    `the schema has no column ${column}; it has ${columns.join(', ')}`
+  const spec = attempt(() => parsePartition(table.partition, schema))
+  return [
+    ...table.key
+      .filter((column) => !columns.includes(column))
+      .map((column) => `${at}.key: ${missing(column)}`),
+    ...duplicates(table.key).map((column) => `${at}.key: ${column} is named twice`),
+    ...(typeof spec === 'string' ? [`${at}.partition: ${spec}`] : []),
+    ...newByProblems(table, missing).map((problem) => `${at}.newBy: ${problem}`),
+    ...(table.write === 'overwrite-partitions' && table.partition.length === 0
+      ? [
+          `${at}.partition: overwrite-partitions needs a partition, or each batch would replace the whole table`,
+        ]
+      : []),
+  ]
+}
+
+function newByProblems(table: TableDefinition, missing: (column: string) => string): readonly string[] {
+  const { newBy } = table
+  if (newBy === undefined) return []
+  if (!Object.hasOwn(table.schema, newBy)) return [missing(newBy)]
+  if (table.write !== 'insert-new') return [`only insert-new tables have it, this one is ${table.write}`]
+  const type = table.schema[newBy]?.replace('!', '')
+  return type === 'string' ? [] : [`${newBy} holds record ids, so it must be a string, not ${type}`]
+}
+
+function modelProblems(
+  name: string,
+  model: ModelDefinition,
+  definition: PipelineDefinition,
+): readonly string[] {
+  const at = `models.${name}`
+  const tables = Object.keys(definition.tables)
+  const unknown = (table: string): string => `there is no table ${table}; there are ${tables.join(', ')}`
+  const features = [...model.numeric, ...model.categorical]
+  return [
+    ...model.reads
+      .filter((table) => !tables.includes(table))
+      .map((table) => `${at}.reads: ${unknown(table)}`),
+    ...(tables.includes(model.predictions) ? [] : [`${at}.predictions: ${unknown(model.predictions)}`]),
+    ...(features.length === 0 ? [`${at}: it has no features; name some as numeric or categorical`] : []),
+    ...duplicates(features).map((feature) => `${at}: the feature ${feature} is named twice`),
+  ]
+}
+
+function duplicates(names: readonly string[]): readonly string[] {
+  return [...new Set(names.filter((name, i) => names.indexOf(name) !== i))]
+}
+
+/** The result, or what was wrong in words. */
+function attempt<T extends object>(parse: () => T): T | string {
+  try {
+    return parse()
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+
+/** Names of pipelines, sources, tables, columns, checks and models: they become SQL names, file names and tags. */
+export const NAME = /^[a-z][a-z0-9_]*$/
+const MAX_NAME = 64
+
+const name = z.string().max(MAX_NAME).regex(NAME, 'must be lower case: a letter, then letters, digits and _')
+const text = z.string().min(1, 'must not be empty')
+const columns = z.record(name, text)
+const sqlFile = text
+  .regex(/\.sql$/, 'must name a .sql file')
+  .refine(
+    (path) => isInside(path),
+    'must be a path inside the folder of the pipeline, without .. and not absolute',
+  )
+
+const source = z.strictObject({
+  kind: z.literal('json'),
+  topic: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a topic name: letters, digits, dots, _ and -')
+    .refine((topic) => !/^\.+$/.test(topic), 'must not be dots only'),
+  schema: z.record(z.string(), text),
+  identity: z.array(text).min(1, 'must name at least one path that identifies a record'),
+  maxDocumentBytes: z
+    .number()
+    .int()
+    .positive()
+    .max(256 * 1024 * 1024, 'must be at most 256 MiB')
+    .optional(),
+})
+
+const table = z.strictObject({
+  sql: sqlFile.optional(),
+  schema: columns,
+  key: z.array(name).min(1, 'must name at least one column'),
+  partition: z.array(text),
+  write: z.enum(['insert-new', 'append', 'overwrite-partitions']),
+  newBy: name.optional(),
+})
+
+const check = z.strictObject({
+  severity: z.enum(['blocking', 'warning']),
+  sql: text,
+  description: text.optional(),
+})
+
+const positive = z.number().int().positive()
+
+const model = z.strictObject({
+  task: z.literal('binary-classification'),
+  features: sqlFile,
+  numeric: z.array(name),
+  categorical: z.array(name),
+  reads: z.array(name).min(1, 'must name the tables that its SQL reads'),
+  firstK: positive,
+  network: z.strictObject({
+    hidden: z.array(positive),
+    epochs: positive,
+    batchSize: positive,
+    learningRate: z.number().positive(),
+    l2: z.number().nonnegative(),
+  }),
+  predictions: name,
+})
+
+/** The shape of a definition; unknown fields are refused. What its parts say of each other is checked after. */
+export const pipelineShape = z.strictObject({
+  name,
+  namespace: name.optional(),
+  sources: z.record(name, source).refine((sources) => Object.keys(sources).length > 0, 'must name a source'),
+  tables: z.record(name, table),
+  checks: z.record(name, check).optional(),
+  models: z.record(name, model).optional(),
+  schedule: z
+    .strictObject({
+      nightly: z.string().regex(/^\S+( \S+){4}$/, 'must be a cron expression of five fields'),
+      timezone: z.string().refine(isTimeZone, 'must be an IANA time zone, e.g. Europe/Berlin').optional(),
+    })
+    .optional(),
+})
+
+function isInside(path: string): boolean {
+  return !path.startsWith('/') && !/^[A-Za-z]:|\\|\0/.test(path) && !path.split('/').includes('..')
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
+  } catch {
+    return false
+  }
+}

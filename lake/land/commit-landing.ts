@@ -1,0 +1,138 @@
+import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
+import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
+import type { TableChange } from '../../iceberg/write/table-change.js'
+import { commitTransaction } from '../../iceberg/write/transaction.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { FetchedLanding, LandingPlan, LandResult } from '../../schemas/messages.js'
+import { DEAD_LETTERS } from '../tables/ensure-tables.js'
+import { isRecorded, ledgerIdentifier, ledgerPosition, positionSummary } from './ledger.js'
+import type { StagedLanding } from './staged-landing.js'
+import { readStagedLanding } from './staged-landing.js'
+
+const PLAN = 'firn.landing-plan'
+
+/**
+ * Makes a fetched landing visible: ledger rows and dead letters in one transaction, valid only where the ledger ends
+ * exactly where the plan begins. Done again it returns the recorded result. Errors: `stale-range` (something else was
+ * landed since: plan again), `stage-expired` (fetch again).
+ */
+export async function commitLanding(
+  deps: LakeDeps,
+  plan: LandingPlan,
+  fetched: FetchedLanding,
+): Promise<LandResult> {
+  if (plan.planLocation === undefined) return await nothingLanded(deps, plan)
+  const staged = await readStagedLanding(deps.catalog.io, plan.planLocation)
+  if (staged === undefined) {
+    throw new FirnError(
+      'stage-expired',
+      `files staged at ${fetched.stagedLocation} are gone; fetch the landing again`,
+    )
+  }
+  const { catalog, now, newUuid } = deps
+  const result = await commitTransaction<LandResult>({
+    catalog,
+    changes: changesOf(deps, plan, plan.planLocation, staged),
+    beforeAttempt: async (tables) =>
+      await recordedOrDue(deps, plan, staged, ledgerAmong(tables, plan.source)),
+    now,
+    newUuid,
+  })
+  if (result.kind === 'ended') return result.value
+  const ledger = result.tables.find((table) => isLedger(table, plan.source))
+  return toResult(plan, staged, ledger?.snapshotId)
+}
+
+function changesOf(
+  deps: LakeDeps,
+  plan: LandingPlan,
+  planLocation: string,
+  staged: StagedLanding,
+): readonly TableChange[] {
+  const common = { 'firn.batch-id': plan.batch, 'firn.pipeline': plan.pipeline, [PLAN]: planLocation }
+  const position = { nextRowNumber: rowEnd(plan, staged), nextOffset: plan.end }
+  const ledger: TableChange = {
+    identifier: ledgerIdentifier(plan.source),
+    change: { kind: 'append', files: staged.ledgerFiles },
+    snapshotId: deps.newSnapshotId(),
+    summary: { ...common, ...positionSummary(position, plan.incarnation) },
+  }
+  if (staged.deadLetterFiles.length === 0) return [ledger]
+  const deadLetters: TableChange = {
+    identifier: DEAD_LETTERS,
+    change: { kind: 'append', files: staged.deadLetterFiles },
+    snapshotId: deps.newSnapshotId(),
+    summary: common,
+  }
+  return [ledger, deadLetters]
+}
+
+/** Looks at the ledger that the attempt commits onto. Undefined: the plan goes on exactly where it ends. */
+async function recordedOrDue(
+  deps: LakeDeps,
+  plan: LandingPlan,
+  staged: StagedLanding,
+  ledger: LoadedTable,
+): Promise<LandResult | undefined> {
+  const position = await ledgerPosition(deps, ledger, plan.incarnation)
+  if (position.nextOffset === plan.first && position.nextRowNumber === plan.rowNumberFrom) return undefined
+  const rows = { rowFrom: plan.rowNumberFrom, rowEnd: rowEnd(plan, staged) }
+  if (await isRecorded(deps, ledger, plan, rows)) {
+    return toResult(plan, staged, snapshotOf(ledger, plan))
+  }
+  throw new FirnError(
+    'stale-range',
+    `the ledger raw.${plan.source} goes on at row ${position.nextRowNumber} and offset ${position.nextOffset}, ` +
+      `this landing was planned for row ${plan.rowNumberFrom} and offset ${plan.first}. Nothing was landed; land again.`,
+    { context: { expected: { row: plan.rowNumberFrom, offset: plan.first }, got: position } },
+  )
+}
+
+/** The snapshot that landed the plan, the head where expiry has removed it. */
+function snapshotOf(ledger: LoadedTable, plan: LandingPlan): bigint | undefined {
+  const head = headOf(ledger.metadata)
+  if (head === undefined) return undefined
+  for (const snapshot of ancestorsOf(ledger.metadata, head['snapshot-id'])) {
+    if (snapshot.summary?.[PLAN] === plan.planLocation) return snapshot['snapshot-id']
+  }
+  return head['snapshot-id']
+}
+
+function rowEnd(plan: LandingPlan, staged: StagedLanding): number {
+  return plan.rowNumberFrom + staged.ledgerRows
+}
+
+function toResult(plan: LandingPlan, staged: StagedLanding, snapshotId: bigint | undefined): LandResult {
+  const { objects, records, deadLetters, bytes } = staged
+  return {
+    source: plan.source,
+    batch: plan.batch,
+    files: plan.files,
+    ...{ objects, records, deadLetters, bytes },
+    rowNumberEnd: rowEnd(plan, staged),
+    ledgerSnapshotId: snapshotId?.toString() ?? null,
+    ...(plan.warnings === undefined ? {} : { warnings: plan.warnings }),
+  }
+}
+
+async function nothingLanded(deps: LakeDeps, plan: LandingPlan): Promise<LandResult> {
+  const ledger = await deps.catalog.loadTable(ledgerIdentifier(plan.source))
+  const staged = { ledgerRows: 0, objects: 0, records: 0, deadLetters: 0, bytes: 0 }
+  return toResult(
+    plan,
+    { ...staged, ledgerFiles: [], deadLetterFiles: [] },
+    headOf(ledger.metadata)?.['snapshot-id'],
+  )
+}
+
+function isLedger(table: Pick<LoadedTable, 'identifier'>, source: string): boolean {
+  return formatIdentifier(table.identifier) === formatIdentifier(ledgerIdentifier(source))
+}
+
+function ledgerAmong(tables: readonly LoadedTable[], source: string): LoadedTable {
+  const ledger = tables.find((table) => isLedger(table, source))
+  if (ledger !== undefined) return ledger
+  throw new FirnError('not-found', `the ledger raw.${source} is not in the catalog; land again`)
+}
