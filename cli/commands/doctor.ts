@@ -1,0 +1,109 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { LocalFileIO } from '../../iceberg/io/local.js'
+import { isIcebergError } from '../../iceberg/error.js'
+import { joinLocation } from '../../iceberg/io/location.js'
+import { createLakeDeps } from '../../workers/create-deps.js'
+import { readConfig, type FirnConfig } from '../../workers/config.js'
+import { connectClient } from '../../workers/connection.js'
+import { findTemporalServer } from '../../workers/temporal-server.js'
+import { nativeTensorflowVersion } from '../../ml/training/tensorflow.js'
+import { printJson, printTable } from '../output.js'
+
+interface Finding {
+  readonly check: string
+  readonly state: 'ok' | 'warning' | 'failed'
+  /** What was found, and what to do where it is not well. */
+  readonly detail: string
+}
+
+export function addDoctorCommand(program: Command): void {
+  program
+    .command('doctor')
+    .description('look at everything that Firn needs and say what to do')
+    .option('--json', 'print [{check, state, detail}]')
+    .action(async (options: { json?: true }) => {
+      const config = readConfig()
+      const findings = [
+        examine('Node', () => Promise.resolve(process.versions.node)),
+        examine('lake folder', () => checkFolder(config)),
+        examine('file store', () => checkFileStore(config)),
+        examine('catalog', () => checkCatalog(config)),
+        examine('Temporal', () => checkTemporal(config)),
+        examine('TensorFlow', () => nativeTensorflowVersion(), 'warning'),
+      ]
+      const report = await Promise.all(findings)
+      if (report.some((finding) => finding.state === 'failed')) process.exitCode = 1
+      if (options.json === true) return printJson(report)
+      const marks = { ok: '✓', warning: '!', failed: '✗' }
+      printTable(
+        ['', 'check', 'found'],
+        report.map((finding) => [marks[finding.state], finding.check, finding.detail]),
+      )
+    })
+}
+
+async function examine(
+  check: string,
+  look: () => Promise<string>,
+  worst: 'warning' | 'failed' = 'failed',
+): Promise<Finding> {
+  try {
+    return { check, state: 'ok', detail: await look() }
+  } catch (error) {
+    return { check, state: worst, detail: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function checkFolder(config: FirnConfig): Promise<string> {
+  const existed = existsSync(config.home)
+  const probe = join(config.home, '.doctor')
+  mkdirSync(probe, { recursive: true })
+  rmSync(existed ? probe : config.home, { recursive: true })
+  return Promise.resolve(existed ? config.home : `${config.home} (made with the first landing)`)
+}
+
+/** The guarantee that leases and plans rest on: of two writers of one name exactly one succeeds. */
+async function checkFileStore(config: FirnConfig): Promise<string> {
+  const existed = existsSync(config.home)
+  const io = new LocalFileIO()
+  const location = joinLocation(config.warehouse, '_doctor', 'probe')
+  await io.delete(location)
+  await io.createIfAbsent(location, new Uint8Array([1]))
+  try {
+    await io.createIfAbsent(location, new Uint8Array([2]))
+    return 'does not refuse a second writer of one name: use another store'
+  } catch (error) {
+    if (!isIcebergError(error, 'already-exists')) throw error
+    return `${config.warehouse}: create-if-absent holds`
+  } finally {
+    await io.delete(location)
+    if (!existed) rmSync(config.home, { recursive: true, force: true })
+  }
+}
+
+async function checkCatalog(config: FirnConfig): Promise<string> {
+  if (!existsSync(config.catalogPath)) return `none yet; SQLite at ${config.catalogPath}`
+  const lake = await createLakeDeps(config)
+  try {
+    const { catalog, pipelines } = lake.deps
+    const namespaces = await catalog.listNamespaces()
+    const tables = await Promise.all(namespaces.map((namespace) => catalog.listTables(namespace)))
+    return `${tables.flat().length} tables in ${namespaces.length} namespaces; pipelines ${[...pipelines.keys()].join(', ')}`
+  } finally {
+    lake.close()
+  }
+}
+
+async function checkTemporal(config: FirnConfig): Promise<string> {
+  if (config.temporal.address !== undefined) {
+    const client = await connectClient(config.temporal)
+    await client.connection.close()
+    return `answers at ${config.temporal.address}`
+  }
+  const server = findTemporalServer()
+  if (server === undefined)
+    throw new Error('no dev server found: run `npm run setup`, or set TEMPORAL_ADDRESS')
+  return `dev server at ${server}, started when a command needs it`
+}

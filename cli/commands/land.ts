@@ -1,0 +1,42 @@
+import type { Command } from 'commander'
+import type { LandResult, LandSourceInput } from '../../schemas/messages.js'
+import { workflowIds } from '../../schemas/workflow-names.js'
+import { absoluteFolder } from '../folder.js'
+import { formatBytes, print, printJson } from '../output.js'
+import { runWorkflow } from '../run-workflow.js'
+
+export function addLandCommand(program: Command): void {
+  program
+    .command('land')
+    .description(
+      'land what is new in a folder of JSON: raw objects and ledger rows, each document exactly once',
+    )
+    .argument('<pipeline>')
+    .option('--from <folder>', 'folder of .json, .jsonl or .ndjson files, also gzipped')
+    .option('--source <name>', "one of the pipeline's sources (default: its only one)")
+    .option('--batch <id>', 'batch id, e.g. 20260701T020000Z (default: now)')
+    .option('--json', 'print the result as JSON')
+    .action(
+      async (pipeline: string, options: { from?: string; source?: string; batch?: string; json?: true }) => {
+        const input: LandSourceInput = {
+          pipeline,
+          ...(options.source === undefined ? {} : { source: options.source }),
+          ...(options.from === undefined ? {} : { from: absoluteFolder(options.from) }),
+          ...(options.batch === undefined ? {} : { batch: options.batch }),
+        }
+        const workflowId = workflowIds.land(pipeline, options.source)
+        const result = await runWorkflow<LandResult>({
+          workflow: 'landSource',
+          workflowId,
+          input,
+          summary: `land ${pipeline}`,
+        })
+        if (options.json === true) return printJson(result)
+        print(
+          result.files === 0
+            ? `nothing new in ${options.from ?? 'the landing folder'}`
+            : `landed ${result.records} records (${formatBytes(result.bytes)}) from ${result.files} files, ${result.deadLetters} dead letters`,
+        )
+      },
+    )
+}

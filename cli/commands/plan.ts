@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+import { planBuild } from '../../lake/features/plan-build.js'
+import { batchIdOf } from '../../schemas/batch.js'
+import { pipelineNamed, withLake } from '../lake.js'
+import { print, printJson } from '../output.js'
+
+export function addPlanCommand(program: Command): void {
+  program
+    .command('plan')
+    .description('say what the next build would do, and change nothing')
+    .argument('<pipeline>')
+    .option('--batch <id>', 'batch id (default: now)')
+    .option('--json', 'print the plan as JSON')
+    .action(async (name: string, options: { batch?: string; json?: true }) => {
+      await withLake(async (lake) => {
+        const { name: pipeline } = pipelineNamed(lake, name)
+        const plan = await planBuild(lake.deps, { pipeline, batch: options.batch ?? batchIdOf(new Date()) })
+        if (options.json === true) return printJson(plan)
+        if (plan.kind === 'nothing-new')
+          return print(`nothing new since ledger row ${plan.inputTo}: a build would write nothing`)
+        if (plan.kind === 'already-published')
+          return print(`batch ${plan.result.batch} is published already, tag ${plan.result.tag}`)
+        print(`batch ${plan.batch}: ledger rows ${plan.inputFrom} to ${plan.inputTo - 1}, tag ${plan.tag}`)
+        for (const [i, group] of plan.groups.entries()) print(`  ${i + 1}. build ${group.join(', ')}`)
+        print(`  ${plan.groups.length + 1}. check\n  ${plan.groups.length + 2}. publish in one transaction`)
+      })
+    })
+}

@@ -1,0 +1,68 @@
+import { formatBytes, print, printTable, type Cell } from '../output.js'
+import { printMaintenance } from '../print-maintenance.js'
+import { printTraining } from '../print-training.js'
+import { nightlyJson } from '../commands/run.js'
+import type { DemoSummary } from './run-demo.js'
+
+export function summaryJson(summary: DemoSummary): object {
+  return { ...summary, nights: summary.nights.map(nightlyJson) }
+}
+
+/** What a new user wants to see: what is in the lake, how it got there, what the model is worth, where to look next. */
+export function printSummary(
+  summary: DemoSummary,
+  where: { readonly home: string; readonly uiUrl: string; readonly keep: boolean },
+): void {
+  heading('Tables')
+  printTable(
+    ['table', 'rows', 'files', 'size', 'snapshots', 'newest snapshot', 'tags'],
+    summary.tables.map((t) => [
+      t.name,
+      t.rows,
+      t.files,
+      formatBytes(t.bytes),
+      t.snapshots,
+      t.snapshotId,
+      t.tags.join(' '),
+    ]),
+  )
+  heading('Audit: one row a batch, written in the same transaction as its data')
+  printRecords(summary.audit)
+  for (const night of summary.nights) {
+    if (night.build.status === 'no_changes') print(`night ${night.batch}: nothing new, nothing written`)
+  }
+  heading('Model, each molecule held out in turn, beside a naive baseline')
+  printTraining(summary.training)
+  heading(`Predictions of the newest ${summary.score.rows} runs (the surest eight)`)
+  printRecords(summary.predictions)
+  heading('Maintenance')
+  printMaintenance(summary.maintenance)
+  heading('Where to look')
+  print(`done in ${summary.seconds.toFixed(1)} s; the lake is in ${where.home}`)
+  const [first, second] = summary.nights.map((night) => night.build.publish?.tag)
+  print(`  npx firn tables list`)
+  print(
+    `  npx firn sql "SELECT molecule_name, count(*) AS runs FROM quantum_features.ml_run_summary GROUP BY 1" --at ${first ?? ''}`,
+  )
+  print(
+    `  npx firn tables history quantum_features.vqe_results        # ${second ?? ''} and what came before`,
+  )
+  print(`  npx firn maintain --dry-run`)
+  print(
+    where.keep
+      ? `  Temporal’s UI: ${where.uiUrl}`
+      : `  npx firn dev      # Temporal’s UI with these runs (during the demo it was at ${where.uiUrl})`,
+  )
+}
+
+function heading(text: string): void {
+  print(`\n\x1b[1m${text}\x1b[0m`)
+}
+
+function printRecords(records: readonly Record<string, unknown>[]): void {
+  const columns = Object.keys(records[0] ?? {})
+  printTable(
+    columns,
+    records.map((record) => columns.map((column) => record[column] as Cell)),
+  )
+}

@@ -1,0 +1,60 @@
+import { WorkflowIdConflictPolicy, type Client, type WorkflowHandle } from '@temporalio/client'
+import { STATUS_QUERY, TASK_QUEUES, type RunStatus } from '../schemas/workflow-names.js'
+import type { Progress } from './progress.js'
+
+const POLL_MS = 250
+
+export interface WorkflowStart {
+  /** Name of the workflow function. */
+  readonly workflow: string
+  readonly workflowId: string
+  readonly input: object
+  readonly summary: string
+}
+
+/** Starts a workflow (or joins the one of this id that runs), shows its steps while it runs, resolves to its result. */
+export async function followWorkflow<Result>(
+  client: Client,
+  start: WorkflowStart,
+  progress: Progress,
+): Promise<Result> {
+  const handle = await client.workflow.start(start.workflow, {
+    taskQueue: TASK_QUEUES.control,
+    workflowId: start.workflowId,
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    args: [start.input],
+    staticSummary: start.summary,
+  })
+  const result = handle.result() as Promise<Result>
+  let running = true
+  const settled = result.then(
+    () => (running = false),
+    () => (running = false),
+  )
+  while (running) {
+    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, POLL_MS))])
+    if (running) progress.update(await describeStatus(client, handle))
+  }
+  return result
+}
+
+/** The step that runs, its child's step beside it; empty while the workflow cannot be asked. */
+async function describeStatus(
+  client: Client,
+  handle: Pick<WorkflowHandle, 'query'>,
+  depth = 0,
+): Promise<string> {
+  try {
+    const status = await handle.query<RunStatus>(STATUS_QUERY)
+    const step = status.steps.find((one) => one.state === 'running')
+    if (step === undefined) return status.status
+    const inner =
+      step.workflowId === undefined || depth > 1
+        ? ''
+        : await describeStatus(client, client.workflow.getHandle(step.workflowId), depth + 1)
+    return [step.name, inner || (step.note ?? '')].filter((text) => text !== '').join(' › ')
+  } catch {
+    // Not started yet, or just ended: the next poll or the result tells.
+    return ''
+  }
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { packageRoot } from '../engine/compiled-entry.js'
+import { addBuildCommand } from './commands/build.js'
+import { addCheckCommand } from './commands/check.js'
+import { addDemoCommand } from './commands/demo.js'
+import { addDevCommand } from './commands/dev.js'
+import { addDoctorCommand } from './commands/doctor.js'
+import { addLandCommand } from './commands/land.js'
+import { addMaintainCommand } from './commands/maintain.js'
+import { addPlanCommand } from './commands/plan.js'
+import { addRunCommand } from './commands/run.js'
+import { addSchedulesCommand } from './commands/schedules.js'
+import { addScoreCommand } from './commands/score.js'
+import { addSqlCommand } from './commands/sql.js'
+import { addTablesCommand } from './commands/tables.js'
+import { addTagCommand } from './commands/tag.js'
+import { addTrainCommand } from './commands/train.js'
+import { describeFailure } from './failure.js'
+
+/** Runs the command line; resolves to the exit code: 0 ok, 1 ran and failed, 2 usage, 3 crashed. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync([...argv])
+    return Number(process.exitCode ?? 0)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    const failure = describeFailure(error)
+    if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ error: failure })}\n`)
+    else process.stderr.write(`firn: ${failure.message}\n`)
+    if (process.env['FIRN_DEBUG'] !== undefined) console.error(error)
+    return failure.exitCode
+  }
+}
+
+function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string
+  }
+  const program = new Command('firn')
+    .description('An ML lakehouse on Apache Iceberg, run as durable Temporal workflows.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('Run `firn --help`, or `firn <command> --help`.')
+    .addHelpText(
+      'after',
+      '\nEvery command takes --json. FIRN_HOME (default .firn) chooses the lake; TEMPORAL_ADDRESS a running server.',
+    )
+  const add = [
+    addDemoCommand,
+    addDevCommand,
+    addCheckCommand,
+    addPlanCommand,
+    addLandCommand,
+    addBuildCommand,
+    addRunCommand,
+  ]
+  const more = [
+    addTrainCommand,
+    addScoreCommand,
+    addMaintainCommand,
+    addTablesCommand,
+    addTagCommand,
+    addSqlCommand,
+  ]
+  for (const addCommand of [...add, ...more, addSchedulesCommand, addDoctorCommand]) addCommand(program)
+  return program
+}
+
+process.exitCode = await main(process.argv)

@@ -1,0 +1,50 @@
+/** Prints a value as JSON: 64-bit integers as strings where a double would round them, as numbers otherwise. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, jsonSafe, 2)}\n`)
+}
+
+export function jsonSafe(_key: string, value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (typeof value !== 'bigint') return value
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number(value)
+    : value.toString()
+}
+
+export type Cell = string | number | bigint | boolean | null | undefined
+
+/** Prints rows as aligned columns; numbers to the right, long cells cut to the terminal. */
+export function printTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
+  const texts = rows.map((row) => row.map(cellText))
+  const widths = columns.map((column, i) =>
+    Math.max(column.length, ...texts.map((row) => (row[i] ?? '').length)),
+  )
+  const numeric = columns.map(
+    (_, i) =>
+      rows.length > 0 && rows.every((row) => typeof row[i] === 'number' || typeof row[i] === 'bigint'),
+  )
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, i) => (numeric[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+  for (const text of [line(columns), line(widths.map((w) => '─'.repeat(w))), ...texts.map(line)]) {
+    process.stdout.write(`${text.length > width ? `${text.slice(0, width - 1)}…` : text.trimEnd()}\n`)
+  }
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function cellText(cell: Cell): string {
+  if (cell === null || cell === undefined) return '—'
+  if (typeof cell === 'number' && Number.isInteger(cell)) return cell.toLocaleString('en-US')
+  return typeof cell === 'number' ? String(Number(cell.toPrecision(6))) : String(cell)
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1)
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power] ?? ''}`
+}

@@ -1,0 +1,25 @@
+import type { BuildFeaturesResult } from '../schemas/messages.js'
+import { print, printTable } from './output.js'
+
+/** What a batch published, or why it did not. */
+export function printBuild(result: BuildFeaturesResult): void {
+  if (result.status === 'no_changes') return print(`nothing new since the last batch: nothing written`)
+  const broken = (result.checks?.results ?? []).filter((check) => !check.passed)
+  for (const check of broken)
+    print(
+      `${check.severity === 'blocking' ? '✗' : '!'} check ${check.name}: ${check.failingRows} rows ${check.sample ?? ''}`,
+    )
+  if (result.publish === undefined) return
+  const { publish } = result
+  const what =
+    publish.status === 'failed'
+      ? 'failed its checks; its files are on branch'
+      : publish.alreadyCommitted
+        ? 'was published before with tag'
+        : 'is published with tag'
+  print(`batch ${publish.batch} ${what} ${publish.tag} (${publish.duplicates} duplicates left out)`)
+  printTable(
+    ['table', 'new rows', 'version', 'snapshot'],
+    publish.tables.map((t) => [t.table, t.rows, t.version, t.snapshotId]),
+  )
+}

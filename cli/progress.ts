@@ -1,0 +1,51 @@
+/** One line on standard error that says what is going on; plain lines where standard error is no terminal. */
+export interface Progress {
+  update(text: string): void
+  done(text?: string): void
+}
+
+const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
+const INTERVAL_MS = 100
+
+export function startProgress(title: string): Progress {
+  return process.stderr.isTTY ? spinner(title) : lines(title)
+}
+
+function spinner(title: string): Progress {
+  const started = Date.now()
+  let text = ''
+  let frame = 0
+  const draw = (): void => {
+    frame += 1
+    const line = `${FRAMES[frame % FRAMES.length] ?? ''} ${title} ${text} ${seconds(started)}`
+    process.stderr.write(`\r\x1b[2K${line.slice(0, process.stderr.columns)}`)
+  }
+  const timer = setInterval(draw, INTERVAL_MS)
+  timer.unref()
+  return {
+    update: (next) => {
+      text = next
+    },
+    done: (last) => {
+      clearInterval(timer)
+      process.stderr.write(`\r\x1b[2K✓ ${title} ${last ?? ''} ${seconds(started)}\n`)
+    },
+  }
+}
+
+function lines(title: string): Progress {
+  const started = Date.now()
+  let last = ''
+  return {
+    update: (next) => {
+      if (next === last) return
+      last = next
+      process.stderr.write(`  ${title}: ${next}\n`)
+    },
+    done: (text) => process.stderr.write(`✓ ${title} ${text ?? ''} ${seconds(started)}\n`),
+  }
+}
+
+function seconds(started: number): string {
+  return `(${((Date.now() - started) / 1000).toFixed(1)} s)`
+}
