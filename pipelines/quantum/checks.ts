@@ -1,4 +1,4 @@
-import type { CheckDefinition } from '../../schemas/pipeline.js'
+import type { CheckDefinition } from '../../index.js'
 
 /** Columns that name one row of each table; also the order that its rows are written in. */
 export const keys = {

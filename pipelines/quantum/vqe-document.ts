@@ -1,4 +1,4 @@
-import type { DocumentSchema } from '../../schemas/pipeline.js'
+import type { DocumentSchema } from '../../index.js'
 
 /** One VQE run as its producer publishes it. Energies in hartree, times in seconds; `?`: older producers leave it out. */
 export const vqeDocument: DocumentSchema = {

@@ -1,4 +1,4 @@
-import type { ModelDefinition } from '../../../schemas/pipeline.js'
+import type { ModelDefinition } from '../../../index.js'
 
 /**
  * Will a run converge, judged by its first K iterations? The features are those of the run's set-up and of its first K
@@ -24,9 +24,9 @@ const NUMERIC: readonly string[] = [
   'energy_delta_4',
   'energy_delta_5',
   'energy_slope',
-  'energy_std_at_k',
+  'log_energy_std_at_k',
   'steps_since_improvement_at_k',
   'longest_plateau',
-  'param_delta_norm_mean',
-  'param_delta_norm_std',
+  'log_param_delta_norm_mean',
+  'log_param_delta_norm_std',
 ]

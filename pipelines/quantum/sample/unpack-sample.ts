@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { FirnError } from '../../../schemas/error.js'
+import { FirnError } from '../../../index.js'
 
 /** One of the sample's VQE runs: the name of its file and the document's text, byte for byte as it was produced. */
 export interface SampleDocument {

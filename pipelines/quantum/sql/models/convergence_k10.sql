@@ -1,4 +1,5 @@
 -- One row a run that got to iteration 10, from its first 10 iterations only.
+-- Deviations and distances span twenty orders of magnitude, so the network sees their logarithms.
 WITH first_steps AS (
   SELECT
     experiment_id,
@@ -35,11 +36,11 @@ SELECT
   s.energy_delta_4,
   s.energy_delta_5,
   s.energy_slope,
-  s.energy_std_at_k,
+  ln(s.energy_std_at_k + 1e-9) AS log_energy_std_at_k,
   s.steps_since_improvement_at_k,
   s.longest_plateau,
-  s.param_delta_norm_mean,
-  s.param_delta_norm_std
+  ln(s.param_delta_norm_mean + 1e-9) AS log_param_delta_norm_mean,
+  ln(s.param_delta_norm_std + 1e-9) AS log_param_delta_norm_std
 FROM first_steps s
 JOIN vqe_results r ON r.experiment_id = s.experiment_id
 ORDER BY entity

@@ -1,4 +1,6 @@
 -- One row a run that got to iteration 50, from its first 50 iterations only.
+-- Deviations and distances span twenty orders of magnitude, so the network sees their logarithms.
+-- improvement_ratio: the share of the window's energy change that fell in its first half.
 WITH first_steps AS (
   SELECT
     experiment_id,
@@ -37,12 +39,15 @@ SELECT
   s.energy_delta_4,
   s.energy_delta_5,
   s.energy_slope,
-  s.energy_std_at_k,
+  ln(s.energy_std_at_k + 1e-9) AS log_energy_std_at_k,
   s.steps_since_improvement_at_k,
   s.longest_plateau,
-  s.param_delta_norm_mean,
-  s.param_delta_norm_std,
-  CASE WHEN abs(s.improvement) > 1e-9 THEN s.early_improvement / s.improvement ELSE 0.5 END AS improvement_ratio
+  ln(s.param_delta_norm_mean + 1e-9) AS log_param_delta_norm_mean,
+  ln(s.param_delta_norm_std + 1e-9) AS log_param_delta_norm_std,
+  CASE
+    WHEN abs(s.improvement) > 1e-9 THEN greatest(-1.0, least(2.0, s.early_improvement / s.improvement))
+    ELSE 0.5
+  END AS improvement_ratio
 FROM first_steps s
 JOIN vqe_results r ON r.experiment_id = s.experiment_id
 ORDER BY entity
