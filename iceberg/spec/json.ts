@@ -21,7 +21,7 @@ export function stringifyJson(value: unknown, indent = 0): string {
   return write(value, indent > 0 ? ' '.repeat(indent) : '', indent > 0 ? '\n' : '')
 }
 
-const BIG_INTEGER = /-?\d{16,}(?![\d.eE])/g
+const BIG_INTEGER = /(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g
 
 /** A control character that the text spells nowhere (raw ones are not JSON), so a marked integer is unambiguous. */
 function unusedMark(text: string): number {
