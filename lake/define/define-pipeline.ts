@@ -89,9 +89,6 @@ function sourceProblems(name: string, source: SourceDefinition): readonly string
     ...schema.fields
       .filter((field) => envelope.has(field.name.toLowerCase()))
       .map((field) => `${at}.schema: ${field.name} is a column of the envelope; a document can't declare it`),
-    ...duplicates(schema.fields.map((field) => field.name.toLowerCase())).map(
-      (field) => `${at}.schema: ${field} is declared twice (SQL names know no case)`,
-    ),
     ...source.identity
       .filter((path) => !hasPath(schema, path.split('.')))
       .map((path) => `${at}.identity: the schema has no field ${path}`),
