@@ -1,16 +1,13 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker'
 import { createBuildActivities } from '../activities/build-activities.js'
 import { createLandActivities } from '../activities/land-activities.js'
 import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
-import { packageRoot } from '../engine/compiled-entry.js'
-import { FirnError } from '../schemas/error.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
 import type { FirnConfig } from './config.js'
 import { createLakeDeps, type Lake } from './create-deps.js'
 import { ensureSearchAttributes } from './search-attributes.js'
+import { workflowBundlePath } from './workflow-bundle.js'
 
 export interface StartWorkersOptions {
   /** Default: all three in this process. */
@@ -93,13 +90,6 @@ function workerOptions(group: TaskQueueGroup, graceMs: number): WorkerOptions {
     // An activity that doesn't heed its cancellation doesn't hold up the process: its next attempt is elsewhere.
     shutdownForceTime: graceMs + 10_000,
   }
-}
-
-/** The bundle that `npm run build` makes. */
-export function workflowBundlePath(): string {
-  const path = join(packageRoot(), 'dist', 'workflow-bundle.js')
-  if (existsSync(path)) return path
-  throw new FirnError('config', `the workflow bundle ${path} is missing: run \`npm run build\`.`)
 }
 
 /** Where one worker fails, the others are drained and the failure is told. */

@@ -14,7 +14,7 @@ export async function withReplans<T>(planToCommit: () => Promise<T>): Promise<T>
       const kind = failureKind(error)
       if (plans === MAX_PLANS || !REPLAN_KINDS.some((replan) => replan === kind)) throw error
       log.warn('planning again', { kind, plans })
-      await sleep(500 * plans)
+      await sleep(200 * plans)
     }
   }
 }

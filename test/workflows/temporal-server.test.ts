@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { connectClient } from '../../workers/connection.js'
+import { connectWorker } from '../../workers/connection.js'
 import { ensureSearchAttributes } from '../../workers/search-attributes.js'
 import { findTemporalServer, startDevServer } from '../../workers/temporal-server.js'
 
@@ -34,16 +34,16 @@ describe('the Temporal dev server', () => {
     const dbFile = join(folder, 'temporal.db')
     for (let start = 0; start < 2; start += 1) {
       const server = await startDevServer({ dbFile })
-      const client = await connectClient({ address: server.address, namespace: 'default' })
-      const { customAttributes } = await client.connection.operatorService.listSearchAttributes({
+      const connection = await connectWorker({ address: server.address, namespace: 'default' })
+      const { customAttributes } = await connection.operatorService.listSearchAttributes({
         namespace: 'default',
       })
       expect(Object.keys(customAttributes)).toEqual(
         expect.arrayContaining(['FirnPipeline', 'FirnBatch', 'FirnStage', 'FirnStatus']),
       )
-      await ensureSearchAttributes(client.connection, 'default')
+      await ensureSearchAttributes(connection, 'default')
       expect((await fetch(server.uiUrl)).status).toBe(200)
-      await client.connection.close()
+      await connection.close()
       await server.stop()
       await server.stop()
       expect(() => process.kill(server.pid, 0)).toThrow()
@@ -51,7 +51,7 @@ describe('the Temporal dev server', () => {
   })
 
   it('says who does not answer where no server is', async () => {
-    await expect(connectClient({ address: '127.0.0.1:1', namespace: 'default' })).rejects.toThrow(
+    await expect(connectWorker({ address: '127.0.0.1:1', namespace: 'default' })).rejects.toThrow(
       /no Temporal server answers at 127.0.0.1:1.*TEMPORAL_ADDRESS/,
     )
   })

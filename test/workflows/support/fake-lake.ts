@@ -9,7 +9,8 @@ import type { ModelActivities } from '../../../activities/model-activities.js'
 import type { PlannedBuild, TableMaintenance, TrainedModel } from '../../../schemas/messages.js'
 import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
 import { connectClient, connectWorker } from '../../../workers/connection.js'
-import { workflowBundlePath } from '../../../workers/start-worker.js'
+import { installRuntime } from '../../../workers/runtime.js'
+import { workflowBundlePath } from '../../../workers/workflow-bundle.js'
 import { startDevServer, type DevServer } from '../../../workers/temporal-server.js'
 
 type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities
@@ -30,6 +31,7 @@ export interface TestServer {
 }
 
 export async function startTestServer(): Promise<TestServer> {
+  installRuntime({ level: 'error', shutdownSignals: [] })
   const server = await startDevServer()
   const temporal = { address: server.address, namespace: 'default' }
   const [client, connection] = await Promise.all([connectClient(temporal), connectWorker(temporal)])
