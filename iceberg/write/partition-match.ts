@@ -48,8 +48,7 @@ function acrossSpecs(
   )
   const agrees = [...partitions.values()].some((partition) =>
     positions.every(
-      (at, field) =>
-        at === -1 || valueKey(file.partition[at] ?? null) === valueKey(partition[field] ?? null),
+      (at, field) => at === -1 || valueKey(file.partition[at] ?? null) === valueKey(partition[field] ?? null),
     ),
   )
   if (!agrees) return 'outside'

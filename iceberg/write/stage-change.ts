@@ -1,0 +1,206 @@
+import type { LoadedTable, TableCommit } from '../catalog/catalog.js'
+import { formatIdentifier } from '../catalog/catalog.js'
+import { IcebergError } from '../error.js'
+import type { DataFile, ManifestFile } from '../spec/data-file.js'
+import { headOf } from '../spec/refs.js'
+import type { Operation, Snapshot, SnapshotId } from '../spec/snapshot.js'
+import { NEVER_EXPIRES_MS } from '../spec/snapshot.js'
+import type { TableRequirement, TableUpdate } from '../update/table-update.js'
+import type { FilteredManifest } from './filter-manifests.js'
+import { filterManifests } from './filter-manifests.js'
+import type { ManifestFiles } from './manifest-files.js'
+import { manifestMayHold } from './manifest-may-hold.js'
+import { mergeManifests } from './merge-manifests.js'
+import { partitionMatcher } from './partition-match.js'
+import type { PreparedChange } from './prepare-change.js'
+import { snapshotSummary } from './summary.js'
+import type { Change, TagChange } from './table-change.js'
+
+export interface StageOptions {
+  readonly files: ManifestFiles
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly attempt: number
+  readonly filtered: Map<string, FilteredManifest>
+}
+
+/** The head that a change is committed onto. A branch that does not exist starts at main's. */
+export function baseOf({ metadata }: LoadedTable, branch: string): Snapshot | undefined {
+  return metadata.refs[branch] === undefined ? headOf(metadata) : headOf(metadata, branch)
+}
+
+/** One attempt's commit of one table: a new snapshot on the branch's head, and the tags. */
+export async function stageChange(
+  prepared: PreparedChange,
+  loaded: LoadedTable,
+  options: StageOptions,
+): Promise<TableCommit> {
+  const { identifier, metadata } = loaded
+  const { branch = 'main', tags = [], snapshotId } = prepared.table
+  const ref = metadata.refs[branch]
+  const base = baseOf(loaded, branch)
+  const snapshot =
+    prepared.change.kind === 'none' ? undefined : await newSnapshot(prepared, loaded, base, options)
+  const tagged = snapshot ?? base
+  const updates: TableUpdate[] = []
+  if (snapshot !== undefined) {
+    updates.push({ action: 'add-snapshot', snapshot })
+    // A branch keeps its own retention.
+    updates.push({
+      action: 'set-snapshot-ref',
+      'ref-name': branch,
+      ...ref,
+      type: 'branch',
+      'snapshot-id': snapshotId,
+    })
+  }
+  // An empty table has nothing to tag.
+  if (tagged !== undefined) updates.push(...tags.map((tag) => tagUpdate(tag, tagged, options.now)))
+  return { identifier, requirements: requirementsOf(loaded, branch, tags), updates }
+}
+
+function requirementsOf(
+  { identifier, metadata }: LoadedTable,
+  branch: string,
+  tags: readonly TagChange[],
+): readonly TableRequirement[] {
+  for (const { name } of tags) {
+    const taken = metadata.refs[name]
+    if (taken === undefined) continue
+    const at = String(taken['snapshot-id'])
+    throw new IcebergError(
+      'commit-rejected',
+      `${formatIdentifier(identifier)} has a ${taken.type} ${name} already, at snapshot ${at}; choose another name or drop it`,
+      { context: { table: formatIdentifier(identifier), tag: name, snapshotId: at } },
+    )
+  }
+  return [
+    { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+    {
+      type: 'assert-ref-snapshot-id',
+      ref: branch,
+      'snapshot-id': metadata.refs[branch]?.['snapshot-id'] ?? null,
+    },
+    ...tags.map(({ name }) => ({ type: 'assert-ref-snapshot-id', ref: name, 'snapshot-id': null }) as const),
+  ]
+}
+
+/** Refs age from their snapshot's time, not from when they were set. */
+export function tagUpdate(tag: TagChange, snapshot: Snapshot, now: number): TableUpdate {
+  const ageMs = Math.max(0, now - snapshot['timestamp-ms'])
+  return {
+    action: 'set-snapshot-ref',
+    'ref-name': tag.name,
+    type: 'tag',
+    'snapshot-id': snapshot['snapshot-id'],
+    'max-ref-age-ms': tag.retainMs === undefined ? NEVER_EXPIRES_MS : tag.retainMs + ageMs,
+  }
+}
+
+async function newSnapshot(
+  prepared: PreparedChange,
+  { identifier, metadata }: LoadedTable,
+  base: Snapshot | undefined,
+  options: StageOptions,
+): Promise<Snapshot> {
+  const { files } = options
+  const { snapshotId, summary = {} } = prepared.table
+  const existing = base === undefined ? [] : await files.list(metadata, base)
+  // Manifests without live files are history of their own snapshot only.
+  const live = existing.filter((manifest) => manifest.addedFilesCount + manifest.existingFilesCount !== 0)
+  const filtered = await removeFiles(prepared.change, snapshotId, formatIdentifier(identifier), live, {
+    ...options,
+    metadata,
+  })
+  const kept = filtered.map((one) => one.manifest)
+  const removed = filtered.flatMap((one) => one.removed)
+  const data = [...prepared.manifests, ...kept.filter((manifest) => manifest.content === 'data')]
+  const deletes = kept.filter((manifest) => manifest.content === 'deletes')
+  const sequenceNumber = metadata['last-sequence-number'] + 1
+  const manifestList = files.writeList(metadata, {
+    attempt: options.attempt,
+    snapshotId,
+    parentSnapshotId: base?.['snapshot-id'],
+    sequenceNumber,
+    manifests: [...(await mergeManifests(files, metadata, data, snapshotId)), ...deletes],
+  })
+  return {
+    'snapshot-id': snapshotId,
+    ...(base && { 'parent-snapshot-id': base['snapshot-id'] }),
+    'sequence-number': sequenceNumber,
+    'timestamp-ms': Math.max(options.now, metadata['last-updated-ms']),
+    summary: snapshotSummary({
+      operation: operationOf(prepared.change),
+      added: prepared.added,
+      removed,
+      ...(base?.summary && { previous: base.summary }),
+      isFirst: base === undefined,
+      replacesPartitions: prepared.change.kind === 'overwrite-partitions',
+      properties: summary,
+    }),
+    'manifest-list': manifestList,
+    'schema-id': metadata['current-schema-id'],
+  }
+}
+
+function operationOf(change: Change): Operation {
+  if (change.kind === 'rewrite') return 'replace'
+  return change.kind === 'overwrite-partitions' ? 'overwrite' : 'append'
+}
+
+async function removeFiles(
+  change: Change,
+  snapshotId: SnapshotId,
+  table: string,
+  manifests: readonly ManifestFile[],
+  { files, metadata, filtered }: StageOptions & { readonly metadata: LoadedTable['metadata'] },
+): Promise<readonly FilteredManifest[]> {
+  if (change.kind !== 'overwrite-partitions' && change.kind !== 'rewrite') {
+    return manifests.map((manifest) => ({ manifest, removed: [] }))
+  }
+  const targets = change.kind === 'rewrite' ? change.removed : change.files
+  const mayHold = manifestMayHold(metadata, targets)
+  const removes =
+    change.kind === 'rewrite' ? isOneOf(change.removed) : liesInPartitions(table, metadata, change.files)
+  const result = await filterManifests(files, metadata, manifests, {
+    snapshotId,
+    mayRemove: mayHold,
+    removes,
+    known: filtered,
+  })
+  const missing = change.kind === 'rewrite' ? change.removed.length - countRemoved(result) : 0
+  if (missing === 0) return result
+  throw new IcebergError(
+    'rebuild-needed',
+    `${table}: ${missing} of the files to be replaced are no longer part of the table; plan again later`,
+    { context: { tables: [table], giveUp: [table] } },
+  )
+}
+
+function countRemoved(result: readonly FilteredManifest[]): number {
+  return result.reduce((sum, one) => sum + one.removed.length, 0)
+}
+
+function isOneOf(targets: readonly DataFile[]): (file: DataFile) => boolean {
+  const paths = new Set(targets.map((file) => file.filePath))
+  return (file) => paths.has(file.filePath)
+}
+
+function liesInPartitions(
+  table: string,
+  metadata: LoadedTable['metadata'],
+  targets: readonly DataFile[],
+): (file: DataFile) => boolean {
+  const relation = partitionMatcher(metadata['partition-specs'], targets)
+  return (file) => {
+    const where = relation(file)
+    if (where === 'straddles' && file.content === 'data') {
+      throw new IcebergError(
+        'commit-rejected',
+        `${table}: ${file.filePath} of partition spec ${file.specId} may hold rows of a replaced partition and of others; compact the table to its current spec first`,
+        { context: { table, file: file.filePath } },
+      )
+    }
+    return where === 'inside'
+  }
+}
