@@ -1,17 +1,13 @@
-import { join } from 'node:path'
 import { commitLanding } from '../lake/land/commit-landing.js'
 import { fetchLanding } from '../lake/land/fetch-landing.js'
 import { planLanding } from '../lake/land/plan-landing.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
 import type { FetchedLanding, LandingPlan, LandResult, LandSourceInput } from '../schemas/messages.js'
-import type { Pipeline } from '../schemas/pipeline.js'
-import { pipelineOf } from './pipeline-of.js'
 import { runCore } from './run-core.js'
 
 export type LandActivities = ReturnType<typeof createLandActivities>
 
-/** `landingRoot`: folder whose sub-folders are named after topics; where a landing that names no folder looks. */
-export function createLandActivities(deps: LakeDeps, landingRoot: string) {
+export function createLandActivities(deps: LakeDeps) {
   return {
     /**
      * Effect: fixes the range of new files and writes its list; nothing is visible.
@@ -19,10 +15,7 @@ export function createLandActivities(deps: LakeDeps, landingRoot: string) {
      * Heartbeat: every 2 s. Kinds: invalid-input, not-found, config, raw-differs, io.
      */
     planLanding: (input: LandSourceInput & { readonly batch: string }): Promise<LandingPlan> =>
-      runCore(() => {
-        const from = input.from ?? join(landingRoot, topicOf(pipelineOf(deps, input.pipeline), input.source))
-        return planLanding(deps, { ...input, from })
-      }),
+      runCore(() => planLanding(deps, input)),
 
     /**
      * Effect: reads exactly the plan's files, writes raw objects and stages ledger rows; nothing is visible.
@@ -42,10 +35,4 @@ export function createLandActivities(deps: LakeDeps, landingRoot: string) {
       readonly fetched: FetchedLanding
     }): Promise<LandResult> => runCore(() => commitLanding(deps, landing.plan, landing.fetched)),
   }
-}
-
-/** The topic of the named source or of the only one; what is wrong with the name is said by the core. */
-function topicOf(pipeline: Pipeline, source: string | undefined): string {
-  const name = source ?? Object.keys(pipeline.sources)[0] ?? ''
-  return pipeline.sources[name]?.topic ?? name
 }

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { packageRoot } from '../engine/compiled-entry.js'
 import { toLocalPath } from '../iceberg/io/location.js'
 import { FirnError } from '../schemas/error.js'
 import type { LakeSettings } from '../schemas/lake-deps.js'
@@ -15,9 +14,9 @@ export interface FirnConfig {
   readonly registryPath: string
   /** `file:///…` */
   readonly warehouse: string
-  /** Folder with a sub-folder a topic, where a landing looks that names no folder. */
+  /** Folder with a sub-folder a topic, where a landing looks that names no folder. Also in `settings`. */
   readonly landingRoot: string
-  /** Folders of pipelines, or folders that hold such. */
+  /** Folders of further pipelines, or folders that hold such; Firn's own are always there. */
   readonly pipelineFolders: readonly string[]
   /** DuckDB threads of one session; undefined: the number of cores. */
   readonly threads?: number
@@ -84,13 +83,14 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
   }
   const given = parsed.data
   const home = resolve(cwd, given.FIRN_HOME)
+  const landingRoot = resolve(cwd, given.FIRN_LANDING ?? join(home, 'landing'))
   return {
     home,
     catalogName: given.FIRN_CATALOG_NAME,
     catalogPath: join(home, 'catalog.db'),
     registryPath: join(home, 'registry.db'),
     warehouse: warehouseLocation(given.FIRN_WAREHOUSE, home, cwd),
-    landingRoot: resolve(cwd, given.FIRN_LANDING ?? join(home, 'landing')),
+    landingRoot,
     pipelineFolders: pipelineFolders(given.FIRN_PIPELINES, cwd),
     ...(given.FIRN_THREADS === undefined ? {} : { threads: given.FIRN_THREADS }),
     ...(given.FIRN_MEMORY_MB === undefined ? {} : { memoryLimitBytes: given.FIRN_MEMORY_MB * 1_048_576 }),
@@ -101,6 +101,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
       snapshotMaxAgeMs: given.FIRN_SNAPSHOT_MAX_AGE_DAYS,
       orphanMinAgeMs: given.FIRN_ORPHAN_MIN_AGE_DAYS,
       settleMs: given.FIRN_SETTLE_SECONDS * 1000,
+      landingRoot,
     },
     temporal: temporalConfig(given, cwd),
   }
@@ -118,8 +119,7 @@ function warehouseLocation(given: string | undefined, home: string, cwd: string)
 }
 
 function pipelineFolders(given: string | undefined, cwd: string): readonly string[] {
-  if (given === undefined) return [join(packageRoot(), 'dist', 'pipelines')]
-  return given
+  return (given ?? '')
     .split(delimiter)
     .filter((folder) => folder !== '')
     .map((folder) => resolve(cwd, folder))

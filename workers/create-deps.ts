@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDuckDBEngine } from '../engine/duckdb/duckdb-engine.js'
 import { createRewriter } from '../engine/duckdb/rewriter.js'
@@ -7,11 +7,9 @@ import { openSqliteCatalog } from '../iceberg/catalog/sqlite.js'
 import { LocalFileIO } from '../iceberg/io/local.js'
 import type { FileIO } from '../iceberg/io/file-io.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
-import { loadPipeline } from '../lake/define/load-pipeline.js'
+import { loadPipelines } from '../lake/define/load-pipeline.js'
 import { openRegistry, type Registry } from '../ml/registry/registry.js'
-import { FirnError } from '../schemas/error.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
-import type { Pipeline } from '../schemas/pipeline.js'
 import type { FirnConfig } from './config.js'
 
 /** A lake that is open in this process. */
@@ -70,40 +68,4 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
 /** Positive, 63 bits, never 0. */
 function newSnapshotId(): SnapshotId {
   return ((randomBytes(8).readBigUInt64BE() >> 1n) | 1n) as SnapshotId
-}
-
-/** Every pipeline of the folders, by name: a folder is a pipeline itself, or holds pipelines. */
-export async function loadPipelines(folders: readonly string[]): Promise<ReadonlyMap<string, Pipeline>> {
-  const pipelines = new Map<string, Pipeline>()
-  for (const folder of folders.flatMap(pipelinesUnder)) {
-    const pipeline = await loadPipeline(folder)
-    const other = pipelines.get(pipeline.name)
-    if (other !== undefined) {
-      throw new FirnError(
-        'config',
-        `two pipelines are named "${pipeline.name}", in ${other.directory} and ${folder}: rename one of them.`,
-      )
-    }
-    pipelines.set(pipeline.name, pipeline)
-  }
-  return pipelines
-}
-
-function pipelinesUnder(folder: string): string[] {
-  if (!existsSync(folder)) {
-    throw new FirnError(
-      'config',
-      `there is no pipeline folder ${folder}: correct FIRN_PIPELINES, or run \`npm run setup\` if it is unset.`,
-    )
-  }
-  if (isPipeline(folder)) return [folder]
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(folder, entry.name))
-    .filter(isPipeline)
-    .sort()
-}
-
-function isPipeline(folder: string): boolean {
-  return ['pipeline.js', 'pipeline.mjs', 'pipeline.ts'].some((file) => existsSync(join(folder, file)))
 }

@@ -42,7 +42,7 @@ export async function startWorkers(
   }
   let workers: readonly Worker[]
   try {
-    const activities = createActivities(lake, config)
+    const activities = createActivities(lake)
     workers = await Promise.all(
       (options.queues ?? (Object.keys(TASK_QUEUES) as TaskQueueGroup[])).map((group) =>
         Worker.create({
@@ -68,9 +68,9 @@ export async function startWorkers(
 }
 
 /** Every activity of every queue: which queue one runs on is decided by the workflows alone. */
-function createActivities(lake: Lake, config: FirnConfig) {
+function createActivities(lake: Lake) {
   return {
-    ...createLandActivities(lake.deps, config.landingRoot),
+    ...createLandActivities(lake.deps),
     ...createBuildActivities(lake.deps),
     ...createModelActivities(lake.deps, lake.registry),
     ...createMaintainActivities(lake.deps),

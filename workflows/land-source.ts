@@ -45,6 +45,7 @@ async function landOnce(
       bytes: 0,
       rowNumberEnd: plan.rowNumberFrom,
       ledgerSnapshotId: null,
+      ...(plan.warnings === undefined ? {} : { warnings: plan.warnings }),
     }
   }
   const fetched = await progress.step(

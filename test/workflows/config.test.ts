@@ -10,9 +10,12 @@ describe('configuration', () => {
       catalogPath: '/project/.firn/catalog.db',
       registryPath: '/project/.firn/registry.db',
       warehouse: 'file:///project/.firn/warehouse',
-      landingRoot: '/project/.firn/landing',
       temporal: { namespace: 'default' },
-      settings: { stagingLeaseMs: 604_800_000, orphanMinAgeMs: 259_200_000 },
+      settings: {
+        stagingLeaseMs: 604_800_000,
+        orphanMinAgeMs: 259_200_000,
+        landingRoot: '/project/.firn/landing',
+      },
     })
   })
 
