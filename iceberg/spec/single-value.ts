@@ -108,7 +108,7 @@ export function isLongLike(type: PrimitiveType): boolean {
 }
 
 function decodeLong(type: PrimitiveType, bytes: Uint8Array): bigint {
-  if (bytes.length === 4) return BigInt(viewOf(type, bytes, 4).getInt32(0, true))
+  if (type === 'long' && bytes.length === 4) return BigInt(viewOf(type, bytes, 4).getInt32(0, true))
   return viewOf(type, bytes, 8).getBigInt64(0, true)
 }
 
