@@ -28,8 +28,8 @@ export interface LongWork {
   readonly signal?: AbortSignal
 }
 
-/** Payload after which a raw object is closed. */
-const OBJECT_BYTES = 32 * 1024 * 1024
+/** Payload after which a raw object is closed: small enough that a batch is several, which threads read side by side. */
+const OBJECT_BYTES = 8 * 1024 * 1024
 const DEAD_LETTER_FILE_BYTES = 8 * 1024 * 1024
 /** From so many records on, a landing without a single good one is taken for a misconfiguration. */
 const TELLING_RECORDS = 3
@@ -81,12 +81,9 @@ async function fetchPlanned(
     await io.delete(planLocation)
     throw contractBroken(planned, writer.firstCauses)
   }
-  return await stageLanding(
-    io,
-    planLocation,
-    await writer.finish(),
-    deps.now() + deps.settings.stagingLeaseMs,
-  )
+  const expiresAtMs = deps.now() + deps.settings.stagingLeaseMs
+  const lease = { pipeline: plan.pipeline, batch: plan.batch, expiresAtMs }
+  return await stageLanding(io, planLocation, await writer.finish(), lease)
 }
 
 function packTask(deps: LakeDeps, planned: LandingPlanFile): PackTask {
@@ -232,7 +229,7 @@ async function writeOnce(deps: LakeDeps, location: string, object: PackedObject)
   throw new FirnError(
     'raw-differs',
     `${location} exists with other bytes (SHA-256 ${found}, now ${object.sha256}): files changed between two attempts. ` +
-      `Where no row of raw.<source> names this object, delete it and land again.`,
+      'Where no ledger row names this object in its column path, delete it and land again.',
     { context: { location, expected: object.sha256, got: found } },
   )
 }

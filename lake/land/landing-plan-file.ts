@@ -31,8 +31,7 @@ export function landingPlanLocation(
   { pipeline, source, batch }: Pick<LandingPlan, 'pipeline' | 'source' | 'batch'>,
   n: number,
 ): string {
-  const suffix = n === 1 ? '' : `-${n}`
-  return joinLocation(warehouse, '_staging', pipeline, batch, `landing-${source}${suffix}.json`)
+  return joinLocation(warehouse, '_landing', pipeline, batch, `${source}${n === 1 ? '' : `-${n}`}.json`)
 }
 
 /** Undefined where there is none. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import type { NestedField } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
 import { checkDocument } from './check-document.js'
@@ -59,15 +60,19 @@ export interface DeadLetter {
 const ENVELOPE_BYTES = 300
 const MAX_DEAD_LETTERS = 10_000
 
-/** Packs the files in their order. Throws FirnError `stale-range` where a file is no longer the one planned. */
+const compress = promisify(gzip)
+
+/** Packs the files in their order; an object is compressed while the next one is read. Throws FirnError `stale-range` where a file is no longer the one planned. */
 export async function* packFiles(task: PackTask): AsyncGenerator<PackedObject> {
   let object = new OpenObject(task, task.files[0]?.first ?? 0)
+  let closing: Promise<PackedObject> | undefined
   for (const file of task.files) {
     await assertUnchanged(task.folder, file)
     let part = openPart(file, file.first)
     for await (const document of documentsOf(task, file)) {
       if (object.isFull()) {
-        yield object.close([part])
+        if (closing !== undefined) yield await closing
+        closing = object.close([part])
         object = new OpenObject(task, part.end)
         part = openPart(file, part.end)
       }
@@ -77,7 +82,8 @@ export async function* packFiles(task: PackTask): AsyncGenerator<PackedObject> {
     if (part.end !== file.first + file.records) throw changed(file, 'it has another number of records')
     object.keep(part)
   }
-  yield object.close([])
+  if (closing !== undefined) yield await closing
+  yield await object.close([])
 }
 
 /** An object being filled. Gzip level 1: numbers hardly shrink further, and time is dearer. */
@@ -124,9 +130,9 @@ class OpenObject {
     this.parts.push(part)
   }
 
-  close(lastParts: readonly PackedPart[]): PackedObject {
+  async close(lastParts: readonly PackedPart[]): Promise<PackedObject> {
     const parts = [...this.parts, ...lastParts.filter((part) => part.end > part.first)]
-    const bytes = gzipSync(Buffer.concat(this.lines), { level: 1 })
+    const bytes = await compress(Buffer.concat(this.lines), { level: 1 })
     // The header's operating-system byte: unknown, so that every platform writes the same object.
     bytes[9] = 255
     return {

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { DocumentProblem } from './document-problem.js'
@@ -34,6 +35,10 @@ export async function* readDocuments(
   format: DocumentFormat,
   maxBytes: number,
 ): AsyncGenerator<SourceDocument> {
+  if (!format.lines && !format.gzip && (await stat(file)).size <= maxBytes) {
+    yield { bytes: await readFile(file) }
+    return
+  }
   const collector = new Collector(maxBytes)
   try {
     for await (const chunk of chunksOf(file, format.gzip)) {

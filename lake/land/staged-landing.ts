@@ -6,7 +6,7 @@ import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { FirnError } from '../../schemas/error.js'
 import { readTextIfThere } from './landing-plan-file.js'
 
-/** What a fetch wrote, for the commit to make visible. A lease: clean-up spares `files` until `expiresAt`. */
+/** What a fetch wrote, for the commit to make visible. */
 export interface StagedLanding {
   readonly ledgerRows: number
   readonly objects: number
@@ -19,19 +19,17 @@ export interface StagedLanding {
 
 const count = z.number().int().nonnegative()
 
+/** A lease as those of staged tables: clean-up spares `files` until it expires. The ledger's files come first. */
 const stagedJson = z.object({
-  expiresAt: z.number(),
-  ledgerRows: count,
-  objects: count,
-  records: count,
-  deadLetters: count,
-  bytes: count,
-  ledgerFiles: z.array(z.unknown()),
-  deadLetterFiles: z.array(z.unknown()),
+  ...{ ledgerRows: count, objects: count, records: count, deadLetters: count, bytes: count },
+  ledgerFiles: count,
+  files: z.array(z.unknown()),
+  expiresAtMs: z.number(),
 })
 
+/** `<warehouse>/_staging/<pipeline>/<batch>/landing-<name of the plan>`, beside what the batch's tables stage. */
 export function stagedLandingLocation(planLocation: string): string {
-  return planLocation.replace(/\.json$/, '.staged.json')
+  return planLocation.replace(/\/_landing\/([^/]+\/[^/]+)\/([^/]+)$/, '/_staging/$1/landing-$2')
 }
 
 export async function stagedLandingExists(io: FileIO, planLocation: string): Promise<boolean> {
@@ -52,14 +50,14 @@ export async function readStagedLanding(
       cause: parsed.error,
     })
   }
-  const { expiresAt: _, ...staged } = parsed.data
-  const landing = {
+  const { expiresAtMs: _, files: written, ...staged } = parsed.data
+  const files = written.map((file) => dataFileFromJson(file))
+  if (!(await allExist(io, files))) return undefined
+  return {
     ...staged,
-    ledgerFiles: staged.ledgerFiles.map(dataFileFromJson),
-    deadLetterFiles: staged.deadLetterFiles.map(dataFileFromJson),
+    ledgerFiles: files.slice(0, staged.ledgerFiles),
+    deadLetterFiles: files.slice(staged.ledgerFiles),
   }
-  const files = [...landing.ledgerFiles, ...landing.deadLetterFiles]
-  return (await allExist(io, files)) ? landing : undefined
 }
 
 /** The first attempt's counts; a stage whose files are gone is replaced. */
@@ -67,15 +65,12 @@ export async function stageLanding(
   io: FileIO,
   planLocation: string,
   landing: StagedLanding,
-  expiresAt: number,
+  lease: { readonly pipeline: string; readonly batch: string; readonly expiresAtMs: number },
 ): Promise<StagedLanding> {
   const location = stagedLandingLocation(planLocation)
-  const json = {
-    expiresAt,
-    ...landing,
-    ledgerFiles: landing.ledgerFiles.map(dataFileToJson),
-    deadLetterFiles: landing.deadLetterFiles.map(dataFileToJson),
-  }
+  const { ledgerFiles, deadLetterFiles, ...counts } = landing
+  const files = [...ledgerFiles, ...deadLetterFiles].map(dataFileToJson)
+  const json = { ...lease, ...counts, ledgerFiles: ledgerFiles.length, files }
   const bytes = Buffer.from(JSON.stringify(json))
   try {
     await io.createIfAbsent(location, bytes)

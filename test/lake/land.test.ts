@@ -398,7 +398,7 @@ async function emptyDeadLetters(): Promise<void> {
 
 async function dropStaging(): Promise<void> {
   const { io } = lake.deps.catalog
-  for (const folder of [`_staging/runs/${BATCH}/`, 'raw/runs/2026-07-01/']) {
+  for (const folder of [`_landing/runs/${BATCH}/`, `_staging/runs/${BATCH}/`, 'raw/runs/2026-07-01/']) {
     for await (const file of io.list(`${lake.deps.warehouse}/${folder}`)) await io.delete(file.location)
   }
 }
