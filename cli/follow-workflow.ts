@@ -1,30 +1,19 @@
-import { WorkflowIdConflictPolicy, type Client, type WorkflowHandle } from '@temporalio/client'
-import { STATUS_QUERY, TASK_QUEUES, type RunStatus } from '../schemas/workflow-names.js'
+import type { Client, WorkflowHandle } from '@temporalio/client'
+import { STATUS_QUERY, type RunStatus } from '../schemas/workflow-names.js'
+import { startOrJoin, type WorkflowStart } from '../workers/start-or-join.js'
 import type { Progress } from './progress.js'
 
 const POLL_MS = 250
 
-export interface WorkflowStart {
-  /** Name of the workflow function. */
-  readonly workflow: string
-  readonly workflowId: string
-  readonly input: object
-  readonly summary: string
-}
-
-/** Starts a workflow (or joins the one of this id that runs), shows its steps while it runs, resolves to its result. */
+/** Starts a workflow (or joins the one that does the same already), shows its steps while it runs, resolves to its result. */
 export async function followWorkflow<Result>(
   client: Client,
   start: WorkflowStart,
   progress: Progress,
 ): Promise<Result> {
-  const handle = await client.workflow.start(start.workflow, {
-    taskQueue: TASK_QUEUES.control,
-    workflowId: start.workflowId,
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    args: [start.input],
-    staticSummary: start.summary,
-  })
+  const handle = await startOrJoin(client, start, () =>
+    progress.update(`waiting for the ${start.workflow} that runs`),
+  )
   const result = handle.result() as Promise<Result>
   let running = true
   const settled = result.then(

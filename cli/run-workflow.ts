@@ -1,4 +1,5 @@
-import { followWorkflow, type WorkflowStart } from './follow-workflow.js'
+import type { WorkflowStart } from '../workers/start-or-join.js'
+import { followWorkflow } from './follow-workflow.js'
 import { startProgress } from './progress.js'
 import { withTemporal } from './temporal-session.js'
 

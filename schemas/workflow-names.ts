@@ -19,6 +19,9 @@ export const SEARCH_ATTRIBUTES = {
   status: 'FirnStatus',
 } as const
 
+/** Memo that holds a workflow's input as JSON text: who starts the same again while it runs may join it. */
+export const INPUT_MEMO = 'firnInput'
+
 /** Name of the query that every workflow answers with a `RunStatus` (the trainer with a `TrainerStatus`). */
 export const STATUS_QUERY = 'status'
 /** Signal of the trainer; its argument is a `TrainRequest`, or nothing. */

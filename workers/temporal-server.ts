@@ -14,6 +14,8 @@ export interface DevServerOptions {
   /** Default: ports that are free now. */
   readonly port?: number
   readonly uiPort?: number
+  /** Further arguments of `temporal server start-dev`. */
+  readonly extraArguments?: readonly string[]
   /** Gets the server's own lines (warnings and errors). */
   readonly log?: (line: string) => void
 }
@@ -80,6 +82,7 @@ function serverArguments(options: DevServerOptions, port: number, uiPort: number
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
     ...['--log-level', 'warn', '--log-format', 'json'],
     ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
+    ...(options.extraArguments ?? []),
     ...Object.values(SEARCH_ATTRIBUTES).flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
   ]
 }

@@ -7,6 +7,8 @@ import {
 } from '@temporalio/workflow'
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 
+import { INPUT_MEMO } from '../schemas/workflow-names.js'
+
 const MAX_WAIT_MS = 12 * 3_600_000
 const MAX_PAUSE_MS = 30_000
 
@@ -29,6 +31,7 @@ export async function executeInTurn<Input, Result>(
       const result: unknown = await executeChild(child as Workflow, {
         workflowId: options.workflowId,
         args: [options.input],
+        memo: { [INPUT_MEMO]: JSON.stringify(options.input) },
         staticSummary: options.summary,
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       })

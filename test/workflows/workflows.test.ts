@@ -4,6 +4,7 @@ import { CancelledFailure, rootCause, type ApplicationFailure } from '@temporali
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { MaintenanceReport, NightlyResult, TrainerStatus } from '../../schemas/messages.js'
 import { TASK_QUEUES, workflowIds, type RunStatus } from '../../schemas/workflow-names.js'
+import { startOrJoin } from '../../workers/start-or-join.js'
 import {
   attribute,
   failWith,
@@ -15,7 +16,9 @@ import {
 
 let test: TestServer
 beforeAll(async () => {
-  test = await startTestServer()
+  // So that a long-lived workflow is told soon that its history has grown long.
+  const extraArguments = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=60']
+  test = await startTestServer({ extraArguments })
 })
 afterAll(() => test.close())
 
@@ -357,6 +360,57 @@ describe('trainer', () => {
       },
     )
   })
+
+  it('goes on as new when its history has grown long, with what it knows and what waits', () =>
+    withFakes({}, async () => {
+      const handle = await start('trainer', { pipeline: 'quantum', model: 'convergence' })
+      const first = (await handle.describe()).runId
+      const status = (): Promise<TrainerStatus> => handle.query('status')
+      for (let trained = 1; trained <= 6; trained += 1) {
+        await handle.signal('train', { seed: trained })
+        await expect.poll(async () => (await status()).trained, { timeout: 10_000 }).toBe(trained)
+      }
+      expect((await handle.describe()).runId).not.toBe(first)
+      expect(await status()).toMatchObject({ trained: 6, failed: 0, lastVersion: 1 })
+      await handle.cancel()
+    }))
+})
+
+describe('starting what may run already', () => {
+  it('joins a run with the same input, and waits for one with another', () =>
+    withFakes(
+      {
+        planBuild: async ({ pipeline, batch }) => {
+          await sleep(600)
+          return { kind: 'nothing-new', pipeline, batch, inputTo: 3 }
+        },
+      },
+      async (calls) => {
+        const build = (batch: string, onWait?: () => void) =>
+          startOrJoin(
+            test.client,
+            {
+              workflow: 'buildFeatures',
+              workflowId: workflowIds.build('quantum'),
+              input: { pipeline: 'quantum', batch },
+              summary: 'build',
+            },
+            onWait,
+          )
+        let waits = 0
+        const first = await build(BATCH)
+        const same = await build(BATCH, () => (waits += 1))
+        expect(waits).toBe(0)
+        const other = await build('20260702T020000Z', () => (waits += 1))
+        expect(waits).toBe(1)
+        expect(await Promise.all([first.result(), same.result(), other.result()])).toMatchObject([
+          { batch: BATCH },
+          { batch: BATCH },
+          { batch: '20260702T020000Z' },
+        ])
+        expect(calls).toHaveLength(2)
+      },
+    ))
 })
 
 describe('maintainLake', () => {

@@ -11,7 +11,7 @@ import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
 import { connectClient, connectWorker } from '../../../workers/connection.js'
 import { installRuntime } from '../../../workers/runtime.js'
 import { workflowBundlePath } from '../../../workers/workflow-bundle.js'
-import { startDevServer, type DevServer } from '../../../workers/temporal-server.js'
+import { startDevServer, type DevServer, type DevServerOptions } from '../../../workers/temporal-server.js'
 
 type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities
 export type FakeActivities = Partial<Activities>
@@ -30,9 +30,9 @@ export interface TestServer {
   close(): Promise<void>
 }
 
-export async function startTestServer(): Promise<TestServer> {
+export async function startTestServer(options: DevServerOptions = {}): Promise<TestServer> {
   installRuntime({ level: 'error', shutdownSignals: [] })
-  const server = await startDevServer()
+  const server = await startDevServer(options)
   const temporal = { address: server.address, namespace: 'default' }
   const [client, connection] = await Promise.all([connectClient(temporal), connectWorker(temporal)])
   return {
