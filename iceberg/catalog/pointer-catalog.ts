@@ -137,10 +137,7 @@ export class PointerCatalog implements Catalog {
     throw known === undefined ? noSuchTable(from) : tableExists(to)
   }
 
-  async dropTable(
-    identifier: TableIdentifier,
-    options: { readonly purge?: boolean } = {},
-  ): Promise<void> {
+  async dropTable(identifier: TableIdentifier, options: { readonly purge?: boolean } = {}): Promise<void> {
     checkIdentifier(identifier)
     const location = await this.#store.remove(identifier)
     if (location === undefined) throw noSuchTable(identifier)
@@ -160,7 +157,10 @@ export class PointerCatalog implements Catalog {
     const next = tables.map((table, position) => {
       const { requirements, updates } = commits[position] ?? { requirements: [], updates: [] }
       checkRequirements(table.metadata, requirements)
-      const metadata = applyUpdates(table.metadata, updates, { now, metadataLocation: table.metadataLocation })
+      const metadata = applyUpdates(table.metadata, updates, {
+        now,
+        metadataLocation: table.metadataLocation,
+      })
       return { table, metadata, changed: metadata !== table.metadata }
     })
     const written = await Promise.all(

@@ -142,7 +142,8 @@ export class SqlitePointerStore implements PointerStore {
       } catch (error) {
         if (!isBusy(error)) throw error
         // Both clocks: an injected one may stand still.
-        if (Math.max(waitedMs, this.#options.now() - startedMs) >= limitMs) throw stillLocked(this.#options, error)
+        if (Math.max(waitedMs, this.#options.now() - startedMs) >= limitMs)
+          throw stillLocked(this.#options, error)
       }
       const jittered = waitMs * (0.5 + fraction(this.#options.newUuid()))
       waitedMs += jittered + BUSY_TIMEOUT_MS
@@ -265,9 +266,16 @@ function stillLocked({ path, lockTimeoutMs }: SqlitePointerStoreOptions, cause: 
 function failed(path: string, committing: boolean, cause: unknown): IcebergError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return committing
-    ? new IcebergError('commit-unknown', `${path}: the answer to a commit was lost (${reason}); load and look`, {
+    ? new IcebergError(
+        'commit-unknown',
+        `${path}: the answer to a commit was lost (${reason}); load and look`,
+        {
+          context: { path },
+          cause,
+        },
+      )
+    : new IcebergError('io', `${path} could not be used as a catalog: ${reason}`, {
         context: { path },
         cause,
       })
-    : new IcebergError('io', `${path} could not be used as a catalog: ${reason}`, { context: { path }, cause })
 }

@@ -196,10 +196,12 @@ function setRef(draft: Draft, name: string, ref: SnapshotRef): void {
   const { metadata } = draft
   const id = ref['snapshot-id']
   const snapshot = metadata.snapshots.find((known) => known['snapshot-id'] === id)
-  if (snapshot === undefined) return reject(`ref ${name} can't point to snapshot ${String(id)}: it does not exist`)
+  if (snapshot === undefined)
+    return reject(`ref ${name} can't point to snapshot ${String(id)}: it does not exist`)
   if (name === 'main' && ref.type !== 'branch') reject('main is a branch, it cannot become a tag')
   const known = metadata.refs[name]
-  if (known !== undefined && known.type !== ref.type) reject(`ref ${name} is a ${known.type}, not a ${ref.type}`)
+  if (known !== undefined && known.type !== ref.type)
+    reject(`ref ${name} is a ${known.type}, not a ${ref.type}`)
   if (known !== undefined && sameRef(known, ref)) return
   change(draft, { refs: { ...metadata.refs, [name]: ref } })
   if (name !== 'main' || metadata['current-snapshot-id'] === id) return
