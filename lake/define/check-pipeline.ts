@@ -57,8 +57,13 @@ export async function checkPipeline(pipeline: Pipeline, engine: Engine): Promise
 }
 
 function definitionOf(pipeline: Pipeline): Parameters<typeof definePipeline>[0] {
-  const { directory: _, sqlTexts: __, ...definition } = pipeline
-  return definition
+  const { name, namespace, sources, tables, checks, models, schedule } = pipeline
+  return {
+    ...{ name, namespace, sources, tables },
+    ...(checks === undefined ? {} : { checks }),
+    ...(models === undefined ? {} : { models }),
+    ...(schedule === undefined ? {} : { schedule }),
+  }
 }
 
 /** A table's name and all_<table> are the same empty relation: checks may say either. */

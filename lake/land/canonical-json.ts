@@ -6,21 +6,13 @@ import { FirnError } from '../../schemas/error.js'
  * rounding would give two records one identity.
  */
 export function canonicalJson(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value)
-    case 'boolean':
-      return value ? 'true' : 'false'
-    case 'number':
-      if (Number.isFinite(value)) return JSON.stringify(value)
-      break
-    case 'bigint':
-      return BigInt(Number(value)) === value ? JSON.stringify(Number(value)) : value.toString()
-    case 'object':
-      if (value === null) return 'null'
-      if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-      return canonicalObject(value as Readonly<Record<string, unknown>>)
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return JSON.stringify(value)
+  if (typeof value === 'number' && Number.isFinite(value)) return JSON.stringify(value)
+  if (typeof value === 'bigint') {
+    return BigInt(Number(value)) === value ? JSON.stringify(Number(value)) : value.toString()
   }
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value === 'object') return canonicalObject(value as Readonly<Record<string, unknown>>)
   throw new FirnError(
     'invalid-input',
     `${String(value)} has no canonical JSON form; leave it out or say null`,

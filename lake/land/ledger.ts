@@ -7,7 +7,7 @@ import type { SnapshotSummary } from '../../iceberg/spec/snapshot.js'
 import { currentSchema } from '../../iceberg/spec/schema.js'
 import type { Row, RowValue } from '../../engine/engine.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { LEDGER_COLUMNS } from '../../schemas/lake-tables.js'
+import type { LEDGER_COLUMNS } from '../../schemas/lake-tables.js'
 import type { ListedFile } from './landing-files.js'
 
 /** A row of `raw.<source>`: records of one file (or topic range) in one raw object. */
@@ -205,7 +205,7 @@ async function queryLedger(
 }
 
 function toLedgerRow(row: Row): LedgerRow {
-  const text = (column: keyof typeof LEDGER_COLUMNS): string => String(row[column])
+  const text = (column: keyof typeof LEDGER_COLUMNS): string => row[column] as string
   const number = (column: keyof typeof LEDGER_COLUMNS): number => Number(row[column])
   return {
     rowNumber: number('row_number'),

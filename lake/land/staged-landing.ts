@@ -24,7 +24,6 @@ const stagedJson = z.object({
   ...{ ledgerRows: count, objects: count, records: count, deadLetters: count, bytes: count },
   ledgerFiles: count,
   files: z.array(z.unknown()),
-  expiresAtMs: z.number(),
 })
 
 /** `<warehouse>/_staging/<pipeline>/<batch>/landing-<name of the plan>`, beside what the batch's tables stage. */
@@ -50,13 +49,13 @@ export async function readStagedLanding(
       cause: parsed.error,
     })
   }
-  const { expiresAtMs: _, files: written, ...staged } = parsed.data
+  const { files: written, ledgerFiles, ...counts } = parsed.data
   const files = written.map((file) => dataFileFromJson(file))
   if (!(await allExist(io, files))) return undefined
   return {
-    ...staged,
-    ledgerFiles: files.slice(0, staged.ledgerFiles),
-    deadLetterFiles: files.slice(staged.ledgerFiles),
+    ...counts,
+    ledgerFiles: files.slice(0, ledgerFiles),
+    deadLetterFiles: files.slice(ledgerFiles),
   }
 }
 

@@ -46,7 +46,7 @@ async function land(batch = BATCH): Promise<LandResult> {
 /** The envelopes of all raw objects that the ledger names, in ledger order. */
 async function landedRecords(): Promise<readonly Record<string, unknown>[]> {
   const ledger = await lake.rows('raw.runs', 'row_number')
-  const objects = [...new Set(ledger.map((row) => String(row['path'])))]
+  const objects = [...new Set(ledger.map((row) => row['path'] as string))]
   return objects.flatMap((path) =>
     gunzipSync(readFileSync(toLocalPath(path)))
       .toString()
@@ -105,7 +105,7 @@ describe('landing a folder', () => {
       [1n, 1n, 2n, 1n],
       [2n, 2n, 4n, 2n],
     ])
-    const object = String(ledger[0]!['path'])
+    const object = ledger[0]!['path'] as string
     expect(object).toMatch(/\/raw\/runs\/2026-07-01\/[0-9a-f]{12}-0-0-4\.jsonl\.gz$/)
     expect(ledger[0]!['sha256']).toBe(
       createHash('sha256')
