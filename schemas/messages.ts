@@ -162,7 +162,10 @@ export interface TrainedModel {
   readonly artifactLocation: string
   readonly weightsDigest: string
   readonly metrics: ModelMetrics
+  /** Of the best naive guess by held-out AUC. */
   readonly baseline: ModelMetrics
+  /** Which guess that is, e.g. `rate by optimizer`. */
+  readonly baselineName?: string
   readonly folds: readonly FoldMetrics[]
   readonly backend: 'tfjs-node' | 'tfjs'
   readonly epochs: number

@@ -1,0 +1,104 @@
+import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { isIcebergError } from '../../iceberg/error.js'
+import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
+import { changeRefs, type RefChange } from '../../iceberg/write/refs.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { ModelVersion, Registry, TrainedVersion, VersionKey } from './registry.js'
+
+/**
+ * Makes a training a version: PENDING in the registry, a tag that never expires on every input in one transaction, READY.
+ * Registry and catalog are two stores, so each step can be done again: a second call for the same training finishes
+ * what the first began and gives the same number.
+ */
+export async function registerModel(
+  deps: LakeDeps,
+  registry: Registry,
+  training: TrainedVersion,
+): Promise<number> {
+  for (;;) {
+    const version = registry.reserve(training, deps.now())
+    if (version.state === 'READY') return version.version
+    if (await tagInputs(deps, registry, version)) {
+      if (registry.move(version, ['PENDING', 'READY'], 'READY')) return version.version
+      throw new FirnError(
+        'training-failed',
+        `version ${version.version} of model "${version.model}" was deleted while it was registered. Train it again.`,
+      )
+    }
+  }
+}
+
+/** Frees a version: DELETING, its tags go in one transaction, DELETED. Resolves also where it is deleted already. */
+export async function deleteModel(deps: LakeDeps, registry: Registry, key: VersionKey): Promise<void> {
+  const version = registry.list(key).find((candidate) => candidate.version === key.version)
+  if (version === undefined) return
+  registry.move(key, ['PENDING', 'READY'], 'DELETING')
+  await changeInputTags(deps, version, (name) => ({ kind: 'drop', name }))
+  registry.move(key, ['DELETING'], 'DELETED')
+}
+
+/**
+ * Finishes what a crash left halfway: tags the inputs of PENDING versions or frees those whose inputs are gone, and ends
+ * deletions. Returns the versions that it settled.
+ */
+export async function settleRegistry(deps: LakeDeps, registry: Registry): Promise<readonly VersionKey[]> {
+  const unsettled = registry.list().filter(({ state }) => state === 'PENDING' || state === 'DELETING')
+  for (const version of unsettled) {
+    if (version.state === 'DELETING') await deleteModel(deps, registry, version)
+    else if (await tagInputs(deps, registry, version).catch(isGone)) {
+      registry.move(version, ['PENDING'], 'READY')
+    }
+  }
+  return unsettled.map(({ pipeline, model, version }) => ({ pipeline, model, version }))
+}
+
+/** The tag that keeps a version's inputs. */
+export function modelTag(model: string, version: number): string {
+  return `model-${model}-${version}-data`
+}
+
+/** False where the tag's name is taken by something else: the number is given up. Throws where an input is gone. */
+async function tagInputs(deps: LakeDeps, registry: Registry, version: ModelVersion): Promise<boolean> {
+  try {
+    await changeInputTags(deps, version, (name, snapshotId) => ({
+      kind: 'create-tag',
+      name,
+      snapshotId: toSnapshotId(snapshotId),
+    }))
+    return true
+  } catch (error) {
+    if (isIcebergError(error, 'already-exists')) {
+      // A registry that was lost or restored gives out numbers again which tags in the lake still name.
+      registry.move(version, ['PENDING'], 'DELETED')
+      return false
+    }
+    if (isIcebergError(error, 'not-found')) {
+      registry.move(version, ['PENDING'], 'DELETED')
+      throw new FirnError(
+        'not-found',
+        `an input of version ${version.version} of model "${version.model}" is gone, so it can't be registered: ${error.message}. Train again at a newer tag.`,
+        { cause: error },
+      )
+    }
+    throw error
+  }
+}
+
+function isGone(error: unknown): boolean {
+  if (error instanceof FirnError && error.kind === 'not-found') return false
+  throw error
+}
+
+async function changeInputTags(
+  deps: LakeDeps,
+  { pin, model, version }: ModelVersion,
+  change: (name: string, snapshotId: string) => RefChange,
+): Promise<void> {
+  const name = modelTag(model, version)
+  const tables = Object.entries(pin.snapshots).map(([table, snapshotId]) => ({
+    identifier: parseIdentifier(table),
+    changes: [change(name, snapshotId)],
+  }))
+  await changeRefs({ catalog: deps.catalog, tables, now: deps.now, newUuid: deps.newUuid })
+}

@@ -1,0 +1,72 @@
+import type { RowValue } from '../../engine/engine.js'
+import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { and, eq } from '../../iceberg/expr/expression.js'
+import { planScan } from '../../iceberg/scan/plan-scan.js'
+import type { BatchId } from '../../schemas/batch.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { ScoreBatchResult } from '../../schemas/messages.js'
+
+/** What identifies a scoring, and where it writes. */
+export interface ScoringKey {
+  readonly namespace: string
+  /** `namespace.name` of the predictions table. */
+  readonly predictions: string
+  /** `processing_name` of the audit row. */
+  readonly processingName: string
+  readonly model: string
+  readonly batch: BatchId
+  readonly tag: string
+}
+
+/** What a scoring says about itself in its audit row. */
+export interface ScoringInfo {
+  readonly version: number
+  readonly featuresTag: string
+  readonly snapshots: Readonly<Record<string, string>>
+}
+
+/** The recorded result of a scoring. With `ifTagged` only where its tag still exists, which costs no scan. */
+export async function findScoring(
+  deps: LakeDeps,
+  key: ScoringKey,
+  { ifTagged = false } = {},
+): Promise<ScoreBatchResult | undefined> {
+  const [predictions, audit] = await deps.catalog.loadTables([
+    parseIdentifier(key.predictions),
+    { namespace: key.namespace, name: 'processing_metadata' },
+  ])
+  if (audit === undefined || (ifTagged && predictions?.metadata.refs[key.tag] === undefined)) return undefined
+  const { schema, tasks } = await planScan({
+    metadata: audit.metadata,
+    io: deps.catalog.io,
+    filter: and(eq('processing_batch_id', key.batch), eq('processing_name', key.processingName)),
+  })
+  const session = await deps.engine.openSession({ threads: 1 })
+  try {
+    await session.addRelation({ kind: 'scan', name: 'audit', schema, tasks })
+    // Names and batch ids hold no quotes: both were checked where they came in.
+    const { rows } = await session.query(`
+      SELECT source_data_info, table_names, record_counts, snapshot_ids FROM audit
+      WHERE processing_batch_id = '${key.batch}' AND processing_name = '${key.processingName}'
+        AND status = 'published'`)
+    const row = rows[0]
+    if (row === undefined) return undefined
+    const at = listOf(row['table_names']).indexOf(key.predictions)
+    const info = JSON.parse(row['source_data_info'] as string) as ScoringInfo
+    return {
+      status: 'published',
+      model: key.model,
+      version: info.version,
+      batch: key.batch,
+      rows: Number(listOf(row['record_counts'])[at] ?? 0),
+      featuresTag: info.featuresTag,
+      snapshotId: (listOf(row['snapshot_ids'])[at] as bigint).toString(),
+    }
+  } finally {
+    await session.close()
+  }
+}
+
+function listOf(value: RowValue | undefined): readonly RowValue[] {
+  return Array.isArray(value) ? (value as readonly RowValue[]) : []
+}
