@@ -1,25 +1,7 @@
 import type { CheckDefinition } from '../../index.js'
 
-/** Columns that name one row of each table; also the order that its rows are written in. */
-export const keys = {
-  molecules: ['experiment_id', 'molecule_id'],
-  ansatz_info: ['experiment_id', 'molecule_id'],
-  performance_metrics: ['experiment_id', 'molecule_id', 'basis_set'],
-  vqe_results: ['experiment_id', 'molecule_id', 'basis_set'],
-  initial_parameters: ['parameter_id'],
-  optimal_parameters: ['parameter_id'],
-  vqe_iterations: ['iteration_id'],
-  iteration_parameters: ['parameter_id'],
-  hamiltonian_terms: ['term_id'],
-  ml_iteration_features: ['experiment_id', 'iteration_step'],
-  ml_run_summary: ['experiment_id'],
-} as const
-
-/** What must hold for a batch to be published, and what is only worth a warning. */
+/** What must hold for a batch to be published besides its keys, which Firn checks, and what is only worth a warning. */
 export const checks: Readonly<Record<string, CheckDefinition>> = {
-  ...Object.fromEntries(
-    Object.entries(keys).map(([table, key]) => [`${table}_key`, uniqueKey(table, key)] as const),
-  ),
   iterations_contiguous: {
     severity: 'blocking',
     description: "Every experiment's iterations are 1, 2, … up to its total_iterations.",
@@ -86,15 +68,4 @@ export const checks: Readonly<Record<string, CheckDefinition>> = {
     description: 'The optimizer said that it converged.',
     sql: 'SELECT experiment_id, optimizer, total_iterations FROM vqe_results WHERE NOT success',
   },
-}
-
-/** No row lacks a part of its key and no two rows share one. */
-function uniqueKey(table: string, key: readonly string[]): CheckDefinition {
-  const columns = key.join(', ')
-  const missing = key.map((column) => `${column} IS NULL`).join(' OR ')
-  return {
-    severity: 'blocking',
-    description: `${columns} is never null and names one row of ${table}.`,
-    sql: `SELECT ${columns}, count(*) AS rows FROM ${table} GROUP BY ${columns} HAVING count(*) > 1 OR ${missing}`,
-  }
 }
