@@ -1,4 +1,4 @@
-import type { Catalog, LoadedTable, TableIdentifier } from '../catalog/catalog.js'
+import type { Catalog, LoadedTable, TableCommit, TableIdentifier } from '../catalog/catalog.js'
 import { formatIdentifier } from '../catalog/catalog.js'
 import { IcebergError, isIcebergError } from '../error.js'
 import type { SnapshotId } from '../spec/snapshot.js'
@@ -58,8 +58,10 @@ class Transaction<T> {
   /** Heads up to which an insert-new's keys were compared already. */
   readonly #checkedUpTo = new Map<string, SnapshotId | null>()
   #prepared: readonly PreparedChange[] = []
-  /** Heads that a commit whose answer was lost required. While they stand, it may still arrive. */
-  #lostHeads: ReadonlyMap<string, SnapshotId | null> | undefined
+  /** The last commit whose answer was lost. */
+  #lost: readonly TableCommit[] | undefined
+  /** While the heads that it required stand, it may still arrive. */
+  #mayArrive = false
 
   constructor(options: TransactionOptions<T>) {
     this.#options = options
@@ -68,7 +70,7 @@ class Transaction<T> {
   }
 
   get isUnknown(): boolean {
-    return this.#lostHeads !== undefined
+    return this.#mayArrive
   }
 
   async run(): Promise<TransactionResult<T>> {
@@ -77,16 +79,14 @@ class Transaction<T> {
     const policy = retryPolicy(this.#options.retry ?? {}, tables[0]?.metadata.properties ?? {})
     const startedMs = now()
     for (let attempt = 1; ; attempt++) {
-      const wasLost = this.#lostHeads !== undefined
       this.#resolveLost(tables)
       const found = changes.filter((change, at) => hasOwnSnapshot(change, tableAt(tables, at)))
       const open = found.length > 0 ? this.#missing(tables) : changes
-      if (open.length === 0 || (wasLost && this.#onlyTagged(tables)))
-        return this.#committed(tables, attempt - 1)
+      if (open.length === 0 || this.#onlyTagged(tables)) return this.#committed(tables, attempt - 1)
       // Some but not all: the catalog tore the transaction, so it is completed, whatever a marker says.
       const value = found.length > 0 ? undefined : await this.#options.beforeAttempt?.(tables)
       if (value !== undefined) {
-        this.#lostHeads = undefined
+        this.#mayArrive = false
         return { kind: 'ended', value }
       }
       const outcome = await this.#attempt(attempt, open, tables)
@@ -102,12 +102,14 @@ class Transaction<T> {
     open: readonly TableChange[],
     tables: readonly LoadedTable[],
   ): Promise<Outcome> {
+    let staged: readonly TableCommit[] = []
     try {
-      const staged = await this.#stage(attempt, open, tables)
+      staged = await this.#stage(attempt, open, tables)
       return { kind: 'committed', tables: await this.#options.catalog.commit(staged) }
     } catch (error) {
       if (isIcebergError(error, 'commit-unknown')) {
-        this.#lostHeads = headsOf(open, tables, this.#identifiers)
+        this.#lost = staged
+        this.#mayArrive = true
         return { kind: 'again', error }
       }
       // A manifest can vanish where the head moved on and history expired meanwhile.
@@ -158,7 +160,9 @@ class Transaction<T> {
   }
 
   async #decideOne({ prepared, loaded }: Part): Promise<Decision> {
-    const { change, table, tableUuid } = prepared
+    const { table, tableUuid } = prepared
+    // The change as given: also one that came out empty was computed from a basis.
+    const { change } = table
     if (loaded.metadata['table-uuid'] !== tableUuid) return 'rebuild'
     if (change.kind === 'none' || change.kind === 'append') return 'rebase'
     const name = formatIdentifier(loaded.identifier)
@@ -167,6 +171,7 @@ class Transaction<T> {
     const since = await changesSince(this.#files, loaded.metadata, head, basis)
     const decision = decideRebase(change.kind, othersDid(loaded.metadata, change, since))
     if (decision !== 'recheck' || since === undefined) return decision
+    if (!writesSnapshot(table)) return 'rebase'
     const collides = await this.#options.collidesWith?.(table, filesWithNewRows(since))
     if (collides !== false) return 'rebuild'
     this.#checkedUpTo.set(name, head?.['snapshot-id'] ?? null)
@@ -185,16 +190,25 @@ class Transaction<T> {
 
   /** A transaction of tags alone leaves no snapshot to look for: after a lost answer its tags tell. */
   #onlyTagged(tables: readonly LoadedTable[]): boolean {
-    const { changes } = this.#options
-    return changes.every((change, at) => !writesSnapshot(change) && isTagged(change, tableAt(tables, at)))
+    if (this.#lost === undefined || this.#options.changes.some(writesSnapshot)) return false
+    return this.#lost.every((commit) =>
+      commit.updates.every(
+        (update) =>
+          update.action !== 'set-snapshot-ref' ||
+          refOf(tables, commit.identifier, update['ref-name']) === update['snapshot-id'],
+      ),
+    )
   }
 
   /** Once a head has moved, a commit that required it can't arrive any more. */
   #resolveLost(tables: readonly LoadedTable[]): void {
-    const lost = this.#lostHeads
-    if (lost === undefined) return
-    const now = headsOf(this.#options.changes, tables, this.#identifiers)
-    if ([...lost].some(([name, head]) => now.get(name) !== head)) this.#lostHeads = undefined
+    this.#mayArrive &&= (this.#lost ?? []).every((commit) =>
+      commit.requirements.every(
+        (requirement) =>
+          requirement.type !== 'assert-ref-snapshot-id' ||
+          refOf(tables, commit.identifier, requirement.ref) === requirement['snapshot-id'],
+      ),
+    )
   }
 
   #merge(tables: readonly LoadedTable[], committed: readonly LoadedTable[]): readonly LoadedTable[] {
@@ -203,7 +217,7 @@ class Transaction<T> {
   }
 
   #committed(tables: readonly LoadedTable[], attempts: number): TransactionResult<T> {
-    this.#lostHeads = undefined
+    this.#mayArrive = false
     const committed = this.#options.changes.map((change, at): CommittedTable => {
       const table = tableAt(tables, at)
       const snapshotId = hasOwnSnapshot(change, table)
@@ -236,18 +250,10 @@ function isTagged({ branch = 'main', tags = [] }: TableChange, loaded: LoadedTab
   )
 }
 
-function headsOf(
-  changes: readonly TableChange[],
-  tables: readonly LoadedTable[],
-  identifiers: readonly TableIdentifier[],
-): ReadonlyMap<string, SnapshotId | null> {
-  return new Map(
-    changes.map((change) => {
-      const loaded = tables[identifiers.indexOf(change.identifier)]
-      const ref = loaded?.metadata.refs[change.branch ?? 'main']
-      return [formatIdentifier(change.identifier), ref?.['snapshot-id'] ?? null]
-    }),
-  )
+function refOf(tables: readonly LoadedTable[], identifier: TableIdentifier, ref: string): SnapshotId | null {
+  const name = formatIdentifier(identifier)
+  const table = tables.find((loaded) => formatIdentifier(loaded.identifier) === name)
+  return table?.metadata.refs[ref]?.['snapshot-id'] ?? null
 }
 
 function checkChanges(changes: readonly TableChange[]): void {

@@ -160,23 +160,26 @@ function lcg(seed: number): (bound: number) => number {
   }
 }
 
-/** A process that is started again until its job is done. What survives a crash is in `job` and `kept`. */
+/** What survives a crash of a job without a marker. */
+interface Kept {
+  changes?: readonly TableChange[]
+  /** An earlier commit of these changes may have happened or may still arrive: only they may be tried. */
+  isOpen: boolean
+}
+
+/** A process that is started again until its job is done. */
 async function runJob(lake: Lake, job: Job): Promise<string> {
-  const kept: { changes?: readonly TableChange[] } = {}
+  const kept: Kept = { isOpen: false }
   for (let run = 0; ; run++) {
     const session = new Session(lake.scheduler, job.runs[run] ?? new Map())
     const outcome = await Promise.race([session.crashed, attemptJob(lake, job, session, kept)])
     if (outcome !== 'crashed') return outcome
+    kept.isOpen = true
     if (job.marked) delete kept.changes
   }
 }
 
-async function attemptJob(
-  lake: Lake,
-  job: Job,
-  session: Session,
-  kept: { changes?: readonly TableChange[] },
-): Promise<string> {
+async function attemptJob(lake: Lake, job: Job, session: Session, kept: Kept): Promise<string> {
   const catalog = lake.catalog(session, job.clockSkewMs)
   const now = () => 1_800_000_000_000 + job.clockSkewMs + lake.next()
   for (let round = 0; round < 60; round++) {
@@ -197,9 +200,12 @@ async function attemptJob(
       return result.kind
     } catch (error) {
       if (!(error instanceof IcebergError)) throw error
-      // A rebuild is a definite no; a marked job may compute anew whatever happened.
-      if (error.kind === 'rebuild-needed' || job.marked) delete kept.changes
+      // Tags without a snapshot or a marker leave no trace of who set them.
+      if (error.kind === 'commit-rejected' && kept.isOpen && !job.marked) return 'ended'
+      if (error.kind === 'commit-unknown') kept.isOpen = true
+      else if (error.kind === 'rebuild-needed') kept.isOpen = false
       else if (!error.retryable) throw error
+      if (job.marked || !kept.isOpen) delete kept.changes
     }
   }
   throw new Error(`${job.id} was never done`)

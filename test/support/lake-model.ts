@@ -131,7 +131,7 @@ export async function computeChange(
 
 export async function createModelTables(catalog: Catalog, tables: readonly TableIdentifier[]): Promise<void> {
   await catalog.createNamespace('m')
-  for (const identifier of tables) {
+  for (const [at, identifier] of tables.entries()) {
     await catalog.createTable({
       identifier,
       schema: MODEL_SCHEMA,
@@ -139,8 +139,8 @@ export async function createModelTables(catalog: Catalog, tables: readonly Table
         'spec-id': 0,
         fields: [{ 'source-id': 1, 'field-id': 1000, name: 'partition', transform: 'identity' }],
       },
-      // Few, so that merging happens in short histories too.
-      properties: { 'commit.manifest.min-count-to-merge': '4' },
+      // Few on some, so that merging happens in short histories too.
+      properties: { 'commit.manifest.min-count-to-merge': ['2', '4', '100'][at] ?? '100' },
     })
   }
 }
