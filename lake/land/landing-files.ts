@@ -21,6 +21,8 @@ export interface FolderListing {
   readonly files: readonly ListedFile[]
   /** Document files that are younger than the settle time. */
   readonly waiting: number
+  /** Names that were listed and could not be found then. */
+  readonly gone: readonly string[]
 }
 
 const STATS_AT_ONCE = 32
@@ -56,17 +58,18 @@ export async function listFolder(folder: string, settledBeforeMs: number): Promi
   for await (const path of documentPaths(folder, '')) paths.push(path)
   paths.sort()
   const files: ListedFile[] = []
+  const gone: string[] = []
   let waiting = 0
   for (let i = 0; i < paths.length; i += STATS_AT_ONCE) {
-    for (const file of await Promise.all(
-      paths.slice(i, i + STATS_AT_ONCE).map((path) => statFile(folder, path)),
-    )) {
-      if (file === undefined) continue
-      if (file.mtimeMs > settledBeforeMs) waiting += 1
+    const some = paths.slice(i, i + STATS_AT_ONCE)
+    const found = await Promise.all(some.map((path) => statFile(folder, path)))
+    for (const [j, file] of found.entries()) {
+      if (file === undefined) gone.push(some[j] ?? '')
+      else if (file.mtimeMs > settledBeforeMs) waiting += 1
       else files.push(file)
     }
   }
-  return { files, waiting }
+  return { files, waiting, gone }
 }
 
 async function* documentPaths(folder: string, prefix: string): AsyncGenerator<string> {

@@ -108,6 +108,10 @@ async function newPlan(
   const warnings = fresh.changed.map(
     (path) => `${JSON.stringify(path)} changed after it was landed: it lands again as a new record`,
   )
+  const unnamed = listing.gone.filter((path) => path.includes('\ufffd'))
+  warnings.push(
+    ...unnamed.map((path) => `${JSON.stringify(path)} can't be opened: its name is not UTF-8; rename it`),
+  )
   if (listing.waiting > 0)
     warnings.push(`${listing.waiting} files are too young and wait for the next landing`)
   return { ...landing, end, files, warnings: warnings.slice(0, MAX_WARNINGS) }
