@@ -1,6 +1,6 @@
 import { publish } from '../lake/publish/publish.js'
 import type { Registry } from '../ml/registry/registry.js'
-import { registerModel } from '../ml/registry/registry.js'
+import { registerModel, settleRegistry } from '../ml/registry/register-model.js'
 import { scoreBatch } from '../ml/scoring/score-batch.js'
 import { buildDataset } from '../ml/datasets/build-dataset.js'
 import { resolvePin } from '../ml/training/resolve-pin.js'
@@ -68,6 +68,13 @@ export function createModelActivities(deps: LakeDeps, registry: Registry) {
       readonly dataset: DatasetInfo
       readonly trained: TrainedModel
     }): Promise<number> => runCore(() => registerModel(deps, registry, input)),
+
+    /**
+     * Effect: finishes or frees the versions that a crash left between registry and lake; returns how many.
+     * Key: a version's state: what is settled is left alone.
+     * Heartbeat: every 2 s. Kinds: commit-conflict, commit-unknown, io.
+     */
+    settleModels: (): Promise<number> => runCore(async () => (await settleRegistry(deps, registry)).length),
 
     /**
      * Effect: writes predictions and publishes them: dynamic partition overwrite, tag and audit row at once.

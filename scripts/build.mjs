@@ -38,7 +38,8 @@ export async function build({ force = false } = {}) {
     (f) => existsSync(f),
   )
   const sources = files.filter((f) => f.endsWith('.ts'))
-  if (force || stale('sources', files)) {
+  const sourcesDigest = digest(files)
+  if (force || stale('sources', sourcesDigest)) {
     const esbuild = await import('esbuild')
     for (const layer of LAYERS) rmSync(join(dist, layer), { recursive: true, force: true })
     await esbuild.build({
@@ -56,12 +57,13 @@ export async function build({ force = false } = {}) {
       mkdirSync(dirname(target), { recursive: true })
       copyFileSync(file, target)
     }
-    markBuilt('sources', files)
+    markBuilt('sources', sourcesDigest)
     built.push('sources')
   }
   const workflowFiles = BUNDLED.flatMap((layer) => filesUnder(join(root, layer)))
   workflowFiles.push(join(root, 'package-lock.json'))
-  if (existsSync(join(root, 'workflows', 'index.ts')) && (force || stale('workflows', workflowFiles))) {
+  const workflowsDigest = digest(workflowFiles)
+  if (existsSync(join(root, 'workflows', 'index.ts')) && (force || stale('workflows', workflowsDigest))) {
     const { bundleWorkflowCode } = await import('@temporalio/worker')
     const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error }
     const { code } = await bundleWorkflowCode({
@@ -69,7 +71,7 @@ export async function build({ force = false } = {}) {
       logger: quiet,
     })
     writeFileSync(join(dist, 'workflow-bundle.js'), code)
-    markBuilt('workflows', workflowFiles)
+    markBuilt('workflows', workflowsDigest)
     built.push('workflow bundle')
   }
   return built
@@ -91,11 +93,11 @@ function digest(files) {
 }
 
 const marker = (part) => join(dist, `.built-${part}`)
-const stale = (part, files) =>
-  !existsSync(marker(part)) || readFileSync(marker(part), 'utf8') !== digest(files)
-function markBuilt(part, files) {
+const stale = (part, now) => !existsSync(marker(part)) || readFileSync(marker(part), 'utf8') !== now
+/** `built`: the digest taken before building, so that what changes meanwhile is built again. */
+function markBuilt(part, built) {
   mkdirSync(dist, { recursive: true })
-  writeFileSync(marker(part), digest(files))
+  writeFileSync(marker(part), built)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -36,6 +36,7 @@ export const control = proxyActivities<
     | 'listReadyModels'
     | 'resolvePin'
     | 'registerModel'
+    | 'settleModels'
     | 'listMaintainable'
   >
 >({ ...COMMON, taskQueue: TASK_QUEUES.control, startToCloseTimeout: '10 minutes' })

@@ -7,8 +7,9 @@ import { readInput } from './read-input.js'
 
 /**
  * Maintains the lake's tables, one after another so that builds keep a free slot:
- * 1. list: the tables of the pipeline, or of the whole lake;
- * 2. maintain: thin tags, expire, compact, remove orphans, table by table. A table that fails is told in the report
+ * 1. settle: model versions that a crash left half registered are finished or freed;
+ * 2. list: the tables of the pipeline, or of the whole lake;
+ * 3. maintain: thin tags, expire, compact, remove orphans, table by table. A table that fails is told in the report
  *    and the others go on.
  *
  * Query `status`. A cancel stops between two commits of a table; what was committed stays.
@@ -17,7 +18,15 @@ export async function maintainLake(input: MaintainLakeInput): Promise<Maintenanc
   const given = readInput(readMaintainLakeInput, input)
   const dryRun = given.dryRun ?? false
   const about = given.pipeline === undefined ? {} : { pipeline: given.pipeline }
-  const progress = startProgress(about, ['list', 'maintain'])
+  const progress = startProgress(about, ['settle', 'list', 'maintain'])
+  if (dryRun) progress.skip('settle', 'dry run')
+  else {
+    await progress.step(
+      'settle',
+      () => control.settleModels(),
+      (settled) => `${settled} model versions`,
+    )
+  }
   const names = await progress.step(
     'list',
     () => control.listMaintainable.executeWithOptions({ summary: given.pipeline ?? 'the lake' }, [given]),

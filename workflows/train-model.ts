@@ -30,7 +30,7 @@ export async function trainModel(input: TrainModelInput): Promise<TrainModelResu
   const trained = await progress.step(
     'train',
     () => train.runTraining.executeWithOptions({ summary: `${summary} at ${pin.tag}` }, [{ pin, dataset }]),
-    (done) => `AUC ${done.metrics.auc.toFixed(3)} (baseline ${done.baseline.auc.toFixed(3)})`,
+    (done) => `AUC ${figure(done.metrics.auc)} (baseline ${figure(done.baseline.auc)})`,
   )
   const version = await progress.step(
     'register',
@@ -39,4 +39,9 @@ export async function trainModel(input: TrainModelInput): Promise<TrainModelResu
   )
   progress.finish('done')
   return { pipeline: pin.pipeline, model: pin.model, version, pin, dataset, trained }
+}
+
+/** NaN, as JSON has it, is null. */
+function figure(value: number | null): string {
+  return value === null || Number.isNaN(value) ? 'undefined' : value.toFixed(3)
 }

@@ -63,6 +63,7 @@ describe('nightly', () => {
         'publishBatch firn-control',
         'listReadyModels firn-control',
         'scoreBatch firn-data',
+        'settleModels firn-control',
         'listMaintainable firn-control',
         'maintainTable firn-data',
         'maintainTable firn-data',

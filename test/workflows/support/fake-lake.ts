@@ -163,6 +163,7 @@ function goodLake(): Activities {
     buildDataset: () => ok({ location: 'file:///d', rows: 5, features: 2, digest: 'd' }),
     runTraining: () => ok(trained),
     registerModel: () => ok(1),
+    settleModels: () => ok(0),
     scoreBatch: ({ input }) =>
       ok({
         status: 'published',
