@@ -63,8 +63,19 @@ const faultArbitrary = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom<Fault>('crash-before', 'crash-after') },
 )
 
+/** Single faults, and a lost answer with trouble right behind it. */
+const faultsArbitrary = fc.oneof(
+  fc.tuple(fc.nat(40), faultArbitrary).map((fault): readonly [number, Fault][] => [fault]),
+  fc
+    .tuple(fc.integer({ min: 4, max: 25 }), faultArbitrary)
+    .map(([call, next]): readonly [number, Fault][] => [
+      [call, 'lost'],
+      [call + 1, next],
+    ]),
+)
+
 const runsArbitrary = fc.array(
-  fc.array(fc.tuple(fc.nat(40), faultArbitrary), { maxLength: 4 }).map((faults) => new Map(faults)),
+  fc.array(faultsArbitrary, { maxLength: 4 }).map((faults) => new Map(faults.flat())),
   { maxLength: 3 },
 )
 
@@ -354,7 +365,7 @@ function alwaysWrites(job: Job): boolean {
   )
 }
 
-const RUNS = Number(process.env['FIRN_MODEL_RUNS'] ?? 250)
+const RUNS = Number(process.env['FIRN_MODEL_RUNS'] ?? 150)
 
 async function property(arbitrary: fc.Arbitrary<History>): Promise<void> {
   const seed = Number(process.env['FIRN_MODEL_SEED'] ?? Date.now() % 2 ** 31)

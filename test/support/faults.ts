@@ -64,7 +64,7 @@ export class Session {
     if (this.#isDead || fault === 'crash-before') return this.#die()
     if (fault === 'fail-before') throw new IcebergError('io', 'injected: nothing was done')
     if (fault === 'lost' && lostKind === 'commit-unknown') {
-      void this.scheduler.turn().then(action)
+      void this.#later(action)
       throw new IcebergError('commit-unknown', 'injected: on its way')
     }
     const result = await action()
@@ -72,6 +72,12 @@ export class Session {
     if (fault === 'fail-after' || fault === 'lost')
       throw new IcebergError(lostKind, 'injected: done, answer lost')
     return result
+  }
+
+  /** Late enough that its sender has often moved on. */
+  async #later(action: () => Promise<unknown>): Promise<void> {
+    for (let turns = this.calls % 8; turns >= 0; turns--) await this.scheduler.turn()
+    await action()
   }
 
   #die(): Promise<never> {
