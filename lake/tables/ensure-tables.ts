@@ -228,7 +228,7 @@ function partitionShape(schema: Schema, spec: PartitionSpec | undefined): string
 }
 
 /** A type in words, without ids: equal text means equal type. */
-function shapeOf(type: Type, required: boolean): string {
+export function shapeOf(type: Type, required: boolean): string {
   const mark = required ? '!' : ''
   if (isPrimitive(type)) return type + mark
   if (type.type === 'list') return `list<${shapeOf(type.element, type['element-required'])}>${mark}`

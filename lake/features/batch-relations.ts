@@ -1,0 +1,153 @@
+import { planScan } from '../../iceberg/scan/plan-scan.js'
+import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
+import { currentSchema } from '../../iceberg/spec/schema.js'
+import { partitionMatcher } from '../../iceberg/write/partition-match.js'
+import type { EngineSession } from '../../engine/engine.js'
+import { instantOf, isBatchId, processingDateOf } from '../../schemas/batch.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
+import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
+import { readLedger } from '../land/ledger.js'
+import { tasksOf } from '../staging/staged-tasks.js'
+import { definitionOf, loadedTable, stageOf, type Batch } from './batch-state.js'
+
+/** Every record of the range, duplicates too. */
+export const LANDED = '_landed'
+/** Record ids that earlier batches have built. */
+export const BUILT_IDS = '_built_ids'
+
+const BATCH_COLUMNS = parseTableSchema({
+  batch_id: 'string!',
+  pipeline: 'string!',
+  processing_timestamp: 'timestamptz!',
+  processing_date: 'date!',
+})
+const DAY_MS = 86_400_000
+
+/** `batch`: one row that says which batch this is. */
+export async function attachBatch(session: EngineSession, { plan }: Pick<Batch, 'plan'>): Promise<void> {
+  const { batch, pipeline } = plan
+  if (!isBatchId(batch)) throw new FirnError('invalid-input', `"${batch}" is no batch id`)
+  const row = {
+    batch_id: batch,
+    pipeline,
+    processing_timestamp: BigInt(instantOf(batch).getTime()) * 1000n,
+    processing_date: Date.parse(processingDateOf(batch)) / DAY_MS,
+  }
+  await session.addRelation({ kind: 'rows', name: 'batch', schema: BATCH_COLUMNS, rows: [row] })
+}
+
+/** The records of the range as landed, and the ids built before. */
+export async function attachSource(deps: LakeDeps, session: EngineSession, batch: Batch): Promise<void> {
+  const { plan, pipeline, source } = batch
+  const definition = pipeline.sources[source]
+  if (definition === undefined)
+    throw new FirnError('not-found', `pipeline ${pipeline.name} has no source ${source}`)
+  const ledger = await readLedger(deps, batch.ledger, { rowFrom: plan.inputFrom, rowEnd: plan.inputTo })
+  await session.addRelation({
+    kind: 'raw',
+    name: LANDED,
+    schema: parseDocumentSchema(definition.schema),
+    envelope: parseTableSchema(ENVELOPE_COLUMNS),
+    objects: ledger
+      .filter((row) => row.nextOffset > row.first)
+      .map((row) => ({ location: row.path, first: row.first, end: row.nextOffset })),
+  })
+  if (batch.graph.onlyNew.size === 0 || batch.stages.has(batch.idsTable)) return
+  await attachScan(session, BUILT_IDS, batch, batch.idsTable, await currentTasks(deps, batch, batch.idsTable))
+}
+
+/**
+ * The relations that a table's SQL names. To a table with `newBy`, its source is the records that are new and tables of
+ * the same kind are what this batch adds to them; to any other, its source is the batch's records and a table is its
+ * current state with what the batch adds. `attached`: what the session has already; it grows.
+ */
+export async function attachUpstream(
+  deps: LakeDeps,
+  session: EngineSession,
+  batch: Batch,
+  table: string,
+  attached: Set<string>,
+): Promise<void> {
+  const { graph } = batch
+  const { source, tables, itself } = graph.reads(table)
+  const onlyNew = graph.onlyNew.has(table)
+  if (source && !attached.has(batch.source)) {
+    await attachRecords(session, batch, onlyNew)
+    attached.add(batch.source)
+  }
+  const names = itself ? [...tables, table] : tables
+  for (const name of names.filter((upstream) => !attached.has(upstream))) {
+    const staged = name !== table && graph.order.includes(name) ? stageOf(batch, name).files : []
+    const isAdded = onlyNew && graph.onlyNew.has(name) && name !== table
+    const current = isAdded ? [] : await currentTasks(deps, batch, name)
+    const tasks = [...withoutReplaced(batch, name, current, staged), ...tasksOf(staged)]
+    await attachScan(session, name, batch, name, tasks)
+    attached.add(name)
+  }
+}
+
+/** The rows that a table has now, under a name of their own. */
+export async function attachCurrent(
+  deps: LakeDeps,
+  session: EngineSession,
+  batch: Batch,
+  table: string,
+): Promise<string> {
+  const name = `_current_${table}`
+  await attachScan(session, name, batch, table, await currentTasks(deps, batch, table))
+  return name
+}
+
+export async function currentTasks(
+  deps: Pick<LakeDeps, 'catalog'>,
+  batch: Batch,
+  table: string,
+): Promise<readonly FileScanTask[]> {
+  const { metadata } = loadedTable(batch, table)
+  return (await planScan({ metadata, io: deps.catalog.io })).tasks
+}
+
+/** What is left of a table's files where a batch replaces the partitions that it writes. */
+export function withoutReplaced(
+  batch: Batch,
+  table: string,
+  current: readonly FileScanTask[],
+  staged: Parameters<typeof partitionMatcher>[1],
+): readonly FileScanTask[] {
+  if (batch.graph.order.includes(table) && definitionOf(batch, table).write !== 'overwrite-partitions')
+    return current
+  const relation = partitionMatcher(loadedTable(batch, table).metadata['partition-specs'], staged)
+  return current.filter((task) => relation(task.file) !== 'inside')
+}
+
+async function attachRecords(session: EngineSession, batch: Batch, onlyNew: boolean): Promise<void> {
+  if (onlyNew) {
+    const { files } = stageOf(batch, batch.idsTable)
+    await attachScan(session, '_new_ids', batch, batch.idsTable, tasksOf(files))
+  }
+  const kept = onlyNew ? 'SEMI JOIN _new_ids n ON n.record_id = l._record_id' : ''
+  const { duplicates } = stageOf(batch, batch.idsTable)
+  // The first of equal records, in the order that they were landed in, is the one that counts.
+  const first =
+    duplicates === 0
+      ? ''
+      : 'QUALIFY row_number() OVER (PARTITION BY l._record_id ORDER BY l._offset, l._partition, l._path) = 1'
+  await session.addRelation({
+    kind: 'query',
+    name: batch.source,
+    sql: `SELECT l.* FROM ${LANDED} l ${kept} ${first}`,
+  })
+}
+
+async function attachScan(
+  session: EngineSession,
+  name: string,
+  batch: Batch,
+  table: string,
+  tasks: readonly FileScanTask[],
+): Promise<void> {
+  const schema = currentSchema(loadedTable(batch, table).metadata)
+  await session.addRelation({ kind: 'scan', name, schema, tasks })
+}

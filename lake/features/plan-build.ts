@@ -1,0 +1,85 @@
+import { isIcebergError } from '../../iceberg/error.js'
+import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { isBatchId, rebuildId, type BatchId } from '../../schemas/batch.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { BuildFeaturesInput, BuildPlan } from '../../schemas/messages.js'
+import { definitionFingerprint } from '../define/fingerprint.js'
+import { ledgerIdentifier, nextRowNumber } from '../land/ledger.js'
+import { sourceOf } from '../land/source-of.js'
+import {
+  auditIdentifier,
+  publishedState,
+  readBatchFamily,
+  recordedResult,
+  type AuditRow,
+  type PublishedState,
+} from '../publish/audit.js'
+import { ensureTables } from '../tables/ensure-tables.js'
+import { pipelineGraph } from './pipeline-graph.js'
+import { skipFailedBatch } from './skip-failed-batch.js'
+
+/**
+ * What a batch has to build: the ledger rows that no published batch has read. Looks at metadata only, so with nothing
+ * new the cost does not depend on how much was built before. With `skip` a failed batch's range counts as read from now
+ * on; that is recorded first.
+ */
+export async function planBuild(
+  deps: LakeDeps,
+  input: BuildFeaturesInput & { readonly batch: string },
+): Promise<BuildPlan> {
+  const { pipeline, name: source } = sourceOf(deps, input)
+  const { batch } = input
+  if (!isBatchId(batch)) {
+    throw new FirnError(
+      'invalid-input',
+      `"${batch}" is no batch id; write the instant in UTC, such as 20261121T020000Z`,
+    )
+  }
+  if (input.skip !== undefined) await skipFailedBatch(deps, pipeline, { batch, skip: input.skip })
+  const audit = await loadIfThere(deps, auditIdentifier(pipeline.namespace))
+  const ledger = await loadIfThere(deps, ledgerIdentifier(source))
+  const state = await (audit === undefined ? NEVER_BUILT : publishedState(deps, audit, pipeline.name))
+  const end = ledger === undefined ? 0 : await nextRowNumber(deps, ledger)
+  const family = audit === undefined ? [] : await readBatchFamily(deps, audit, pipeline.name, batch)
+  if (end <= state.end) {
+    const published = family.filter((row) => row.status === 'published').at(-1)
+    return audit !== undefined && published !== undefined
+      ? { kind: 'already-published', pipeline: pipeline.name, result: recordedResult(audit, published) }
+      : { kind: 'nothing-new', pipeline: pipeline.name, batch, inputTo: state.end }
+  }
+  const tables = await ensureTables(deps, pipeline)
+  const free = freeBatchId(batch, family, tables)
+  return {
+    kind: 'build',
+    pipeline: pipeline.name,
+    batch: free,
+    inputFrom: state.end,
+    inputTo: end,
+    first: !state.published,
+    fingerprint: definitionFingerprint(pipeline).pipeline,
+    groups: [(await pipelineGraph(pipeline)).order],
+    tag: state.published ? `v_incr_${free}` : `v_${free}`,
+  }
+}
+
+const NEVER_BUILT: PublishedState = { end: 0, published: false }
+
+/** The id itself, or `<id>-2`, … where a batch of that id was published or failed, or left a tag or branch behind. */
+function freeBatchId(batch: BatchId, family: readonly AuditRow[], tables: readonly LoadedTable[]): BatchId {
+  const refs = new Set(tables.flatMap((table) => Object.keys(table.metadata.refs)))
+  const taken = new Set(family.map((row) => row.batch))
+  for (let n = 1; ; n += 1) {
+    const id = rebuildId(batch, n)
+    if (!taken.has(id) && !['v_', 'v_incr_', 'failed_'].some((prefix) => refs.has(prefix + id))) return id
+  }
+}
+
+async function loadIfThere(deps: LakeDeps, identifier: TableIdentifier): Promise<LoadedTable | undefined> {
+  try {
+    return await deps.catalog.loadTable(identifier)
+  } catch (error) {
+    if (isIcebergError(error, 'not-found')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,164 @@
+import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { isIcebergError } from '../../iceberg/error.js'
+import { compactTable } from '../../iceberg/maintain/compact.js'
+import { expireSnapshots } from '../../iceberg/maintain/expire.js'
+import { removeOrphans } from '../../iceberg/maintain/orphans.js'
+import { sameLocation } from '../../iceberg/maintain/reachable-files.js'
+import { planScan } from '../../iceberg/scan/plan-scan.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { MaintainLakeInput, TableMaintenance } from '../../schemas/messages.js'
+import { sourceOf } from '../land/source-of.js'
+import { auditIdentifier } from '../publish/audit.js'
+import { CHECK_RESULTS } from '../publish/commit-batch.js'
+import { DEAD_LETTERS } from '../tables/ensure-tables.js'
+import { sourceIdsName } from '../tables/table-key.js'
+import { ledgerIdentifier } from '../land/ledger.js'
+import { listLeases, type Lease } from '../staging/stage.js'
+import { closedPartitions } from './closed-partitions.js'
+import { keptNotes, refsToDrop } from './refs-to-drop.js'
+import { taggedBytes } from './tagged-bytes.js'
+
+/** Clocks of workers differ a little: a lease counts as live for longer than a publish trusts it. */
+const LEASE_GRACE_MS = 3_600_000
+
+/** Tables to maintain: those of a pipeline with the lake's own that it writes to, or all there are; audit tables last. */
+export async function listMaintainable(deps: LakeDeps, input: MaintainLakeInput): Promise<readonly string[]> {
+  const all: TableIdentifier[] = []
+  for (const namespace of await deps.catalog.listNamespaces())
+    all.push(...(await deps.catalog.listTables(namespace)))
+  const names = all.map(formatIdentifier).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+  if (input.pipeline === undefined) return names
+  const wanted = new Set(pipelineTables(deps, input.pipeline))
+  return names.filter((name) => wanted.has(name))
+}
+
+/**
+ * Maintains one table: thins batch tags and drops branches of old failures, compacts closed partitions, expires snapshots
+ * and removes orphans; what tags, branches, models and live leases need stays. With `dryRun` it reports the same and
+ * changes nothing. Done again it finds nothing more to do. Errors: IcebergError `commit-*`, `not-found`.
+ */
+export async function maintainTable(
+  deps: LakeDeps,
+  table: string,
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<TableMaintenance> {
+  const identifier = parseIdentifier(table)
+  const loaded = await deps.catalog.loadTable(identifier)
+  const dropRefs = refsToDrop(deps, loaded, await auditOf(deps, identifier))
+  const common = { catalog: deps.catalog, identifier, dryRun }
+  const compacted = await compact(deps, loaded, dryRun)
+  const expired = await expireSnapshots({
+    ...common,
+    nowMs: deps.now(),
+    maxSnapshotAgeMs: deps.settings.snapshotMaxAgeMs,
+    dropRefs: dropRefs.map((ref) => ref.name),
+  })
+  const leases = await removeExpiredLeases(deps, loaded, dryRun)
+  const orphans = await removeOrphans({
+    ...common,
+    olderThanMs: deps.now() - deps.settings.orphanMinAgeMs,
+    spare: async () => liveFiles(deps, await listLeases(deps)),
+  })
+  const removed = orphans.filter((file) => file.result === 'deleted' || file.result === 'would-delete')
+  const after = dryRun ? loaded : await deps.catalog.loadTable(identifier)
+  return {
+    table,
+    compactedFiles: compacted.removedFiles,
+    writtenFiles: compacted.addedFiles,
+    expiredSnapshots: expired.removedSnapshots.length,
+    droppedTags: expired.droppedRefs,
+    deletedFiles: expired.deletedFiles.length + removed.length,
+    deletedBytes: [...expired.deletedFiles, ...removed].reduce((sum, file) => sum + file.sizeBytes, 0),
+    orphans: removed.length,
+    taggedBytes: await taggedBytes(deps.catalog.io, after.metadata, expired.droppedRefs),
+    notes: [
+      ...(compacted.conflict ? ['not compacted: a writer came in between, left for the next run'] : []),
+      ...compacted.notes,
+      ...dropRefs.map((ref) => `${dryRun ? 'would drop' : 'dropped'} ${ref.name}: ${ref.why}`),
+      ...keptNotes(deps, after, expired.droppedRefs),
+      ...leaseNotes(leases),
+      ...orphans
+        .filter((file) => file.result === 'failed' || file.result === 'needed-after-all')
+        .map((file) => `kept ${file.location}: ${file.error ?? 'it is needed after all'}`),
+    ],
+  }
+}
+
+async function compact(deps: LakeDeps, loaded: LoadedTable, dryRun: boolean) {
+  const { metadata, identifier } = loaded
+  const { tasks } = await planScan({ metadata, io: deps.catalog.io })
+  const { isClosed, notes } = closedPartitions(metadata, tasks)
+  const result = await compactTable({
+    catalog: deps.catalog,
+    identifier,
+    rewriter: deps.rewriter,
+    now: deps.now,
+    newUuid: deps.newUuid,
+    newSnapshotId: deps.newSnapshotId,
+    isClosed,
+    summary: { 'firn.operation-id': deps.newUuid() },
+    dryRun,
+  })
+  return { ...result, notes }
+}
+
+/** Leases of this table, live ones left; a lease with no files protects nothing and goes when its time is over. */
+async function removeExpiredLeases(
+  deps: LakeDeps,
+  { metadata }: LoadedTable,
+  dryRun: boolean,
+): Promise<readonly Lease[]> {
+  const home = `${sameLocation(metadata.location)}/`
+  const isOwn = ({ files }: Lease): boolean =>
+    files.length === 0 || files.some((file) => sameLocation(file.filePath).startsWith(home))
+  const own = (await listLeases(deps)).filter(isOwn)
+  const live = own.filter((lease) => isLiveLease(deps, lease))
+  if (!dryRun) {
+    for (const lease of own) if (!live.includes(lease)) await deps.catalog.io.delete(lease.location)
+  }
+  return live.filter((lease) => lease.files.length > 0)
+}
+
+function liveFiles(deps: LakeDeps, leases: readonly Lease[]): readonly string[] {
+  return leases
+    .filter((lease) => isLiveLease(deps, lease))
+    .flatMap((lease) => lease.files.map((file) => file.filePath))
+}
+
+function isLiveLease(deps: LakeDeps, lease: Lease): boolean {
+  return lease.expiresAtMs + LEASE_GRACE_MS > deps.now()
+}
+
+function leaseNotes(leases: readonly Lease[]): readonly string[] {
+  return leases.map(({ location, files, expiresAtMs }) => {
+    const name = location.split('/').slice(-3).join('/')
+    return `kept ${files.length} staged files of ${name}: leased until ${new Date(expiresAtMs).toISOString()}`
+  })
+}
+
+/** The pipeline's audit table, whose tags tell when a batch was published. */
+async function auditOf(deps: LakeDeps, { namespace }: TableIdentifier): Promise<LoadedTable | undefined> {
+  try {
+    return await deps.catalog.loadTable(auditIdentifier(namespace))
+  } catch (error) {
+    if (isIcebergError(error, 'not-found')) return undefined
+    throw error
+  }
+}
+
+function pipelineTables(deps: LakeDeps, name: string): readonly string[] {
+  const { pipeline, name: source } = sourceOf(deps, { pipeline: name })
+  const { namespace } = pipeline
+  return [
+    ...[...Object.keys(pipeline.tables), sourceIdsName(source)].map((table) => ({ namespace, name: table })),
+    auditIdentifier(namespace),
+    ledgerIdentifier(source),
+    DEAD_LETTERS,
+    CHECK_RESULTS,
+  ].map(formatIdentifier)
+}
+
+function rank(table: string): number {
+  return table.endsWith('.processing_metadata') ? 1 : 0
+}

@@ -1,0 +1,225 @@
+import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { and, eq, startsWith, type Expression } from '../../iceberg/expr/expression.js'
+import { planScan } from '../../iceberg/scan/plan-scan.js'
+import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
+import { currentSchema } from '../../iceberg/spec/schema.js'
+import type { Snapshot } from '../../iceberg/spec/snapshot.js'
+import type { Row, RowValue } from '../../engine/engine.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { PublishedTable, PublishResult } from '../../schemas/publish.js'
+
+export type AuditStatus = 'published' | 'failed' | 'skipped'
+export type AuditDeps = Pick<LakeDeps, 'catalog' | 'engine'>
+
+/** A row of `processing_metadata`, as far as it decides what happens next. */
+export interface AuditRow {
+  readonly batch: string
+  readonly status: AuditStatus
+  readonly inputFrom: number
+  readonly inputTo: number
+  readonly duplicates: number
+  readonly tables: readonly PublishedTable[]
+}
+
+/** Input up to `end` (exclusive) is built or skipped. */
+export interface PublishedState {
+  readonly end: number
+  /** Whether a batch was ever published. */
+  readonly published: boolean
+}
+
+/** What identifies the outcome of a batch. */
+export interface MarkerKey {
+  readonly processingName: string
+  readonly batch: string
+  readonly inputFrom: number
+  readonly inputTo: number
+}
+
+/** `table_versions` of a table that a batch left as it was. */
+export const NO_CHANGES = 'no_changes'
+
+export function auditIdentifier(namespace: string): TableIdentifier {
+  return { namespace, name: 'processing_metadata' }
+}
+
+/** Properties by which snapshots repeat their audit row: a cache, since expiry removes them. */
+export const SUMMARY = {
+  operation: 'firn.operation-id',
+  batch: 'firn.batch-id',
+  /** `processing_name` of the audit row. */
+  pipeline: 'firn.pipeline',
+  fingerprint: 'firn.fingerprint',
+  inputFrom: 'firn.input-from',
+  inputTo: 'firn.input-to',
+  status: 'firn.status',
+} as const
+
+/** Where the next batch goes on, from the newest summary on main, else from the rows. */
+export async function publishedState(
+  deps: AuditDeps,
+  audit: LoadedTable,
+  processingName: string,
+): Promise<PublishedState> {
+  let end: number | undefined
+  const history = mainHistory(audit)
+  for (const { summary } of history.snapshots) {
+    if (summary?.[SUMMARY.pipeline] !== processingName) continue
+    const status = summary[SUMMARY.status]
+    if (status === 'failed') continue
+    end ??= Number(summary[SUMMARY.inputTo])
+    if (status === 'published') return { end, published: true }
+  }
+  if (history.complete) return { end: end ?? 0, published: false }
+  const [row] = await queryAudit(
+    deps,
+    audit,
+    eq('processing_name', processingName),
+    `SELECT max(input_to) AS input_end, coalesce(bool_or(status = 'published'), false) AS published
+     FROM audit WHERE processing_name = ${quoted(processingName)} AND status IN ('published', 'skipped')`,
+  )
+  return { end: end ?? Number(row?.['input_end'] ?? 0), published: row?.['published'] === true }
+}
+
+/** The recorded outcome of exactly this batch and range on main, if there is one. */
+export async function findRecorded(
+  deps: AuditDeps,
+  audit: LoadedTable,
+  key: MarkerKey & { readonly tag?: string },
+): Promise<PublishResult | undefined> {
+  const history = mainHistory(audit)
+  const noted = history.snapshots.some(({ summary }) => isNoteOf(summary, key))
+  if (!noted && history.complete) return undefined
+  const rows = await readBatchRows(deps, audit, key.processingName, key.batch)
+  const row = rows.find(
+    (candidate) =>
+      candidate.status !== 'skipped' &&
+      candidate.batch === key.batch &&
+      candidate.inputFrom === key.inputFrom &&
+      candidate.inputTo === key.inputTo,
+  )
+  return row === undefined ? undefined : recordedResult(audit, row, key.tag)
+}
+
+/**
+ * Rows of a batch and of its rebuilds (`<batch>-2`, …). Batch ids rise with time, so an id above all those that main's
+ * retained history and the tags name is new without a look at the rows: the usual case costs no scan.
+ */
+export async function readBatchFamily(
+  deps: AuditDeps,
+  audit: LoadedTable,
+  processingName: string,
+  batch: string,
+): Promise<readonly AuditRow[]> {
+  const base = batch.slice(0, 16)
+  const history = mainHistory(audit)
+  const known = history.snapshots.flatMap(({ summary }) => summary?.[SUMMARY.batch] ?? [])
+  const tagged = Object.keys(audit.metadata.refs).flatMap((ref) => /\d{8}T\d{6}Z/.exec(ref)?.[0] ?? [])
+  const newest = [...known, ...tagged].reduce((max, id) => (id > max ? id : max), '')
+  const isNew = history.complete ? !known.some((id) => id.startsWith(base)) : newest !== '' && base > newest
+  if (isNew && !tagged.includes(base)) return []
+  return await readBatchRows(deps, audit, processingName, base)
+}
+
+/** The result that publishing the batch gave when it was recorded. */
+export function recordedResult(audit: LoadedTable, row: AuditRow, tag?: string): PublishResult {
+  const version = row.tables.find((table) => table.version !== NO_CHANGES)?.version
+  const byRef = [`v_${row.batch}`, `v_incr_${row.batch}`].find((name) => name in audit.metadata.refs)
+  return {
+    status: row.status === 'failed' ? 'failed' : 'published',
+    alreadyCommitted: true,
+    batch: row.batch,
+    tag: version ?? tag ?? byRef ?? `v_incr_${row.batch}`,
+    tables: row.tables,
+    inputFrom: row.inputFrom,
+    inputTo: row.inputTo,
+    duplicates: row.duplicates,
+  }
+}
+
+function isNoteOf(summary: Snapshot['summary'], key: MarkerKey): boolean {
+  return (
+    summary?.[SUMMARY.pipeline] === key.processingName &&
+    summary[SUMMARY.batch] === key.batch &&
+    summary[SUMMARY.inputFrom] === String(key.inputFrom) &&
+    summary[SUMMARY.inputTo] === String(key.inputTo)
+  )
+}
+
+/** Main's retained snapshots, newest first; `complete` where they reach back to the table's first. */
+function mainHistory(table: LoadedTable): {
+  readonly snapshots: readonly Snapshot[]
+  readonly complete: boolean
+} {
+  const head = headOf(table.metadata)
+  if (head === undefined) return { snapshots: [], complete: true }
+  const snapshots = [...ancestorsOf(table.metadata, head['snapshot-id'])]
+  return { snapshots, complete: snapshots.at(-1)?.['parent-snapshot-id'] === undefined }
+}
+
+async function readBatchRows(
+  deps: AuditDeps,
+  audit: LoadedTable,
+  processingName: string,
+  prefix: string,
+): Promise<readonly AuditRow[]> {
+  const rows = await queryAudit(
+    deps,
+    audit,
+    and(startsWith('processing_batch_id', prefix), eq('processing_name', processingName)),
+    `SELECT * FROM audit WHERE starts_with(processing_batch_id, ${quoted(prefix)})
+       AND processing_name = ${quoted(processingName)}
+     ORDER BY input_to, length(processing_batch_id), processing_batch_id, status`,
+  )
+  return rows.map(toAuditRow)
+}
+
+async function queryAudit(
+  deps: AuditDeps,
+  audit: LoadedTable,
+  filter: Expression,
+  sql: string,
+): Promise<readonly Row[]> {
+  const { metadata } = audit
+  const { tasks } = await planScan({ metadata, io: deps.catalog.io, filter })
+  if (tasks.length === 0) return []
+  const session = await deps.engine.openSession({ threads: 1 })
+  try {
+    await session.addRelation({ kind: 'scan', name: 'audit', schema: currentSchema(metadata), tasks })
+    return (await session.query(sql)).rows
+  } finally {
+    await session.close()
+  }
+}
+
+function toAuditRow(row: Row): AuditRow {
+  const versions = listOf(row['table_versions'])
+  const counts = listOf(row['record_counts'])
+  const snapshotIds = listOf(row['snapshot_ids'])
+  return {
+    batch: textOf(row['processing_batch_id']),
+    status: row['status'] as AuditStatus,
+    inputFrom: Number(row['input_from']),
+    inputTo: Number(row['input_to']),
+    duplicates: Number(row['duplicates'] ?? 0),
+    tables: listOf(row['table_names']).map((table, i) => ({
+      table: textOf(table),
+      rows: Number(counts[i] ?? 0),
+      version: textOf(versions[i]),
+      snapshotId: textOf(snapshotIds[i]) || null,
+    })),
+  }
+}
+
+function textOf(value: RowValue | undefined): string {
+  return typeof value === 'string' || typeof value === 'bigint' ? value.toString() : ''
+}
+
+function listOf(value: RowValue | undefined): readonly RowValue[] {
+  return Array.isArray(value) ? (value as readonly RowValue[]) : []
+}
+
+/** A text as an SQL literal. */
+export function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}

@@ -1,0 +1,253 @@
+import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { isIcebergError } from '../../iceberg/error.js'
+import { joinLocation } from '../../iceberg/io/location.js'
+import type { DataFile } from '../../iceberg/spec/data-file.js'
+import { headOf } from '../../iceberg/spec/refs.js'
+import { currentSchema } from '../../iceberg/spec/schema.js'
+import { toSnapshotId, type SnapshotId } from '../../iceberg/spec/snapshot.js'
+import { defaultSpec } from '../../iceberg/spec/specs.js'
+import type { Change, TableChange } from '../../iceberg/write/table-change.js'
+import { commitTransaction } from '../../iceberg/write/transaction.js'
+import type { Row } from '../../engine/engine.js'
+import { writeRows } from '../../engine/parquet/write-rows.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { PublishedTable, PublishRequest, PublishResult, PublishTable } from '../../schemas/publish.js'
+import { auditIdentifier, findRecorded, NO_CHANGES, publishedState, SUMMARY } from './audit.js'
+import { auditRow, checkResultRow } from './audit-rows.js'
+import { checkStagedFiles } from './check-staged-files.js'
+import { keyCollisions } from './key-collisions.js'
+
+export type Outcome =
+  /** `follows`: the batch is valid only where the one before it ended, as the audit table committed onto says. */
+  | { readonly status: 'published'; readonly follows: boolean }
+  /** Files go to a branch of each table; main gets nothing but the audit row. */
+  | { readonly status: 'failed'; readonly branch: string; readonly reason: string }
+
+export const CHECK_RESULTS: TableIdentifier = { namespace: 'audit', name: 'check_results' }
+
+/** How often a table that is only tagged may get another head between planning and committing. */
+const ROUNDS_MAX = 10
+
+/** Everything that stays the same however often the commit is tried. */
+interface Operation {
+  readonly deps: LakeDeps
+  readonly request: PublishRequest
+  readonly outcome: Outcome
+  readonly audit: string
+  /** Tables that the request is about, by name; those that only get a tag have no files. */
+  readonly tables: ReadonlyMap<string, PublishTable | undefined>
+  readonly snapshotIds: ReadonlyMap<string, SnapshotId>
+  readonly summary: Readonly<Record<string, string>>
+}
+
+type AttemptEnd =
+  { readonly kind: 'recorded'; readonly result: PublishResult } | { readonly kind: 'tables-moved' }
+
+/** One transaction over all tables of a batch, its audit row and its check results; or the outcome recorded before. */
+export async function commitBatch(
+  deps: LakeDeps,
+  request: PublishRequest,
+  outcome: Outcome,
+): Promise<PublishResult> {
+  const operation = startOperation(deps, request, outcome)
+  const names = [...operation.snapshotIds.keys()]
+  for (let round = 1; round <= ROUNDS_MAX; round += 1) {
+    const loaded = byName(await deps.catalog.loadTables(names.map(parseIdentifier)))
+    const published = plannedResult(operation, loaded)
+    const changes = await tableChanges(operation, loaded, published)
+    const result = await commitTransaction<AttemptEnd>({
+      catalog: deps.catalog,
+      changes,
+      now: deps.now,
+      newUuid: deps.newUuid,
+      collidesWith: keyCollisions(deps, operation.tables, loaded),
+      beforeAttempt: (tables) => lookBefore(operation, byName(tables), loaded),
+    }).catch((error: unknown) => {
+      throw asFirnError(error)
+    })
+    if (result.kind === 'ended') {
+      if (result.value.kind === 'recorded') return result.value.result
+      continue
+    }
+    if (round === 1) return published
+    // A commit of an earlier round, its answer lost, may be what was found: then its own row says what it published.
+    const audit = await deps.catalog.loadTable(auditIdentifier(request.namespace))
+    return { ...((await findRecorded(deps, audit, request)) ?? published), alreadyCommitted: false }
+  }
+  throw new FirnError(
+    'rebuild-needed',
+    `batch ${request.batch}: tables without new rows changed ${ROUNDS_MAX} times while it was published; try again`,
+  )
+}
+
+function startOperation(deps: LakeDeps, request: PublishRequest, outcome: Outcome): Operation {
+  const audit = formatIdentifier(auditIdentifier(request.namespace))
+  const changed = new Map(request.tables.map((table) => [table.table, table]))
+  if (changed.size < request.tables.length) {
+    throw new FirnError(
+      'invalid-input',
+      `batch ${request.batch} names a table twice; give each table's files once`,
+    )
+  }
+  const tables = new Map<string, PublishTable | undefined>(changed)
+  for (const name of request.tagTables) if (!tables.has(name) && name !== audit) tables.set(name, undefined)
+  const checks = request.checks.length === 0 ? [] : [formatIdentifier(CHECK_RESULTS)]
+  const names = [...tables.keys(), audit, ...checks]
+  return {
+    deps,
+    request,
+    outcome,
+    audit,
+    tables,
+    snapshotIds: new Map(names.map((name) => [name, deps.newSnapshotId()])),
+    summary: {
+      [SUMMARY.operation]: deps.newUuid(),
+      [SUMMARY.batch]: request.batch,
+      [SUMMARY.pipeline]: request.processingName,
+      [SUMMARY.fingerprint]: request.fingerprint,
+      [SUMMARY.inputFrom]: String(request.inputFrom),
+      [SUMMARY.inputTo]: String(request.inputTo),
+      [SUMMARY.status]: outcome.status,
+    },
+  }
+}
+
+/** What will be recorded, should every table that is only tagged keep its head until the commit. */
+function plannedResult(operation: Operation, loaded: ReadonlyMap<string, LoadedTable>): PublishResult {
+  const { request, outcome } = operation
+  const version = outcome.status === 'failed' ? outcome.branch : request.tag
+  const tables = [...operation.tables].map(([table, change]): PublishedTable => {
+    if (change !== undefined && change.files.length > 0) {
+      return { table, rows: change.rows, version, snapshotId: String(operation.snapshotIds.get(table)) }
+    }
+    const head = headId(loaded.get(table))
+    return { table, rows: 0, version: NO_CHANGES, snapshotId: head === null ? null : String(head) }
+  })
+  return {
+    status: outcome.status,
+    alreadyCommitted: false,
+    batch: request.batch,
+    tag: version,
+    tables,
+    inputFrom: request.inputFrom,
+    inputTo: request.inputTo,
+    duplicates: request.duplicates,
+  }
+}
+
+async function tableChanges(
+  operation: Operation,
+  loaded: ReadonlyMap<string, LoadedTable>,
+  published: PublishResult,
+): Promise<readonly TableChange[]> {
+  const { deps, request, outcome, summary } = operation
+  const tags =
+    outcome.status === 'published'
+      ? { tags: [{ name: request.tag, retainMs: deps.settings.tagRetentionMs }] }
+      : {}
+  const branch = outcome.status === 'failed' ? { branch: outcome.branch } : {}
+  const changes: TableChange[] = []
+  for (const [name, table] of operation.tables) {
+    const base = { identifier: parseIdentifier(name), snapshotId: idOf(operation, name), summary }
+    if (table !== undefined && table.files.length > 0) {
+      changes.push({ ...base, ...branch, ...tags, change: changeOf(table) })
+    } else if (outcome.status === 'published') {
+      const isEmpty = headId(loaded.get(name)) === null
+      changes.push({ ...base, ...(isEmpty ? {} : tags), change: { kind: 'none' } })
+    }
+  }
+  const reason = outcome.status === 'failed' ? outcome.reason : null
+  const { status, tables } = published
+  const row = auditRow({ request, status, tables, reason, endedAtMs: deps.now() })
+  const auditTags = request.tagTables.includes(operation.audit) ? tags : {}
+  changes.push({ ...(await rowsChange(operation, loaded, operation.audit, [row])), ...auditTags })
+  if (request.checks.length > 0) {
+    const rows = request.checks.map((check) => checkResultRow(request, check))
+    changes.push(await rowsChange(operation, loaded, formatIdentifier(CHECK_RESULTS), rows))
+  }
+  return changes
+}
+
+function changeOf(table: PublishTable): Change {
+  const { files } = table
+  if (table.write === 'append') return { kind: 'append', files }
+  const basis = table.basisSnapshotId === null ? null : toSnapshotId(table.basisSnapshotId)
+  return { kind: table.write, files, basis }
+}
+
+async function rowsChange(
+  operation: Operation,
+  loaded: ReadonlyMap<string, LoadedTable>,
+  name: string,
+  rows: readonly Row[],
+): Promise<TableChange> {
+  const table = loaded.get(name)
+  if (table === undefined) throw new FirnError('not-found', `there is no table ${name}`)
+  const file: DataFile = await writeRows({
+    io: operation.deps.catalog.io,
+    schema: currentSchema(table.metadata),
+    spec: defaultSpec(table.metadata),
+    partition: [],
+    dataLocation: joinLocation(table.metadata.location, 'data'),
+    rows,
+    newUuid: operation.deps.newUuid,
+  })
+  return {
+    identifier: table.identifier,
+    snapshotId: idOf(operation, name),
+    summary: operation.summary,
+    change: { kind: 'append', files: [file] },
+  }
+}
+
+/** Looks at the very metadata that is committed onto: marker, range, heads of tables that are only tagged, leases. */
+async function lookBefore(
+  operation: Operation,
+  tables: ReadonlyMap<string, LoadedTable>,
+  planned: ReadonlyMap<string, LoadedTable>,
+): Promise<AttemptEnd | undefined> {
+  const { deps, request, outcome } = operation
+  const audit = tables.get(operation.audit)
+  if (audit === undefined) throw new FirnError('not-found', `there is no table ${operation.audit}`)
+  const recorded = await findRecorded(deps, audit, request)
+  if (recorded !== undefined) return { kind: 'recorded', result: recorded }
+  if (outcome.status === 'failed' || outcome.follows) {
+    const { end } = await publishedState(deps, audit, request.processingName)
+    if (end !== request.inputFrom) {
+      throw new FirnError(
+        'stale-range',
+        `batch ${request.batch} reads from row ${request.inputFrom}, but ${request.processingName} is published up to row ${end}; plan it again`,
+        { context: { batch: request.batch, inputFrom: request.inputFrom, publishedTo: end } },
+      )
+    }
+  }
+  const moved = [...operation.tables].some(
+    ([name, table]) =>
+      (table === undefined || table.files.length === 0) &&
+      headId(tables.get(name)) !== headId(planned.get(name)),
+  )
+  if (moved && outcome.status === 'published') return { kind: 'tables-moved' }
+  await checkStagedFiles(deps, request)
+  return undefined
+}
+
+function asFirnError(error: unknown): unknown {
+  if (!isIcebergError(error, 'rebuild-needed')) return error
+  return new FirnError('rebuild-needed', error.message, { context: error.context, cause: error })
+}
+
+function headId(table: LoadedTable | undefined): SnapshotId | null {
+  return (table && headOf(table.metadata)?.['snapshot-id']) ?? null
+}
+
+function idOf(operation: Operation, name: string): SnapshotId {
+  const id = operation.snapshotIds.get(name)
+  if (id === undefined) throw new FirnError('not-found', `table ${name} is not part of this batch`)
+  return id
+}
+
+function byName(tables: readonly LoadedTable[]): ReadonlyMap<string, LoadedTable> {
+  return new Map(tables.map((table) => [formatIdentifier(table.identifier), table]))
+}

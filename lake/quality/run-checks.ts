@@ -1,0 +1,135 @@
+import { currentSchema } from '../../iceberg/spec/schema.js'
+import { EngineError, type EngineSession, type QueryResult } from '../../engine/engine.js'
+import { inspectSql } from '../../engine/duckdb/inspect-sql.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { CheckedBatch, PlannedBuild } from '../../schemas/messages.js'
+import type { CheckDefinition } from '../../schemas/pipeline.js'
+import type { CheckResult } from '../../schemas/publish.js'
+import type { RunControl } from '../features/build-tables.js'
+import { attachBatch, currentTasks, withoutReplaced } from '../features/batch-relations.js'
+import { loadedTable, openBatch, stageOf, type Batch } from '../features/batch-state.js'
+import { tasksOf } from '../staging/staged-tasks.js'
+import { sampleText } from './sample-text.js'
+
+interface Check extends CheckDefinition {
+  readonly name: string
+}
+
+const SAMPLE_ROWS = 5
+
+/**
+ * Runs the built-in checks (no null key, no two rows of one key) and the pipeline's own on the staged state of a batch.
+ * Passed: no blocking check found a row. Errors: `stage-expired`, EngineError of a check's SQL.
+ */
+export async function runChecks(
+  deps: LakeDeps,
+  plan: PlannedBuild,
+  { onProgress, signal }: RunControl = {},
+): Promise<CheckedBatch> {
+  const batch = await openBatch(deps, plan)
+  const checks = [...batch.graph.order.flatMap((table) => keyChecks(batch, table)), ...ownChecks(batch)]
+  const session = await deps.engine.openSession(signal === undefined ? {} : { signal })
+  try {
+    await attachBatch(session, batch)
+    const attached = new Set(['batch'])
+    const results: CheckResult[] = []
+    for (const check of checks) {
+      if (signal?.aborted === true)
+        throw new FirnError('cancelled', `checks of ${plan.batch} were stopped as asked`)
+      await attachReferenced(deps, session, batch, check, attached)
+      results.push(await runCheck(session, check))
+      onProgress?.(`${results.length} of ${checks.length} checks`)
+    }
+    return { passed: results.every((result) => result.passed || result.severity === 'warning'), results }
+  } finally {
+    await session.close()
+  }
+}
+
+/** What holds for every table, whatever its pipeline says. */
+function keyChecks(batch: Batch, table: string): readonly Check[] {
+  const { key } = batch.pipeline.tables[table] ?? { key: [] }
+  const columns = key.map(quotedName).join(', ')
+  const isNull = key.map((column) => `${quotedName(column)} IS NULL`).join(' OR ')
+  return [
+    {
+      name: `${table}: no null key`,
+      severity: 'blocking',
+      sql: `SELECT ${columns} FROM ${quotedName(table)} WHERE ${isNull}`,
+    },
+    {
+      name: `${table}: no duplicate key`,
+      severity: 'blocking',
+      sql: `SELECT ${columns}, count(*) AS row_count FROM ${quotedName(table)} GROUP BY ${columns} HAVING count(*) > 1`,
+    },
+  ]
+}
+
+function ownChecks(batch: Batch): readonly Check[] {
+  return Object.entries(batch.pipeline.checks ?? {}).map(([name, check]) => ({ ...check, name }))
+}
+
+async function runCheck(session: EngineSession, check: Check): Promise<CheckResult> {
+  const { name, severity } = check
+  const sql = check.sql.replace(/[;\s]+$/, '')
+  const { rows } = await queryCheck(session, check, `SELECT count(*) AS failing FROM (\n${sql}\n)`)
+  const failingRows = Number(rows[0]?.['failing'] ?? 0)
+  if (failingRows === 0) return { name, severity, passed: true, failingRows }
+  const sample = await queryCheck(
+    session,
+    check,
+    `SELECT * FROM (\n${sql}\n) ORDER BY ALL LIMIT ${SAMPLE_ROWS}`,
+  )
+  return { name, severity, passed: false, failingRows, sample: sampleText(sample) }
+}
+
+async function queryCheck(session: EngineSession, check: Check, sql: string): Promise<QueryResult> {
+  try {
+    return await session.query(sql)
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    throw new EngineError(error.kind, `check ${check.name}: ${error.message}`, {
+      context: { ...error.context, check: check.name },
+      cause: error,
+    })
+  }
+}
+
+/** Attaches the relations that a check names and the session lacks: the batch's rows, or `all_<table>`. */
+async function attachReferenced(
+  deps: LakeDeps,
+  session: EngineSession,
+  batch: Batch,
+  check: Check,
+  attached: Set<string>,
+): Promise<void> {
+  const { tables } = await inspectSql(check.sql)
+  for (const name of tables.filter((named) => !attached.has(named))) {
+    const table = batch.tables.has(name) ? name : name.replace(/^all_/, '')
+    if (!batch.tables.has(table)) {
+      throw new FirnError(
+        'config',
+        `check ${check.name} reads ${name}, which is no table of ${batch.pipeline.name}; it has ${batch.graph.order.join(', ')}, and all_<table> of each`,
+      )
+    }
+    await session.addRelation({
+      kind: 'scan',
+      name,
+      schema: currentSchema(loadedTable(batch, table).metadata),
+      tasks: await tasksFor(deps, batch, table, name !== table),
+    })
+    attached.add(name)
+  }
+}
+
+async function tasksFor(deps: LakeDeps, batch: Batch, table: string, withCurrent: boolean) {
+  const isBuilt = table === batch.idsTable || batch.graph.order.includes(table)
+  const staged = isBuilt ? stageOf(batch, table).files : []
+  const current = withCurrent ? await currentTasks(deps, batch, table) : []
+  return [...withoutReplaced(batch, table, current, staged), ...tasksOf(staged)]
+}
+
+function quotedName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,21 @@
+import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+
+/** Columns that name a row of a pipeline's table, by its definition; undefined for tables that no pipeline defines. */
+export function keyOf(
+  deps: Pick<LakeDeps, 'pipelines'>,
+  identifier: TableIdentifier,
+): readonly string[] | undefined {
+  for (const pipeline of deps.pipelines.values()) {
+    if (pipeline.namespace !== identifier.namespace) continue
+    if (Object.hasOwn(pipeline.tables, identifier.name)) return pipeline.tables[identifier.name]?.key
+    const source = Object.keys(pipeline.sources).find((name) => sourceIdsName(name) === identifier.name)
+    if (source !== undefined) return ['record_id']
+  }
+  return undefined
+}
+
+/** Unqualified name of the table of the record ids that a source's batches have built. */
+export function sourceIdsName(source: string): string {
+  return `${source}_ids`
+}
