@@ -169,7 +169,7 @@ describe('scan targets', () => {
   })
 
   test('that do not exist are not found, and the error says what exists', () => {
-    const notFound = (part: string) =>
+    const notFound = (part: string): unknown =>
       expect.objectContaining({ kind: 'not-found', message: expect.stringContaining(part) as string })
     expect(() => resolveTarget(metadata, { kind: 'ref', ref: 'x' })).toThrow(notFound('main, old'))
     expect(() => resolveTarget(metadata, { kind: 'snapshot', snapshotId: 5n })).toThrow(
