@@ -6,13 +6,15 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { ModelVersion, Registry, TrainedVersion, VersionKey } from './registry.js'
 
+export type RegisterDeps = Pick<LakeDeps, 'catalog' | 'now' | 'newUuid'>
+
 /**
  * Makes a training a version: PENDING in the registry, a tag that never expires on every input in one transaction, READY.
  * Registry and catalog are two stores, so each step can be done again: a second call for the same training finishes
  * what the first began and gives the same number.
  */
 export async function registerModel(
-  deps: LakeDeps,
+  deps: RegisterDeps,
   registry: Registry,
   training: TrainedVersion,
 ): Promise<number> {
@@ -30,7 +32,7 @@ export async function registerModel(
 }
 
 /** Frees a version: DELETING, its tags go in one transaction, DELETED. Resolves also where it is deleted already. */
-export async function deleteModel(deps: LakeDeps, registry: Registry, key: VersionKey): Promise<void> {
+export async function deleteModel(deps: RegisterDeps, registry: Registry, key: VersionKey): Promise<void> {
   const version = registry.list(key).find((candidate) => candidate.version === key.version)
   if (version === undefined) return
   registry.move(key, ['PENDING', 'READY'], 'DELETING')
@@ -42,7 +44,7 @@ export async function deleteModel(deps: LakeDeps, registry: Registry, key: Versi
  * Finishes what a crash left halfway: tags the inputs of PENDING versions or frees those whose inputs are gone, and ends
  * deletions. Returns the versions that it settled.
  */
-export async function settleRegistry(deps: LakeDeps, registry: Registry): Promise<readonly VersionKey[]> {
+export async function settleRegistry(deps: RegisterDeps, registry: Registry): Promise<readonly VersionKey[]> {
   const unsettled = registry.list().filter(({ state }) => state === 'PENDING' || state === 'DELETING')
   for (const version of unsettled) {
     if (version.state === 'DELETING') await deleteModel(deps, registry, version)
@@ -59,7 +61,7 @@ export function modelTag(model: string, version: number): string {
 }
 
 /** False where the tag's name is taken by something else: the number is given up. Throws where an input is gone. */
-async function tagInputs(deps: LakeDeps, registry: Registry, version: ModelVersion): Promise<boolean> {
+async function tagInputs(deps: RegisterDeps, registry: Registry, version: ModelVersion): Promise<boolean> {
   try {
     await changeInputTags(deps, version, (name, snapshotId) => ({
       kind: 'create-tag',
@@ -91,7 +93,7 @@ function isGone(error: unknown): boolean {
 }
 
 async function changeInputTags(
-  deps: LakeDeps,
+  deps: RegisterDeps,
   { pin, model, version }: ModelVersion,
   change: (name: string, snapshotId: string) => RefChange,
 ): Promise<void> {
