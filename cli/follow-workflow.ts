@@ -15,15 +15,13 @@ export async function followWorkflow<Result>(
     progress.update(`waiting for the ${start.workflow} that runs`),
   )
   const result = handle.result() as Promise<Result>
-  let running = true
-  const settled = result.then(
-    () => (running = false),
-    () => (running = false),
+  const ended = result.then(
+    () => 'ended',
+    () => 'ended',
   )
-  while (running) {
-    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, POLL_MS))])
-    if (running) progress.update(await describeStatus(client, handle))
-  }
+  const pause = (): Promise<unknown> =>
+    Promise.race([ended, new Promise((resolve) => setTimeout(resolve, POLL_MS))])
+  while ((await pause()) !== 'ended') progress.update(await describeStatus(client, handle))
   return result
 }
 

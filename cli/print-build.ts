@@ -3,7 +3,10 @@ import { print, printTable } from './output.js'
 
 /** What a batch published, or why it did not. */
 export function printBuild(result: BuildFeaturesResult): void {
-  if (result.status === 'no_changes') return print(`nothing new since the last batch: nothing written`)
+  if (result.status === 'no_changes') {
+    print(`nothing new since the last batch: nothing written`)
+    return
+  }
   const broken = (result.checks?.results ?? []).filter((check) => !check.passed)
   for (const check of broken)
     print(

@@ -27,6 +27,7 @@ const LAYERS = [
   'workflows',
   'workers',
   'cli',
+  'bench',
 ]
 /** What the workflow sandbox can see. */
 const BUNDLED = ['workflows', 'schemas']

@@ -18,7 +18,10 @@ export function addCheckCommand(program: Command): void {
         for (const pipeline of pipelines)
           results.push({ pipeline: pipeline.name, problems: await checkPipeline(pipeline, lake.deps.engine) })
         if (results.some(({ problems }) => problems.length > 0)) process.exitCode = 1
-        if (options.json === true) return printJson(results)
+        if (options.json === true) {
+          printJson(results)
+          return
+        }
         for (const { pipeline, problems } of results) {
           print(
             problems.length === 0

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { LocalFileIO } from '../../iceberg/io/local.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
+import { FirnError } from '../../schemas/error.js'
 import { createLakeDeps } from '../../workers/create-deps.js'
 import { readConfig, type FirnConfig } from '../../workers/config.js'
 import { connectClient } from '../../workers/connection.js'
@@ -35,7 +36,10 @@ export function addDoctorCommand(program: Command): void {
       ]
       const report = await Promise.all(findings)
       if (report.some((finding) => finding.state === 'failed')) process.exitCode = 1
-      if (options.json === true) return printJson(report)
+      if (options.json === true) {
+        printJson(report)
+        return
+      }
       const marks = { ok: '✓', warning: '!', failed: '✗' }
       printTable(
         ['', 'check', 'found'],
@@ -73,7 +77,10 @@ async function checkFileStore(config: FirnConfig): Promise<string> {
   await io.createIfAbsent(location, new Uint8Array([1]))
   try {
     await io.createIfAbsent(location, new Uint8Array([2]))
-    return 'does not refuse a second writer of one name: use another store'
+    throw new FirnError(
+      'config',
+      `${config.warehouse} lets two writers make one file: put FIRN_WAREHOUSE on a local disk.`,
+    )
   } catch (error) {
     if (!isIcebergError(error, 'already-exists')) throw error
     return `${config.warehouse}: create-if-absent holds`
@@ -104,6 +111,6 @@ async function checkTemporal(config: FirnConfig): Promise<string> {
   }
   const server = findTemporalServer()
   if (server === undefined)
-    throw new Error('no dev server found: run `npm run setup`, or set TEMPORAL_ADDRESS')
+    throw new FirnError('config', 'no dev server found: run `npm run setup`, or set TEMPORAL_ADDRESS')
   return `dev server at ${server}, started when a command needs it`
 }

@@ -31,7 +31,10 @@ export function addLandCommand(program: Command): void {
           input,
           summary: `land ${pipeline}`,
         })
-        if (options.json === true) return printJson(result)
+        if (options.json === true) {
+          printJson(result)
+          return
+        }
         print(
           result.files === 0
             ? `nothing new in ${options.from ?? 'the landing folder'}`

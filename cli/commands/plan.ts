@@ -15,11 +15,18 @@ export function addPlanCommand(program: Command): void {
       await withLake(async (lake) => {
         const { name: pipeline } = pipelineNamed(lake, name)
         const plan = await planBuild(lake.deps, { pipeline, batch: options.batch ?? batchIdOf(new Date()) })
-        if (options.json === true) return printJson(plan)
-        if (plan.kind === 'nothing-new')
-          return print(`nothing new since ledger row ${plan.inputTo}: a build would write nothing`)
-        if (plan.kind === 'already-published')
-          return print(`batch ${plan.result.batch} is published already, tag ${plan.result.tag}`)
+        if (options.json === true) {
+          printJson(plan)
+          return
+        }
+        if (plan.kind === 'nothing-new') {
+          print(`nothing new since ledger row ${plan.inputTo}: a build would write nothing`)
+          return
+        }
+        if (plan.kind === 'already-published') {
+          print(`batch ${plan.result.batch} is published already, tag ${plan.result.tag}`)
+          return
+        }
         print(`batch ${plan.batch}: ledger rows ${plan.inputFrom} to ${plan.inputTo - 1}, tag ${plan.tag}`)
         for (const [i, group] of plan.groups.entries()) print(`  ${i + 1}. build ${group.join(', ')}`)
         print(`  ${plan.groups.length + 1}. check\n  ${plan.groups.length + 2}. publish in one transaction`)

@@ -57,7 +57,7 @@ export function nightlyJson(result: NightlyResult): object {
     snapshotId: t.snapshotId,
     tags: t.snapshotId === null ? [] : [publish?.tag],
   }))
-  return { batch: result.batch, status: result.build.status, tag: publish?.tag ?? null, tables, ...result }
+  return { status: result.build.status, tag: publish?.tag ?? null, tables, ...result }
 }
 
 function printNightly(result: NightlyResult): void {

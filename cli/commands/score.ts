@@ -35,7 +35,10 @@ export function addScoreCommand(program: Command): void {
           input,
           summary: `score ${model}`,
         })
-        if (options.json === true) return printJson(result)
+        if (options.json === true) {
+          printJson(result)
+          return
+        }
         print(
           result.status === 'no_changes'
             ? `nothing to score at ${result.featuresTag}`

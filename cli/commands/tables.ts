@@ -14,7 +14,10 @@ export function addTablesCommand(program: Command): void {
     .action(async (options: { json?: true }) => {
       await withLake(async ({ deps }) => {
         const list = await listTables(deps)
-        if (options.json === true) return printJson(list)
+        if (options.json === true) {
+          printJson(list)
+          return
+        }
         printTable(
           ['table', 'rows', 'files', 'size', 'snapshots', 'snapshot', 'tags'],
           list.map((t) => [
@@ -37,7 +40,10 @@ export function addTablesCommand(program: Command): void {
     .action(async (name: string, options: { json?: true }) => {
       await withLake(async ({ deps }) => {
         const table = await showTable(deps, name)
-        if (options.json === true) return printJson(table)
+        if (options.json === true) {
+          printJson(table)
+          return
+        }
         print(`${table.name}  (${table.location})`)
         printTable(
           ['column', 'type', 'required', 'id'],
@@ -58,7 +64,10 @@ export function addTablesCommand(program: Command): void {
     .action(async (name: string, options: { json?: true }) => {
       await withLake(async ({ deps }) => {
         const history = await tableHistory(deps, name)
-        if (options.json === true) return printJson(history)
+        if (options.json === true) {
+          printJson(history)
+          return
+        }
         printTable(
           ['snapshot', 'committed', 'operation', 'added rows', 'rows', 'refs', 'batch'],
           history.map((s) => [
