@@ -34,7 +34,7 @@ export async function checkPipeline(pipeline: Pipeline, engine: Engine): Promise
     Promise.resolve(definePipeline(definitionOf(pipeline))),
   )
   if (definition.length > 0) return definition
-  const session = await engine.openSession({ threads: 1 })
+  const session = await engine.openSession()
   try {
     await addEmptyRelations(session, pipeline)
     const problems: Problem[] = []
@@ -114,9 +114,6 @@ async function tableProblems(
           `column ${field.name} is ${type} in the SELECT, declared is ${table.schema[field.name] ?? ''}: cast it`,
         ]
       }),
-      ...columns
-        .filter((column, i) => columns.findIndex((c) => c.name === column.name) !== i)
-        .map((column) => `the SELECT gives ${column.name} twice`),
     ]
   })
 }

@@ -195,7 +195,7 @@ async function queryLedger(
 ): Promise<readonly Row[]> {
   const { tasks } = await planScan({ metadata: ledger.metadata, io: deps.catalog.io, filter })
   if (tasks.length === 0) return []
-  const session = await deps.engine.openSession({ threads: 1 })
+  const session = await deps.engine.openSession()
   try {
     await session.addRelation({ kind: 'scan', name: 'ledger', schema: currentSchema(ledger.metadata), tasks })
     return (await session.query(sql, { limit: Number.MAX_SAFE_INTEGER })).rows

@@ -82,7 +82,7 @@ async function rowsOf(
 ): Promise<readonly Row[]> {
   const { metadata } = await catalog.loadTable(identifier)
   const { schema, tasks } = await planScan({ metadata, io: catalog.io })
-  const session = await deps.engine.openSession({ threads: 1 })
+  const session = await deps.engine.openSession()
   try {
     await session.addRelation({ kind: 'scan', name: 'rows_of', schema, tasks })
     const order = orderBy === undefined ? '' : ` ORDER BY ${orderBy}`
