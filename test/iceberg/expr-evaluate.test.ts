@@ -130,6 +130,8 @@ describe('predicates project onto partitions', () => {
     [lt('i', 34), 'bucket[100]', alwaysTrue],
     [notEq('i', 34), 'bucket[100]', alwaysTrue],
     [lt('i', 10), 'truncate[10]', ltEq('p', 0)],
+    [lt('i', 11), 'truncate[10]', ltEq('p', 10)],
+    [gt('i', 8), 'truncate[10]', gtEq('p', 0)],
     [ltEq('i', 10), 'truncate[10]', ltEq('p', 10)],
     [gt('i', 9), 'truncate[10]', gtEq('p', 10)],
     [gtEq('i', -1), 'truncate[10]', gtEq('p', -10)],
@@ -174,6 +176,8 @@ describe('residuals are what a partition leaves undecided', () => {
     [isNull('i'), 1, 'identity', 'int', null, alwaysTrue],
     [isNull('i'), 1, 'bucket[4]', 'int', 3, alwaysFalse],
     [eq('i', 34), 1, 'bucket[100]', 'int', 79, eq('i', 34)],
+    // A row with null is unknown under both the predicate and its opposite.
+    [notEq('i', 34), 1, 'bucket[100]', 'int', null, notEq('i', 34)],
     [gtEq('ts', micros('2020-01-01T00:00:00Z')), 7, 'day', 'date', day2020, alwaysTrue],
     [gt('ts', micros('2020-01-01T00:00:00Z')), 7, 'day', 'date', day2020, gt('ts', micros('2020-01-01'))],
     [lt('ts', micros('2020-01-01T00:00:00Z')), 7, 'day', 'date', day2020, alwaysFalse],
