@@ -9,6 +9,7 @@ import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
 import { readLedger } from '../land/ledger.js'
+import { rawObjectsOf } from '../land/raw-objects.js'
 import { tasksOf } from '../staging/staged-tasks.js'
 import { definitionOf, loadedTable, stageOf, type Batch } from './batch-state.js'
 
@@ -50,9 +51,7 @@ export async function attachSource(deps: LakeDeps, session: EngineSession, batch
     name: LANDED,
     schema: parseDocumentSchema(definition.schema),
     envelope: parseTableSchema(ENVELOPE_COLUMNS),
-    objects: ledger
-      .filter((row) => row.nextOffset > row.first)
-      .map((row) => ({ location: row.path, first: row.first, end: row.nextOffset })),
+    objects: rawObjectsOf(ledger),
   })
   if (batch.graph.onlyNew.size === 0 || batch.stages.has(batch.idsTable)) return
   await attachScan(session, BUILT_IDS, batch, batch.idsTable, await currentTasks(deps, batch, batch.idsTable))
