@@ -317,7 +317,7 @@ describe('a landing that is cancelled or killed', () => {
     ).metadata.snapshots.map((s) => ({ ledgerSnapshotId: s['snapshot-id'] }))[0]!
     let crashes = 0
     for (let at = 1; ; at++) {
-      lake.crash.set(at)
+      lake.crash.set(at, 'after')
       const outcome = await land().catch((error: unknown) => error)
       const crashed = lake.crash.calls >= at
       lake.crash.revive()

@@ -4,23 +4,25 @@ import type { FileIO } from '../../../iceberg/io/file-io.js'
 /** The process is gone: nothing it calls answers any more. */
 export class Crash extends Error {}
 
-/** Dies right after the nth call has had its effect, and stays dead until it is revived. */
+/** Dies at the nth call, before the call has an effect or after it, and stays dead until it is revived. */
 export class CrashPoint {
   calls = 0
   private at = Infinity
+  private when: 'before' | 'after' = 'before'
 
-  set(at: number): void {
+  set(at: number, when: 'before' | 'after'): void {
     this.calls = 0
     this.at = at
+    this.when = when
   }
 
   revive(): void {
-    this.set(Infinity)
+    this.set(Infinity, 'before')
   }
 
   async around<T>(call: () => Promise<T>): Promise<T> {
     const n = ++this.calls
-    if (n > this.at) throw new Crash('dead')
+    if (n > this.at || (n === this.at && this.when === 'before')) throw new Crash(`crash before call ${n}`)
     const result = await call()
     if (n === this.at) throw new Crash(`crash after call ${n}`)
     return result
