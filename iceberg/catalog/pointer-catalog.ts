@@ -79,10 +79,9 @@ export class PointerCatalog implements Catalog {
     const [known] = await this.#store.read([identifier])
     if (known !== undefined) throw tableExists(identifier)
     const { warehouse, newUuid, now } = this.#options
-    const { identifier: _identifier, location, ...rest } = table
     const metadata = newTableMetadata({
-      ...rest,
-      location: location ?? joinLocation(warehouse, identifier.namespace, identifier.name),
+      ...table,
+      location: table.location ?? joinLocation(warehouse, identifier.namespace, identifier.name),
       uuid: newUuid(),
       now: now(),
     })

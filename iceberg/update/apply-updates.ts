@@ -51,37 +51,52 @@ interface Draft {
 function applyUpdate(draft: Draft, update: TableUpdate): void {
   switch (update.action) {
     case 'assign-uuid':
-      return change(draft, { 'table-uuid': update.uuid.toLowerCase() })
+      change(draft, { 'table-uuid': update.uuid.toLowerCase() })
+      break
     case 'upgrade-format-version':
-      return upgrade(draft, update['format-version'])
+      upgrade(draft, update['format-version'])
+      break
     case 'add-schema':
-      return addSchema(draft, update.schema, update['last-column-id'])
+      addSchema(draft, update.schema, update['last-column-id'])
+      break
     case 'set-current-schema':
-      return setCurrentSchema(draft, update['schema-id'])
+      setCurrentSchema(draft, update['schema-id'])
+      break
     case 'add-spec':
-      return addSpec(draft, update.spec)
+      addSpec(draft, update.spec)
+      break
     case 'set-default-spec':
-      return setDefaultSpec(draft, update['spec-id'])
+      setDefaultSpec(draft, update['spec-id'])
+      break
     case 'add-sort-order':
-      return addSortOrder(draft, update['sort-order'])
+      addSortOrder(draft, update['sort-order'])
+      break
     case 'set-default-sort-order':
-      return setDefaultSortOrder(draft, update['sort-order-id'])
+      setDefaultSortOrder(draft, update['sort-order-id'])
+      break
     case 'add-snapshot':
-      return addSnapshot(draft, update.snapshot)
+      addSnapshot(draft, update.snapshot)
+      break
     case 'set-snapshot-ref': {
-      const { action: _action, 'ref-name': name, ...ref } = update
-      return setRef(draft, name, ref)
+      const { 'ref-name': name, ...fields } = update
+      setRef(draft, name, without(fields, 'action'))
+      break
     }
     case 'remove-snapshots':
-      return removeSnapshots(draft, new Set(update['snapshot-ids']))
+      removeSnapshots(draft, new Set(update['snapshot-ids']))
+      break
     case 'remove-snapshot-ref':
-      return removeRef(draft, update['ref-name'])
+      removeRef(draft, update['ref-name'])
+      break
     case 'set-location':
-      return change(draft, { location: update.location.replace(/\/+$/, '') })
+      change(draft, { location: update.location.replace(/\/+$/, '') })
+      break
     case 'set-properties':
-      return change(draft, { properties: { ...draft.metadata.properties, ...update.updates } })
+      change(draft, { properties: { ...draft.metadata.properties, ...update.updates } })
+      break
     case 'remove-properties':
-      return removeProperties(draft, update.removals)
+      removeProperties(draft, update.removals)
+      break
     default:
       return assertNever(update)
   }
@@ -224,14 +239,12 @@ function sameRef(left: SnapshotRef, right: SnapshotRef): boolean {
 
 function removeRef(draft: Draft, name: string): void {
   if (draft.metadata.refs[name] === undefined) return
-  const { [name]: _removed, ...refs } = draft.metadata.refs
-  change(draft, { refs })
+  change(draft, { refs: without(draft.metadata.refs, name) })
   if (name === 'main') dropCurrentSnapshot(draft)
 }
 
 function dropCurrentSnapshot(draft: Draft): void {
-  const { 'current-snapshot-id': _current, ...rest } = draft.metadata
-  draft.metadata = { ...rest, 'snapshot-log': [] }
+  draft.metadata = { ...without(draft.metadata, 'current-snapshot-id'), 'snapshot-log': [] }
 }
 
 /** Refs to removed snapshots go with them, as in Java. */
@@ -248,6 +261,12 @@ function removeSnapshots(draft: Draft, removed: ReadonlySet<SnapshotId>): void {
       'partition-statistics': metadata['partition-statistics'].filter(keeps),
     }),
   })
+}
+
+function without<T extends object, K extends keyof T>(object: T, key: K): Omit<T, K> {
+  const copy = { ...object }
+  Reflect.deleteProperty(copy, key)
+  return copy
 }
 
 function removeProperties(draft: Draft, removals: readonly string[]): void {

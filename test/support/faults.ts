@@ -26,12 +26,12 @@ export class Scheduler {
 
   /** Runs until `work` settles. */
   async runUntil<T>(work: Promise<T>): Promise<T> {
-    let isSettled = false
+    const state = { isSettled: false }
     const settled = work.finally(() => {
-      isSettled = true
+      state.isSettled = true
     })
     settled.catch(() => undefined)
-    while (!isSettled) {
+    while (!state.isSettled) {
       await new Promise((resolve) => setImmediate(resolve))
       const [next] = this.#waiting.splice(this.#random(Math.max(this.#waiting.length, 1)), 1)
       next?.()
@@ -58,20 +58,25 @@ export class Session {
   }
 
   async call<T>(action: () => Promise<T>, lostKind: 'io' | 'commit-unknown' = 'io'): Promise<T> {
-    if (this.#isDead) return forever()
+    if (this.#hasDied()) return forever()
     const fault = this.#faults.get(this.calls++) ?? 'none'
     await this.scheduler.turn()
-    if (this.#isDead || fault === 'crash-before') return this.#die()
+    if (this.#hasDied() || fault === 'crash-before') return this.#die()
     if (fault === 'fail-before') throw new IcebergError('io', 'injected: nothing was done')
     if (fault === 'lost' && lostKind === 'commit-unknown') {
       void this.#later(action)
       throw new IcebergError('commit-unknown', 'injected: on its way')
     }
     const result = await action()
-    if (fault === 'crash-after') return this.#die()
+    if (this.#hasDied() || fault === 'crash-after') return this.#die()
     if (fault === 'fail-after' || fault === 'lost')
       throw new IcebergError(lostKind, 'injected: done, answer lost')
     return result
+  }
+
+  /** Other calls of the process can end it while one waits. */
+  #hasDied(): boolean {
+    return this.#isDead
   }
 
   /** Late enough that its sender has often moved on. */
