@@ -18,7 +18,12 @@ export function parseJson(text: string): unknown {
 
 /** Value → JSON text: `bigint` becomes a bare integer, `undefined` members are left out. */
 export function stringifyJson(value: unknown, indent = 0): string {
-  return write(value, indent > 0 ? ' '.repeat(indent) : '', indent > 0 ? '\n' : '')
+  const layout = {
+    indent: ' '.repeat(indent),
+    separator: indent > 0 ? ': ' : ':',
+    keys: new Map<string, string>(),
+  }
+  return write(value, layout, indent > 0 ? '\n' : '')
 }
 
 const BIG_INTEGER = /(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g
@@ -80,26 +85,41 @@ function reviveBigIntegers(value: unknown, mark: string): unknown {
   return value
 }
 
-function write(value: unknown, indent: string, newLine: string): string {
-  if (typeof value === 'bigint') return value.toString()
+interface Layout {
+  readonly indent: string
+  readonly separator: string
+  /** Keys as they are written; documents repeat few keys often. */
+  readonly keys: Map<string, string>
+}
+
+function write(value: unknown, layout: Layout, newLine: string): string {
   if (typeof value !== 'object' || value === null) return writePrimitive(value)
-  const inner = newLine + indent
+  const inner = newLine + layout.indent
+  let items = ''
   if (Array.isArray(value)) {
-    if (value.length === 0) return '[]'
-    let items = ''
-    for (const item of value) items += (items === '' ? '' : ',') + inner + write(item, indent, inner)
-    return `[${items}${newLine}]`
+    for (const item of value) items += (items === '' ? '' : ',') + inner + write(item, layout, inner)
+    return items === '' ? '[]' : `[${items}${newLine}]`
   }
-  let members = ''
-  const separator = indent === '' ? ':' : ': '
-  for (const [key, item] of Object.entries(value)) {
+  const holder = value as Readonly<Record<string, unknown>>
+  for (const key of Object.keys(holder)) {
+    const item = holder[key]
     if (item === undefined) continue
-    members += `${members === '' ? '' : ','}${inner}${JSON.stringify(key)}${separator}${write(item, indent, inner)}`
+    items += (items === '' ? '' : ',') + inner + writeKey(key, layout) + write(item, layout, inner)
   }
-  return members === '' ? '{}' : `{${members}${newLine}}`
+  return items === '' ? '{}' : `{${items}${newLine}}`
+}
+
+function writeKey(key: string, { keys, separator }: Layout): string {
+  let written = keys.get(key)
+  if (written === undefined) {
+    written = JSON.stringify(key) + separator
+    keys.set(key, written)
+  }
+  return written
 }
 
 /** `JSON.stringify` has no text for `undefined`; in an array that is `null`. */
 function writePrimitive(value: unknown): string {
+  if (typeof value === 'bigint') return value.toString()
   return value === undefined ? 'null' : JSON.stringify(value)
 }
