@@ -13,10 +13,8 @@ export function canonicalJson(value: unknown): string {
   }
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (typeof value === 'object') return canonicalObject(value as Readonly<Record<string, unknown>>)
-  throw new FirnError(
-    'invalid-input',
-    `${String(value)} has no canonical JSON form; leave it out or say null`,
-  )
+  const what = typeof value === 'number' ? String(value) : `a ${typeof value}`
+  throw new FirnError('invalid-input', `${what} has no canonical JSON form; leave it out or say null`)
 }
 
 /** The default sort of JavaScript strings is by UTF-16 code units, as the RFC asks. */
