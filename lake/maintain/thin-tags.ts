@@ -1,4 +1,4 @@
-import { isBatchId, processingDateOf } from '../../schemas/batch.js'
+import { isBatchId, processingDateOf, type BatchId } from '../../schemas/batch.js'
 
 export interface BatchTag {
   readonly name: string
@@ -6,23 +6,31 @@ export interface BatchTag {
   readonly taggedAtMs: number
 }
 
-const BATCH_TAG = /^v_(?:incr_)?(\d{8}T\d{6}Z(?:-\d+)?)$/
+const BATCH_TAG = /^(v_(?:incr_)?|score_.+_)(\d{8}T\d{6}Z(?:-\d+)?)$/
 
-/** The batch that a batch tag names; undefined for tags of users and models, which are never thinned. */
-export function batchOfTag(name: string): string | undefined {
-  const batch = BATCH_TAG.exec(name)?.[1]
-  return batch !== undefined && isBatchId(batch) ? batch : undefined
+/** What a batch's tag says: batches of features are one series, scorings with one model another. */
+export interface TaggedBatch {
+  readonly series: string
+  readonly batch: BatchId
 }
 
-/** Batch tags to drop: of those older than `thinAfterMs` only the last of each UTC day stays. */
+/** Undefined for tags of users and models, which are never thinned. */
+export function batchOfTag(name: string): TaggedBatch | undefined {
+  const [, prefix = '', batch = ''] = BATCH_TAG.exec(name) ?? []
+  return isBatchId(batch) ? { series: prefix.replace(/^v_.*/, 'v_'), batch } : undefined
+}
+
+/** Batch tags to drop: of those older than `thinAfterMs` only the last of each series and UTC day stays. */
 export function tagsToThin(
   tags: readonly BatchTag[],
   { nowMs, thinAfterMs }: { readonly nowMs: number; readonly thinAfterMs: number },
 ): readonly string[] {
   const lastOfDay = new Map<string, string>()
   const batches = tags.flatMap((tag) => {
-    const batch = batchOfTag(tag.name)
-    return batch === undefined || !isBatchId(batch) ? [] : [{ ...tag, batch, day: processingDateOf(batch) }]
+    const tagged = batchOfTag(tag.name)
+    if (tagged === undefined) return []
+    const { series, batch } = tagged
+    return [{ ...tag, batch, day: `${series} ${processingDateOf(batch)}` }]
   })
   for (const { batch, day } of batches) {
     const last = lastOfDay.get(day)

@@ -113,13 +113,16 @@ export async function readBatchFamily(
 ): Promise<readonly AuditRow[]> {
   const base = batch.slice(0, 16)
   const history = mainHistory(audit)
-  const known = history.snapshots.flatMap(({ summary }) => summary?.[SUMMARY.batch] ?? [])
-  const tagged = Object.keys(audit.metadata.refs).flatMap((ref) => /\d{8}T\d{6}Z/.exec(ref)?.[0] ?? [])
+  const own = history.snapshots.filter(({ summary }) => summary?.[SUMMARY.pipeline] === processingName)
+  const known = own.flatMap(({ summary }) => summary?.[SUMMARY.batch] ?? [])
+  const tagged = Object.keys(audit.metadata.refs).flatMap((ref) => BATCH_REF.exec(ref)?.[1] ?? [])
   const newest = [...known, ...tagged].reduce((max, id) => (id > max ? id : max), '')
   const isNew = history.complete ? !known.some((id) => id.startsWith(base)) : newest !== '' && base > newest
   if (isNew && !tagged.includes(base)) return []
   return await readBatchRows(deps, audit, processingName, base)
 }
+
+const BATCH_REF = /^(?:v_|v_incr_|failed_)(\d{8}T\d{6}Z)/
 
 /** The result that publishing the batch gave when it was recorded. */
 export function recordedResult(audit: LoadedTable, row: AuditRow, tag?: string): PublishResult {

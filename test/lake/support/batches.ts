@@ -93,7 +93,8 @@ export const labPipeline: Pipeline = {
       FROM results r LEFT JOIN points p ON p.run_id = r.run_id GROUP BY r.run_id`,
     'groups.sql': `
       SELECT r.grp, count(*) AS runs, sum(s.total ORDER BY r.run_id) AS total
-      FROM results r JOIN summaries s USING (run_id) GROUP BY r.grp`,
+      FROM results r JOIN summaries s USING (run_id)
+      WHERE r.grp IN (SELECT grp FROM runs) GROUP BY r.grp`,
     'notes.sql': `
       SELECT note, min(_record_id) AS first_run FROM runs WHERE note IS NOT NULL GROUP BY note`,
   },

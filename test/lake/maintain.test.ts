@@ -1,0 +1,203 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { changeRefs } from '../../iceberg/write/refs.js'
+import { listMaintainable, maintainTable } from '../../lake/maintain/maintain-lake.js'
+import { tagsToThin } from '../../lake/maintain/thin-tags.js'
+import { publishBatch } from '../../lake/publish/publish-batch.js'
+import { runSql } from '../../lake/query/sql.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { TableMaintenance } from '../../schemas/messages.js'
+import { build, contents, labPipeline, land, planned, RUN, stage } from './support/batches.js'
+import type { TestLake } from './support/lake.js'
+import { testLake } from './support/lake.js'
+
+const DAY_MS = 86_400_000
+
+let lake: TestLake
+beforeEach(() => (lake = testLake([labPipeline])))
+afterEach(() => lake.close())
+
+/** The clock so many days on; files on disk are as old as they are, so for orphans it is the machine's. */
+function daysOn(days: number): LakeDeps {
+  return { ...lake.deps, now: () => Math.max(lake.deps.now(), Date.now()) + days * DAY_MS }
+}
+
+async function maintainAll(deps: LakeDeps, dryRun = false): Promise<Map<string, TableMaintenance>> {
+  const reports = new Map<string, TableMaintenance>()
+  for (const table of await listMaintainable(deps, {})) {
+    reports.set(table, await maintainTable(deps, table, { dryRun }))
+  }
+  return reports
+}
+
+async function refs(table: string): Promise<string[]> {
+  return Object.keys((await lake.catalog.loadTable(parseIdentifier(table))).metadata.refs).sort()
+}
+
+async function filesOf(table: string): Promise<number> {
+  const { metadata } = await lake.catalog.loadTable(parseIdentifier(table))
+  let count = 0
+  for await (const _ of lake.catalog.io.list(`${metadata.location}/`)) count += 1
+  return count
+}
+
+async function batches(count: number): Promise<string[]> {
+  const ids: string[] = []
+  for (let i = 1; i <= count; i += 1) {
+    const hour = String(i).padStart(2, '0')
+    const batch = `20260701T${hour}0000Z`
+    await land(lake, batch, [{ id: `run ${i}`, grp: i % 2 === 0 ? 'x' : 'y', values: [i, 1] }])
+    await build(lake.deps, batch)
+    ids.push(batch)
+  }
+  return ids
+}
+
+describe('maintenance', () => {
+  it('thins batch tags to the last of a day, on all tables alike, and drops what only they held', async () => {
+    const ids = await batches(3)
+    await changeRefs({
+      ...lake.deps,
+      tables: [
+        {
+          identifier: parseIdentifier('lab_features.groups'),
+          changes: [{ kind: 'create-tag', name: 'model-m-1' }],
+        },
+      ],
+    })
+    const before = await contents(lake)
+    const fresh = await maintainAll(lake.deps)
+    expect([...fresh.values()].flatMap((report) => report.droppedTags)).toEqual([])
+    const later = daysOn(8)
+    const expected = await maintainAll(later, true)
+    const reports = await maintainAll(later)
+    expect([...reports].map(comparable)).toEqual([...expected].map(comparable))
+    for (const table of ['results', 'points', 'groups', 'runs_ids', 'processing_metadata']) {
+      const tags = (await refs(`lab_features.${table}`)).filter((name) => name.startsWith('v_'))
+      expect(tags, table).toEqual([`v_incr_${ids[2] ?? ''}`])
+    }
+    expect(await refs('lab_features.groups')).toContain('model-m-1')
+    expect(reports.get('lab_features.groups')?.notes).toContainEqual(
+      expect.stringContaining('model-m-1: a model was trained on it'),
+    )
+    expect(reports.get('lab_features.groups')?.expiredSnapshots).toBeGreaterThan(0)
+    expect(await contents(lake)).toEqual(before)
+    const last = { sql: 'SELECT count(*) AS n FROM lab_features.results', at: `v_incr_${ids[2] ?? ''}` }
+    expect((await runSql(lake.deps, last)).rows).toEqual([{ n: 3n }])
+  })
+
+  it('done again finds nothing to do', async () => {
+    await batches(2)
+    await maintainAll(daysOn(8))
+    const again = await maintainAll(daysOn(8))
+    const done = [...again.values()].map((r) => [
+      r.compactedFiles,
+      r.expiredSnapshots,
+      r.deletedFiles,
+      r.orphans,
+    ])
+    expect(new Set(done.flat())).toEqual(new Set([0]))
+  })
+
+  it('merges small files where nobody writes any longer, and no row changes', async () => {
+    await batches(6)
+    await land(lake, '20260705T020000Z', [{ id: 'later', grp: 'x', values: [1] }])
+    await build(lake.deps, '20260705T020000Z')
+    await land(lake, '20260706T020000Z', [{ id: 'last', grp: 'x', values: [1] }])
+    await build(lake.deps, '20260706T020000Z')
+    const before = await contents(lake)
+    const report = await maintainTable(lake.deps, 'lab_features.points', { dryRun: false })
+    expect(report).toMatchObject({ compactedFiles: 6, writtenFiles: 1 })
+    expect(await contents(lake)).toEqual(before)
+    const open = await maintainTable(lake.deps, 'lab_features.summaries', { dryRun: true })
+    expect(open.compactedFiles).toBe(0)
+    expect(open.notes).toContainEqual(expect.stringContaining('still being written to'))
+    await land(lake, '20260707T020000Z', [{ id: 'after', grp: 'x', values: [2] }])
+    expect(await build(lake.deps, '20260707T020000Z')).toMatchObject({ status: 'published' })
+  })
+
+  it('spares what a live lease names, and removes it when the lease is past', async () => {
+    await batches(1)
+    await land(lake, '20260702T020000Z', [{ id: 'b', grp: 'x', values: [1] }])
+    // Leases are counted by the lake's clock, the age of files by the disk's: here both are the machine's.
+    const today: LakeDeps = { ...lake.deps, now: () => Date.now() }
+    const plan = await planned(today, '20260702T020000Z')
+    const checks = await stage(today, plan)
+    const files = await filesOf('lab_features.points')
+    const report = await maintainTable(daysOn(4), 'lab_features.points', { dryRun: false })
+    expect(report.orphans).toBe(0)
+    expect(report.notes).toContainEqual(expect.stringContaining('kept 1 staged files of lab/'))
+    expect(await filesOf('lab_features.points')).toBe(files)
+    expect((await maintainTable(daysOn(8), 'lab_features.points', { dryRun: true })).orphans).toBe(1)
+    expect(await publishBatch(today, { plan, checks, run: RUN })).toMatchObject({ status: 'published' })
+    expect((await maintainTable(daysOn(8), 'lab_features.points', { dryRun: true })).orphans).toBe(0)
+  })
+
+  it('removes what a batch left that was never published, and the batch is built again', async () => {
+    await land(lake, '20260702T020000Z', [{ id: 'b', grp: 'x', values: [1] }])
+    const today: LakeDeps = { ...lake.deps, now: () => Date.now() }
+    const plan = await planned(today, '20260702T020000Z')
+    const checks = await stage(today, plan)
+    const reports = await maintainAll(daysOn(8))
+    expect(reports.get('lab_features.points')).toMatchObject({ orphans: 1, deletedFiles: 1 })
+    await expect(publishBatch(today, { plan, checks, run: RUN })).rejects.toMatchObject({
+      kind: 'stage-expired',
+    })
+    expect(await build(today, '20260702T020000Z')).toMatchObject({ status: 'published' })
+  })
+
+  it('drops the branch of a failed batch after a week', async () => {
+    await batches(1)
+    await land(lake, '20260702T020000Z', [{ id: 'b', grp: 'x', values: [-1] }])
+    expect(await build(lake.deps, '20260702T020000Z')).toMatchObject({ status: 'failed' })
+    await maintainAll(lake.deps)
+    expect(await refs('lab_features.points')).toContain('failed_20260702T020000Z')
+    const report = await maintainTable(daysOn(8), 'lab_features.points', { dryRun: false })
+    expect(report.droppedTags).toEqual(['failed_20260702T020000Z'])
+    expect(await refs('lab_features.points')).not.toContain('failed_20260702T020000Z')
+  })
+
+  it('names the tables of one pipeline, or of the lake', async () => {
+    await batches(1)
+    const all = await listMaintainable(lake.deps, {})
+    expect(all).toHaveLength(11)
+    expect(all.at(-1)).toBe('lab_features.processing_metadata')
+    expect(await listMaintainable(lake.deps, { pipeline: 'lab' })).toEqual(all)
+    await expect(listMaintainable(lake.deps, { pipeline: 'nix' })).rejects.toMatchObject({
+      kind: 'not-found',
+    })
+  })
+})
+
+describe('thinning of tags', () => {
+  const nowMs = Date.UTC(2026, 6, 20)
+  const tag = (name: string, day: number) => ({ name, taggedAtMs: Date.UTC(2026, 6, day) })
+
+  it('keeps all young ones, then the last of each day; never those of users', () => {
+    const tags = [
+      tag('v_20260701T020000Z', 1),
+      tag('v_incr_20260701T020000Z-2', 1),
+      tag('v_incr_20260701T020000Z-10', 1),
+      tag('v_incr_20260702T020000Z', 2),
+      tag('v_incr_20260719T020000Z', 19),
+      tag('v_incr_20260719T030000Z', 19),
+      tag('score_convergence_k10_20260701T020000Z', 1),
+      tag('score_convergence_k10_20260701T030000Z', 1),
+      tag('score_convergence_k50_20260701T020000Z', 1),
+      tag('paper', 1),
+      tag('model-m-1', 1),
+      tag('v_1', 1),
+    ]
+    expect(tagsToThin(tags, { nowMs, thinAfterMs: 7 * DAY_MS })).toEqual([
+      'v_20260701T020000Z',
+      'v_incr_20260701T020000Z-2',
+      'score_convergence_k10_20260701T020000Z',
+    ])
+  })
+})
+
+/** The numbers of a report; a dry run's words differ. */
+function comparable([table, report]: readonly [string, TableMaintenance]) {
+  const { notes: _, ...numbers } = report
+  return [table, numbers]
+}

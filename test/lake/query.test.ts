@@ -1,0 +1,150 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { listTables } from '../../lake/query/list-tables.js'
+import { showTable } from '../../lake/query/show-table.js'
+import { runSql } from '../../lake/query/sql.js'
+import { tableHistory } from '../../lake/query/table-history.js'
+import { createTag, dropTag } from '../../lake/tables/tags.js'
+import { build, labPipeline, land } from './support/batches.js'
+import type { TestLake } from './support/lake.js'
+import { testLake } from './support/lake.js'
+
+const DAY_1 = '20260701T020000Z'
+const DAY_2 = '20260702T020000Z'
+
+let lake: TestLake
+beforeAll(async () => {
+  lake = testLake([labPipeline])
+  await land(lake, DAY_1, [{ id: 'a', grp: 'x', values: [1, 2] }])
+  await build(lake.deps, DAY_1)
+  await land(lake, DAY_2, [{ id: 'b', grp: 'x', values: [3] }])
+  await build(lake.deps, DAY_2)
+})
+afterAll(() => lake.close())
+
+const sql = async (text: string, at?: string) =>
+  (await runSql(lake.deps, { sql: text, ...(at === undefined ? {} : { at }) })).rows
+
+describe('SQL over the lake', () => {
+  it('reads tables together, now or as they were at a batch', async () => {
+    const text = `WITH r AS (SELECT * FROM lab_features.results)
+      SELECT count(*) AS runs, sum(p.value) AS total FROM r JOIN lab_features.points p USING (run_id)`
+    expect(await sql(text)).toEqual([{ runs: 3n, total: 6 }])
+    expect(await sql(text, `v_${DAY_1}`)).toEqual([{ runs: 2n, total: 3 }])
+    const [history] = (await tableHistory(lake.deps, 'lab_features.groups')).slice(-1)
+    expect(await sql('SELECT total FROM lab_features.groups', history?.snapshotId)).toEqual([{ total: 3 }])
+    expect(await sql('SELECT * FROM lab_features.predictions', `v_${DAY_1}`)).toEqual([])
+    expect(await sql('SELECT 1 AS one FROM range(1)')).toEqual([{ one: 1 }])
+  })
+
+  it('names what is near where a table or tag is unknown', async () => {
+    await expect(sql('SELECT * FROM lab_features.result')).rejects.toMatchObject({
+      kind: 'not-found',
+      message: expect.stringContaining('did you mean lab_features.results'),
+    })
+    await expect(sql('SELECT * FROM results')).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(sql('SELECT * FROM nowhere.x', 'v_1')).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(sql('SELECT * FROM lab_features.results', `v_${DAY_2}`)).rejects.toMatchObject({
+      kind: 'not-found',
+      message: expect.stringContaining(`v_incr_${DAY_2}`),
+    })
+    await expect(sql('SELECT * FROM lab_features.results', '42')).rejects.toMatchObject({ kind: 'not-found' })
+  })
+
+  it.each([
+    "COPY (SELECT 1) TO 'out.csv'",
+    "ATTACH 'other.db'",
+    'PRAGMA database_list',
+    'DELETE FROM lab_features.results',
+    'SET enable_external_access = true',
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM READ_TEXT('/etc/passwd')",
+    "SELECT (SELECT content FROM read_text('/etc/passwd'))",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM glob('/*')",
+    'SELECT * FROM duckdb_settings()',
+  ])('refuses %s', async (text) => {
+    await expect(sql(text)).rejects.toMatchObject({ kind: 'invalid-input' })
+  })
+
+  it('sees no files', async () => {
+    const file = join(lake.inbox, 'secret.csv')
+    writeFileSync(file, 'a\n1\n')
+    await expect(sql(`SELECT * FROM '${file}'`)).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(sql(`SELECT * FROM "${file}"`)).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(sql('SELECT 1; SELECT 2')).rejects.toMatchObject({ kind: 'sql-invalid' })
+    await expect(sql('SELEC 1')).rejects.toMatchObject({ kind: 'sql-invalid' })
+  })
+
+  it('bounds the number of rows', async () => {
+    const request = { sql: 'SELECT * FROM range(11)', limit: 10 }
+    await expect(runSql(lake.deps, request)).rejects.toMatchObject({ kind: 'too-many-rows' })
+  })
+})
+
+describe('what is known of tables', () => {
+  it('is listed from their metadata', async () => {
+    const tables = await listTables(lake.deps)
+    expect(tables.map(({ name, rows, snapshots }) => [name, rows, snapshots])).toEqual([
+      ['audit.check_results', 24, 2],
+      ['lab_features.groups', 1, 2],
+      ['lab_features.notes', 0, 0],
+      ['lab_features.points', 3, 2],
+      ['lab_features.predictions', 0, 0],
+      ['lab_features.processing_metadata', 2, 2],
+      ['lab_features.results', 2, 2],
+      ['lab_features.runs_ids', 2, 2],
+      ['lab_features.summaries', 2, 2],
+      ['raw.dead_letters', 0, 0],
+      ['raw.runs', 2, 2],
+    ])
+    const points = tables.find(({ name }) => name === 'lab_features.points')
+    expect(points).toMatchObject({ files: 2, branches: ['main'], tags: [`v_${DAY_1}`, `v_incr_${DAY_2}`] })
+    expect(points?.bytes).toBeGreaterThan(0)
+  })
+
+  it('shows columns, partitions, refs and history', async () => {
+    const shown = await showTable(lake.deps, 'lab_features.results')
+    expect(shown.columns[0]).toEqual({ name: 'run_id', type: 'string', required: true, id: 1 })
+    expect(shown.partition).toEqual(['processing_date', 'grp'])
+    const history = await tableHistory(lake.deps, 'lab_features.results')
+    expect(history.map(({ batch, addedRows, rows }) => [batch, addedRows, rows])).toEqual([
+      [DAY_2, 1, 2],
+      [DAY_1, 1, 1],
+    ])
+    expect(history[0]?.parentId).toBe(history[1]?.snapshotId)
+    await expect(showTable(lake.deps, 'lab_features.pionts')).rejects.toMatchObject({
+      message: expect.stringContaining('lab_features.points'),
+    })
+  })
+})
+
+describe('a tag by hand', () => {
+  it('is on every table with rows, or dropped from all', async () => {
+    const tagged = await createTag(lake.deps, { pipeline: 'lab', name: 'paper' })
+    expect(tagged.map(({ table }) => table).sort()).toEqual([
+      'lab_features.groups',
+      'lab_features.points',
+      'lab_features.processing_metadata',
+      'lab_features.results',
+      'lab_features.runs_ids',
+      'lab_features.summaries',
+    ])
+    expect(await createTag(lake.deps, { pipeline: 'lab', name: 'paper' })).toEqual(tagged)
+    expect(await sql('SELECT count(*) AS n FROM lab_features.results', 'paper')).toEqual([{ n: 2n }])
+    expect(await dropTag(lake.deps, { pipeline: 'lab', name: 'paper' })).toHaveLength(6)
+    await expect(dropTag(lake.deps, { pipeline: 'lab', name: 'paper' })).rejects.toMatchObject({
+      kind: 'not-found',
+    })
+  })
+
+  it.each(['v_20260701T020000Z', 'main', 'model-a-1', '../x', "a'b", ''])(
+    'is not called %j',
+    async (name) => {
+      await expect(createTag(lake.deps, { pipeline: 'lab', name })).rejects.toMatchObject({
+        kind: 'invalid-input',
+      })
+    },
+  )
+})
