@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import type { Engine } from '../engine.js'
+import { engineErrorOf } from './duckdb-error.js'
+import type { FileSchema } from './file-schemas.js'
+import { DuckDBSession } from './session.js'
+
+export interface DuckDBEngineOptions {
+  /** Local folder for what does not fit into memory. */
+  readonly tempDirectory: string
+  /** Default: the number of cores. */
+  readonly threads?: number
+  /** For all sessions together. Default 60 % of memory. */
+  readonly memoryLimitBytes?: number
+  /** Names of files and work tables. */
+  readonly newUuid?: () => string
+}
+
+/**
+ * SQL in this process. Sessions with equal settings share one DuckDB instance, hence its memory limit and threads; each
+ * has an in-memory database of its own in it.
+ */
+export function createDuckDBEngine(options: DuckDBEngineOptions): Engine {
+  const instances = new Map<string, OpenInstance>()
+  const newUuid = options.newUuid ?? randomUUID
+  const fileSchemas = new Map<string, FileSchema>()
+  return {
+    async openSession(sessionOptions = {}) {
+      const threads = sessionOptions.threads ?? options.threads ?? availableParallelism()
+      const memory = sessionOptions.memoryLimitBytes ?? options.memoryLimitBytes ?? defaultMemoryBytes()
+      const key = `${threads}:${memory}`
+      let instance = instances.get(key)
+      if (instance === undefined) {
+        instance = { opened: openInstance(options.tempDirectory, threads, memory), functions: new Set() }
+        instances.set(key, instance)
+      }
+      const drop = (): void => void instances.delete(key)
+      try {
+        return await DuckDBSession.open({
+          connection: await (await instance.opened).connect(),
+          functions: instance.functions,
+          ...(sessionOptions.signal === undefined ? {} : { signal: sessionOptions.signal }),
+          newUuid,
+          fileSchemas,
+          onFatal: drop,
+        })
+      } catch (cause) {
+        drop()
+        throw engineErrorOf(cause, 'connect')
+      }
+    },
+  }
+}
+
+interface OpenInstance {
+  readonly opened: Promise<DuckDBInstance>
+  readonly functions: Set<string>
+}
+
+async function openInstance(
+  tempDirectory: string,
+  threads: number,
+  memoryBytes: number,
+): Promise<DuckDBInstance> {
+  const directory = join(tempDirectory, `duckdb-${process.pid}`)
+  await mkdir(tempDirectory, { recursive: true })
+  return DuckDBInstance.create(':memory:', {
+    threads: String(threads),
+    memory_limit: `${Math.floor(memoryBytes)}B`,
+    temp_directory: directory,
+    preserve_insertion_order: 'true',
+    // Nothing is fetched from a network, whatever a query names.
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  })
+}
+
+/** In a container its limit counts, not the machine's memory. */
+function defaultMemoryBytes(): number {
+  const constrained = process.constrainedMemory()
+  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+  return Math.floor(memory * 0.6)
+}

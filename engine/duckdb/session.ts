@@ -1,0 +1,235 @@
+import type { DuckDBConnection, DuckDBResultReader } from '@duckdb/node-api'
+import { DuckDBDataChunk, StatementType } from '@duckdb/node-api'
+import type { EngineSession, QueryResult, Relation, Row, WriteTarget, WrittenFiles } from '../engine.js'
+import { EngineError } from '../engine.js'
+import { engineErrorOf, isFatal } from './duckdb-error.js'
+import type { FileSchema } from './file-schemas.js'
+import { rawSql } from './raw-relation.js'
+import { toDuckDBValue, toRowValue } from './row-values.js'
+import { scanSql } from './scan-relation.js'
+import { quoteName, sqlType } from './sql-text.js'
+import { writeFiles } from './write-files.js'
+
+export interface SessionOptions {
+  readonly connection: DuckDBConnection
+  readonly signal?: AbortSignal
+  readonly newUuid: () => string
+  /** Names of the functions that the instance has. */
+  readonly functions: Set<string>
+  /** Footers read before, shared by the engine's sessions. */
+  readonly fileSchemas: Map<string, FileSchema>
+  /** Told when the instance can't go on, so that the next session gets a new one. */
+  readonly onFatal: () => void
+}
+
+let sessionCount = 0
+
+/** A connection with an in-memory database of its own. Calls run one after the other, in the order they were made. */
+export class DuckDBSession implements EngineSession {
+  private readonly database: string
+  private last: Promise<unknown> = Promise.resolve()
+  private nameCount = 0
+  private closed = false
+  private readonly onAbort = (): void => this.options.connection.interrupt()
+
+  private constructor(private readonly options: SessionOptions) {
+    this.database = `firn_session_${sessionCount++}`
+    options.signal?.addEventListener('abort', this.onAbort)
+  }
+
+  static async open(options: SessionOptions): Promise<DuckDBSession> {
+    const session = new DuckDBSession(options)
+    await session.run(`SET TimeZone = 'UTC'`)
+    // Files never change, so what their footers say is read once.
+    await session.run('SET parquet_metadata_cache = true')
+    await session.run(`ATTACH ':memory:' AS ${session.database}`)
+    await session.run(`USE ${session.database}`)
+    return session
+  }
+
+  addRelation(relation: Relation): Promise<void> {
+    return this.inTurn(async () => {
+      const { name, schema } = parseName(relation.name)
+      if (schema !== undefined) await this.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`)
+      switch (relation.kind) {
+        case 'scan':
+          await this.run(
+            `CREATE VIEW ${name} AS ${await scanSql(this.scanContext(), relation.schema, relation.tasks)}`,
+          )
+          return
+        case 'raw':
+          await this.run(`CREATE TABLE ${name} AS ${rawSql(relation)}`)
+          return
+        case 'rows':
+          await this.addRows(name, relation)
+          return
+        case 'query':
+          await this.run(`CREATE TABLE ${name} AS (\n${withoutSemicolon(relation.sql)}\n)`)
+          return
+      }
+    })
+  }
+
+  query(sql: string, options: { readonly limit?: number } = {}): Promise<QueryResult> {
+    const limit = options.limit ?? 10_000
+    return this.inTurn(async () => {
+      const reader = await this.attempt(sql, async (connection) => {
+        const statements = await connection.extractStatements(sql)
+        if (statements.count !== 1) throw notOneSelect(sql)
+        const prepared = await statements.prepare(0)
+        try {
+          if (!READS.has(prepared.statementType)) throw notOneSelect(sql)
+          return await prepared.streamAndReadUntil(limit + 1)
+        } finally {
+          prepared.destroySync()
+        }
+      })
+      if (reader.currentRowCount > limit) {
+        throw new EngineError(
+          'too-many-rows',
+          `the query has more than ${limit} rows: add a LIMIT or raise it`,
+          {
+            context: { sql, limit },
+          },
+        )
+      }
+      return resultOf(reader)
+    })
+  }
+
+  write(sql: string, target: WriteTarget): Promise<WrittenFiles> {
+    return this.inTurn(() =>
+      writeFiles(
+        {
+          ...this.scanContext(),
+          newUuid: this.options.newUuid,
+          ensureFunction: (name, create) => {
+            if (this.options.functions.has(name)) return
+            this.options.functions.add(name)
+            this.options.connection.registerScalarFunction(create())
+          },
+        },
+        withoutSemicolon(sql),
+        target,
+      ),
+    )
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return
+    this.closed = true
+    this.options.signal?.removeEventListener('abort', this.onAbort)
+    await this.last.catch(() => undefined)
+    const { connection } = this.options
+    try {
+      await connection.run('USE memory')
+      await connection.run(`DETACH ${this.database}`)
+    } catch (cause) {
+      // An instance that failed answers nothing any more; its memory goes with it.
+      if (!isFatal(engineErrorOf(cause, 'DETACH'))) throw engineErrorOf(cause, 'DETACH')
+    } finally {
+      connection.disconnectSync()
+    }
+  }
+
+  private scanContext() {
+    return {
+      select: (sql: string) => this.select(sql),
+      run: (sql: string) => this.run(sql),
+      newName: () => `"_firn_work_${this.nameCount++}"`,
+      fileSchemas: this.options.fileSchemas,
+    }
+  }
+
+  private inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(action, action)
+    this.last = turn.catch(() => undefined)
+    return turn
+  }
+
+  private run(sql: string): Promise<void> {
+    return this.attempt(sql, async (connection) => {
+      await connection.run(sql)
+    })
+  }
+
+  private select(sql: string) {
+    return this.attempt(sql, async (connection) => (await connection.runAndReadAll(sql)).getRows())
+  }
+
+  /** Runs something on the connection; whatever goes wrong becomes an EngineError. */
+  private async attempt<T>(sql: string, action: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    if (this.closed) throw new EngineError('unsupported', 'the session is closed: open another')
+    if (this.options.signal?.aborted === true) throw new EngineError('cancelled', 'the work was cancelled')
+    try {
+      return await action(this.options.connection)
+    } catch (cause) {
+      const error = engineErrorOf(cause, sql)
+      if (isFatal(error)) this.options.onFatal()
+      throw error
+    }
+  }
+
+  private async addRows(name: string, relation: Extract<Relation, { readonly kind: 'rows' }>): Promise<void> {
+    const { fields } = relation.schema
+    const columns = fields.map((field) => `${quoteName(field.name)} ${sqlType(field.type)}`)
+    await this.run(`CREATE TABLE ${name} (${columns.join(', ')})`)
+    const [schema, table] = relation.name.includes('.') ? relation.name.split('.') : ['main', relation.name]
+    await this.attempt(`INSERT INTO ${name}`, async (connection) => {
+      const appender = await connection.createAppender(table ?? '', schema, this.database)
+      try {
+        const types = fields.map((_, index) => appender.columnType(index))
+        for (let start = 0; start < relation.rows.length; start += CHUNK_ROWS) {
+          const rows = relation.rows.slice(start, start + CHUNK_ROWS)
+          const chunk = DuckDBDataChunk.create(types, rows.length)
+          chunk.setColumns(
+            fields.map((field) => rows.map((row) => toDuckDBValue(field.type, row[field.name]))),
+          )
+          appender.appendDataChunk(chunk)
+        }
+      } finally {
+        appender.closeSync()
+      }
+    })
+  }
+}
+
+/** DuckDB's vector size. */
+const CHUNK_ROWS = 2048
+
+const READS: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN])
+
+function notOneSelect(sql: string): EngineError {
+  return new EngineError('sql-invalid', 'expected exactly one SELECT: nothing else may run here', {
+    context: { sql },
+  })
+}
+
+function resultOf(reader: DuckDBResultReader): QueryResult {
+  const names = reader.deduplicatedColumnNames()
+  const types = reader.columnTypes()
+  const rows = reader.getRows().map((values) => {
+    const row: Record<string, Row[string]> = {}
+    for (const [index, name] of names.entries()) row[name] = toRowValue(values[index] ?? null)
+    return row
+  })
+  return {
+    columns: names.map((name, index) => ({ name, type: String(types[index]) })),
+    rows,
+  }
+}
+
+/** At most one dot: `namespace.table`. */
+function parseName(name: string): { readonly name: string; readonly schema?: string } {
+  const parts = name.split('.')
+  if (parts.length > 2 || parts.some((part) => part === '')) {
+    throw new EngineError('sql-invalid', `'${name}' is not a relation's name: give name or namespace.name`)
+  }
+  const [schema, table] = parts
+  if (table === undefined || schema === undefined) return { name: `main.${quoteName(name)}` }
+  return { name: `${quoteName(schema)}.${quoteName(table)}`, schema }
+}
+
+function withoutSemicolon(sql: string): string {
+  return sql.replace(/[;\s]+$/, '')
+}

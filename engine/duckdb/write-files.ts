@@ -1,0 +1,256 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { DuckDBScalarFunction, DuckDBValue } from '@duckdb/node-api'
+import { joinLocation, toLocalPath } from '../../iceberg/io/location.js'
+import type { DataFile } from '../../iceberg/spec/data-file.js'
+import { allFields } from '../../iceberg/spec/schema.js'
+import type { NestedField, Schema, Type, Value } from '../../iceberg/spec/type.js'
+import { isPrimitive } from '../../iceberg/spec/type.js'
+import { flushFiles, removeFiles } from '../durable-files.js'
+import type { WriteTarget, WrittenFiles } from '../engine.js'
+import { EngineError } from '../engine.js'
+import { partitionPath } from '../parquet/partition-path.js'
+import { fileMetrics } from './file-metrics.js'
+import type { PartitionColumn } from './partition-sql.js'
+import { partitionColumns } from './partition-sql.js'
+import { checkRequired } from './required-columns.js'
+import { toIcebergValue } from './row-values.js'
+import type { ScanContext } from './scan-relation.js'
+import { quoteName, quoteText, sqlType } from './sql-text.js'
+
+export interface WriteContext extends ScanContext {
+  readonly newUuid: () => string
+  /** Registers a function with the instance unless it has it. */
+  readonly ensureFunction: (name: string, create: () => DuckDBScalarFunction) => void
+}
+
+const DEFAULT_FILE_BYTES = 512 * 1024 * 1024
+
+/**
+ * Materialises the query's rows sorted by partition and key, then writes each partition's stretch of them: the rows and
+ * their order in a file depend on the data alone, never on threads. Files that are there when it fails are removed.
+ */
+export async function writeFiles(
+  context: WriteContext,
+  sql: string,
+  target: WriteTarget,
+): Promise<WrittenFiles> {
+  refuseUnwritable(target.schema)
+  const partitions = partitionColumns(target.schema, target.spec)
+  for (const { scalar } of partitions) {
+    if (scalar !== undefined) context.ensureFunction(scalar.name, scalar.create)
+  }
+  const table = context.newName()
+  await createSorted(context, sql, target, partitions, table)
+  const paths: string[] = []
+  try {
+    await checkRequired(context.select, target.schema, table)
+    const files: DataFile[] = []
+    for (const stretch of await readStretches(context, table, partitions, target)) {
+      files.push(await writeStretch(context, table, partitions, target, stretch, paths))
+    }
+    await flushFiles(paths, toLocalPath(target.dataLocation))
+    return { files, rows: files.reduce((sum, file) => sum + file.recordCount, 0) }
+  } catch (cause) {
+    await removeFiles(paths)
+    throw cause
+  } finally {
+    await context.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined)
+  }
+}
+
+/** DuckDB writes no fixed-length bytes but UUIDs, and readers insist on them. */
+function refuseUnwritable(schema: Schema): void {
+  const fixed = allFields(schema).find((field) => isPrimitive(field.type) && field.type.startsWith('fixed'))
+  if (fixed === undefined) return
+  throw new EngineError(
+    'unsupported',
+    `column '${fixed.name}' is of a fixed length, which a query cannot write: use binary`,
+  )
+}
+
+async function createSorted(
+  context: WriteContext,
+  sql: string,
+  target: WriteTarget,
+  partitions: readonly PartitionColumn[],
+  table: string,
+): Promise<void> {
+  await checkColumns(context, sql, target.schema)
+  const columns = target.schema.fields.map(
+    ({ name, type }) => `CAST(${quoteName(name)} AS ${sqlType(type)}) AS ${quoteName(name)}`,
+  )
+  const computed = partitions.map(({ expression }, index) => `${expression} AS ${partitionName(index)}`)
+  // Without a key the rows stay as they come.
+  const position = target.orderBy.length === 0 && partitions.length > 0
+  const order = [
+    ...partitions.map((_, index) => partitionName(index)),
+    ...(position ? ['"_firn_row"'] : target.orderBy.map(quoteName)),
+  ]
+  const rowNumber = position ? ['row_number() OVER () AS "_firn_row"'] : []
+  await context.run(
+    `CREATE TABLE ${table} AS SELECT ${['*', ...computed].join(', ')}
+     FROM (SELECT ${[...columns, ...rowNumber].join(', ')} FROM (\n${sql}\n))
+     ${order.length === 0 ? '' : `ORDER BY ${order.join(', ')}`}`,
+  )
+}
+
+function partitionName(index: number): string {
+  return `"_firn_p${index}"`
+}
+
+/** The query gives exactly the table's columns, in any order. */
+async function checkColumns(context: WriteContext, sql: string, schema: Schema): Promise<void> {
+  const described = await context.select(`DESCRIBE (\n${sql}\n)`)
+  const given = new Set(described.map((row) => String(row[0]).toLowerCase()))
+  const wanted = new Set(schema.fields.map((field) => field.name.toLowerCase()))
+  const missing = [...wanted].filter((name) => !given.has(name))
+  const extra = [...given].filter((name) => !wanted.has(name))
+  if (missing.length === 0 && extra.length === 0 && given.size === described.length) return
+  const problems = [
+    ...(missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []),
+    ...(extra.length > 0 ? [`has ${extra.join(', ')} too`] : []),
+  ]
+  throw new EngineError(
+    'sql-invalid',
+    `the SELECT does not give the table's columns: it ${problems.join(' and ') || 'names one twice'}`,
+    { context: { sql, missing, extra } },
+  )
+}
+
+/** A stretch of the sorted rows that becomes one file. */
+interface Stretch {
+  readonly partition: readonly (Value | null)[]
+  readonly firstRow: number
+  readonly endRow: number
+}
+
+async function readStretches(
+  context: WriteContext,
+  table: string,
+  partitions: readonly PartitionColumn[],
+  target: WriteTarget,
+): Promise<readonly Stretch[]> {
+  const names = partitions.map((_, index) => partitionName(index))
+  const groups = await context.select(
+    `SELECT ${[...names, 'count(*)', 'min(rowid)'].join(', ')} FROM ${table}
+     ${names.length === 0 ? '' : `GROUP BY ${names.join(', ')}`} ORDER BY min(rowid)`,
+  )
+  const stretches: Stretch[] = []
+  for (const group of groups) {
+    const rows = Number(group[names.length])
+    if (rows === 0) continue
+    const first = Number(group[names.length + 1])
+    const partition = names.map((_, index) => toIcebergValue(group[index] as DuckDBValue))
+    const size = await rowsPerFile(context, table, target, first, rows)
+    for (let row = first; row < first + rows; row += size) {
+      stretches.push({
+        partition: partition.map((value, index) => asResult(partitions[index], value)),
+        firstRow: row,
+        endRow: Math.min(row + size, first + rows),
+      })
+    }
+  }
+  return stretches
+}
+
+/** Unscaled decimals come as HUGEINT; integers of int results that went through BIGINT come as bigint. */
+function asResult(column: PartitionColumn | undefined, value: Value | null): Value | null {
+  if (typeof value === 'bigint' && (column?.resultType === 'int' || column?.resultType === 'date')) {
+    return Number(value)
+  }
+  return value
+}
+
+/** Rows whose text is longer than the target are measured by a trial file of their first ones. */
+async function rowsPerFile(
+  context: WriteContext,
+  table: string,
+  target: WriteTarget,
+  first: number,
+  rows: number,
+): Promise<number> {
+  const targetBytes = target.targetFileSizeBytes ?? DEFAULT_FILE_BYTES
+  const sample = await context.select(
+    `SELECT avg(strlen(CAST(t AS VARCHAR))) FROM ${table} t WHERE rowid >= ${first} AND rowid < ${first + Math.min(rows, 200)}`,
+  )
+  if (rows * Number(sample[0]?.[0]) <= targetBytes) return rows
+  const trialRows = Math.min(rows, TRIAL_ROWS)
+  const path = `${toLocalPath(target.dataLocation)}/trial-${context.newUuid()}.parquet`
+  await mkdir(dirname(path), { recursive: true })
+  try {
+    const [trial] = await copy(
+      context,
+      table,
+      target.schema,
+      { firstRow: first, endRow: first + trialRows },
+      path,
+    )
+    const bytesPerRow = Number(trial?.[2]) / trialRows
+    const files = Math.max(1, Math.ceil((rows * bytesPerRow) / targetBytes))
+    return Math.ceil(rows / files)
+  } finally {
+    await removeFiles([path])
+  }
+}
+
+const TRIAL_ROWS = 65_536
+
+async function writeStretch(
+  context: WriteContext,
+  table: string,
+  partitions: readonly PartitionColumn[],
+  target: WriteTarget,
+  stretch: Stretch,
+  paths: string[],
+): Promise<DataFile> {
+  const types = partitions.map((column) => column.resultType)
+  const folder = partitionPath(target.spec, types, stretch.partition)
+  const name = `${context.newUuid()}.parquet`
+  const location = joinLocation(target.dataLocation, ...(folder === '' ? [] : [folder]), name)
+  const path = toLocalPath(location)
+  await mkdir(dirname(path), { recursive: true })
+  paths.push(path)
+  const [statistics] = await copy(context, table, target.schema, stretch, path)
+  return {
+    content: 'data',
+    filePath: location,
+    fileFormat: 'parquet',
+    specId: target.spec['spec-id'],
+    partition: stretch.partition,
+    recordCount: Number(statistics?.[1]),
+    fileSizeInBytes: Number(statistics?.[2]),
+    ...fileMetrics(target.schema, statistics?.[4]),
+  }
+}
+
+function copy(
+  context: WriteContext,
+  table: string,
+  schema: Schema,
+  rows: { readonly firstRow: number; readonly endRow: number },
+  path: string,
+) {
+  const columns = schema.fields.map((field) => quoteName(field.name)).join(', ')
+  return context.select(
+    `COPY (SELECT ${columns} FROM ${table} WHERE rowid >= ${rows.firstRow} AND rowid < ${rows.endRow})
+     TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd, FIELD_IDS ${fieldIds(schema.fields)}, RETURN_STATS, USE_TMP_FILE false)`,
+  )
+}
+
+function fieldIds(fields: readonly NestedField[]): string {
+  return `{${fields.map((field) => `${quoteName(field.name)}: ${typeIds(field.id, field.type)}`).join(', ')}}`
+}
+
+function typeIds(id: number, type: Type): string {
+  if (isPrimitive(type)) return String(id)
+  const own = `__duckdb_field_id: ${id}`
+  switch (type.type) {
+    case 'struct':
+      return `{${own}, ${fieldIds(type.fields).slice(1)}`
+    case 'list':
+      return `{${own}, element: ${typeIds(type['element-id'], type.element)}}`
+    case 'map':
+      return `{${own}, key: ${typeIds(type['key-id'], type.key)}, value: ${typeIds(type['value-id'], type.value)}}`
+  }
+}
