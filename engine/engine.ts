@@ -34,6 +34,8 @@ export interface RawObject {
   /** Envelope offsets to keep, first inclusive, end exclusive. */
   readonly first: number
   readonly end: number
+  /** No line of the object is longer than this. Readers take buffers of that size for every thread. Default 128 MiB. */
+  readonly maxLineBytes?: number
 }
 
 /**
