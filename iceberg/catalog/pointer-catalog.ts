@@ -10,6 +10,7 @@ import type { Catalog, CreateTable, LoadedTable, TableCommit, TableIdentifier } 
 import { formatIdentifier } from './catalog.js'
 import { checkIdentifier, checkNamespace } from './name.js'
 import type { PointerStore, Properties, Swap } from './pointer-store.js'
+import { purgeTable } from './purge-table.js'
 
 export interface CatalogOptions {
   readonly name: string
@@ -78,10 +79,10 @@ export class PointerCatalog implements Catalog {
     await this.#requireNamespace(identifier.namespace)
     const [known] = await this.#store.read([identifier])
     if (known !== undefined) throw tableExists(identifier)
-    const { warehouse, newUuid, now } = this.#options
+    const { newUuid, now } = this.#options
     const metadata = newTableMetadata({
       ...table,
-      location: table.location ?? joinLocation(warehouse, identifier.namespace, identifier.name),
+      location: table.location ?? (await this.#freeLocation(identifier)),
       uuid: newUuid(),
       now: now(),
     })
@@ -141,8 +142,7 @@ export class PointerCatalog implements Catalog {
     const location = await this.#store.remove(identifier)
     if (location === undefined) throw noSuchTable(identifier)
     if (options.purge !== true) return
-    const metadata = await this.#readMetadata(location)
-    for await (const file of this.io.list(`${metadata.location}/`)) await this.io.delete(file.location)
+    await purgeTable(this.io, await this.#readMetadata(location), location)
   }
 
   close(): void {
@@ -181,6 +181,16 @@ export class PointerCatalog implements Catalog {
     }
     for (const table of written) this.#remember(table.metadataLocation, table.metadata)
     return written
+  }
+
+  /** A renamed or dropped table may still have its files under its first name: two tables never share a folder. */
+  async #freeLocation({ namespace, name }: TableIdentifier): Promise<string> {
+    const { warehouse, newUuid } = this.#options
+    const location = joinLocation(warehouse, namespace, name)
+    const listing = this.io.list(`${location}/`)[Symbol.asyncIterator]()
+    const isTaken = (await listing.next()).done !== true
+    await listing.return?.()
+    return isTaken ? `${location}-${newUuid().slice(0, 8)}` : location
   }
 
   async #requireNamespace(namespace: string): Promise<void> {

@@ -96,7 +96,10 @@ describe.each([
       properties: { owner: 'me' },
       refs: {},
     })
-    expect(created.metadata['partition-specs'][0]?.fields[0]).toMatchObject({ 'source-id': 3, 'field-id': 1000 })
+    expect(created.metadata['partition-specs'][0]?.fields[0]).toMatchObject({
+      'source-id': 3,
+      'field-id': 1000,
+    })
     expect(created.metadataLocation).toMatch(/\/space\/one\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/)
     expect(await catalog.loadTable(table('one'))).toEqual(created)
     expect(await catalog.listTables('space')).toEqual([table('one')])
@@ -130,6 +133,18 @@ describe.each([
     const left = []
     for await (const file of catalog.io.list(metadata.location)) left.push(file)
     expect(left).toEqual([])
+    catalog.close()
+  })
+
+  it('gives a table a folder of its own, also under the first name of a renamed one', async () => {
+    const catalog = await withTables(open, 'one')
+    await catalog.renameTable(table('one'), table('two'))
+    const anew = await catalog.createTable({ identifier: table('one'), schema: SCHEMA })
+    const renamed = await catalog.loadTable(table('two'))
+    expect(anew.metadata.location).not.toBe(renamed.metadata.location)
+    await catalog.dropTable(table('two'), { purge: true })
+    expect(await catalog.loadTable(table('one'))).toEqual(anew)
+    await catalog.io.stat(anew.metadataLocation)
     catalog.close()
   })
 
@@ -227,22 +242,36 @@ describe.each([
     catalog.close()
   })
 
-  it.each(['', '..', '../up', 'a/b', 'a\\b', "o'brien", 'say "x"', 'nul\0', 'tab\t', ' lead', 'x'.repeat(300)])(
-    'refuses the name %j',
-    async (name) => {
-      const catalog = await withTables(open)
-      const invalid = { kind: 'invalid-argument' }
-      await expect(catalog.createTable({ identifier: table(name), schema: SCHEMA })).rejects.toMatchObject(invalid)
-      await expect(catalog.loadTable(table(name))).rejects.toMatchObject(invalid)
-      await expect(catalog.createNamespace(name)).rejects.toMatchObject(invalid)
-      await expect(catalog.createNamespace(`space.${name}`)).rejects.toMatchObject(invalid)
-      catalog.close()
-    },
-  )
+  it.each([
+    '',
+    '..',
+    '../up',
+    'a/b',
+    'a\\b',
+    "o'brien",
+    'say "x"',
+    'nul\0',
+    'tab\t',
+    ' lead',
+    'x'.repeat(300),
+  ])('refuses the name %j', async (name) => {
+    const catalog = await withTables(open)
+    const invalid = { kind: 'invalid-argument' }
+    await expect(catalog.createTable({ identifier: table(name), schema: SCHEMA })).rejects.toMatchObject(
+      invalid,
+    )
+    await expect(catalog.loadTable(table(name))).rejects.toMatchObject(invalid)
+    await expect(catalog.createNamespace(name)).rejects.toMatchObject(invalid)
+    await expect(catalog.createNamespace(`space.${name}`)).rejects.toMatchObject(invalid)
+    catalog.close()
+  })
 
   it('takes names in any script', async () => {
     const catalog = await withTables(open, 'Größe_км', '実験-1')
-    expect((await catalog.listTables('space')).map((found) => found.name).sort()).toEqual(['Größe_км', '実験-1'])
+    expect((await catalog.listTables('space')).map((found) => found.name).sort()).toEqual([
+      'Größe_км',
+      '実験-1',
+    ])
     catalog.close()
   })
 })
@@ -275,9 +304,9 @@ describe('SQLite catalog', () => {
     database.close()
     const later = openSqlite(path)
     expect(await later.listTables('space')).toEqual([table('one')])
-    await expect(
-      later.createTable({ identifier: table('a_view'), schema: SCHEMA }),
-    ).rejects.toMatchObject({ kind: 'already-exists' })
+    await expect(later.createTable({ identifier: table('a_view'), schema: SCHEMA })).rejects.toMatchObject({
+      kind: 'already-exists',
+    })
     later.close()
   })
 
@@ -285,7 +314,9 @@ describe('SQLite catalog', () => {
     const path = `${directory}/locked.db`
     const catalog = await withTables(() => openSqlite(path), 'one')
     const commit = (to: Catalog) =>
-      to.commit([{ identifier: table('one'), requirements: [], updates: [properties({ a: String(databases++) })] }])
+      to.commit([
+        { identifier: table('one'), requirements: [], updates: [properties({ a: String(databases++) })] },
+      ])
     const other = new Database(path)
     other.exec('BEGIN IMMEDIATE')
     setTimeout(() => other.exec('COMMIT'), 400)

@@ -1,0 +1,32 @@
+import type { FileIO } from '../io/file-io.js'
+import { filesOf, reachableManifests } from '../maintain/reachable-files.js'
+import type { TableMetadata } from '../spec/table-metadata.js'
+
+const DELETES_AT_ONCE = 16
+
+/**
+ * Deletes every file that a dropped table's metadata names. Not its folder: a table that was renamed, or made anew under an
+ * old name, may have put its files beside them.
+ */
+export async function purgeTable(
+  io: FileIO,
+  metadata: TableMetadata,
+  metadataLocation: string,
+): Promise<void> {
+  const { manifestLists, manifests } = await reachableManifests(io, metadata, metadata.snapshots)
+  const dataFiles = await filesOf(io, metadata, manifests.values(), { live: false })
+  const statistics = [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])]
+  // What names others goes last, so that an interrupted purge can be told from its metadata.
+  const locations = [
+    ...dataFiles.keys(),
+    ...statistics.map((file) => file['statistics-path']),
+    ...manifests.keys(),
+    ...manifestLists,
+    ...metadata['metadata-log'].map((entry) => entry['metadata-file']),
+    metadataLocation,
+  ]
+  for (let start = 0; start < locations.length; start += DELETES_AT_ONCE) {
+    const batch = locations.slice(start, start + DELETES_AT_ONCE)
+    await Promise.all(batch.map((location) => io.delete(location)))
+  }
+}
