@@ -63,7 +63,8 @@ SELECT
   CAST(position - max(CASE WHEN is_new_minimum THEN position END) OVER so_far AS INTEGER) AS steps_since_improvement,
   max(CASE WHEN is_new_minimum THEN iteration_step END) OVER whole_run AS convergence_iteration,
   avg(energy) OVER last_5 AS energy_moving_avg_5,
-  stddev_samp(energy) OVER last_5 AS energy_moving_std_5,
+  -- The deviation; stddev_samp itself fails where a square is beyond a double.
+  sqrt(covar_samp(energy, energy) OVER last_5) AS energy_moving_std_5,
   iteration_step / CAST(total_iterations AS DOUBLE) AS relative_iteration,
   (first_value(energy) OVER so_far - cumulative_min_energy) / iteration_step AS energy_improvement_rate,
   CASE

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { EngineSession, Row, RowValue } from '../../../engine/engine.js'
 import pipeline from '../../../pipelines/quantum/pipeline.js'
@@ -100,8 +101,7 @@ function same(got: RowValue, want: OracleValue, scale: number | undefined): bool
   return got === want
 }
 
-const show = (value: unknown) =>
-  typeof value === 'bigint' ? `${value}n` : JSON.stringify(value).slice(0, 80)
+const show = (value: unknown) => inspect(value).slice(0, 80)
 
 /** Number of rows and a sum of row hashes, which sees every bit of every column but not the order. */
 async function digestOf(session: EngineSession): Promise<Readonly<Record<string, Row | undefined>>> {

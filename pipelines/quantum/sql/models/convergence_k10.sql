@@ -17,7 +17,7 @@ WITH first_steps AS (
     max(steps_since_improvement) FILTER (WHERE iteration_step = 10) AS steps_since_improvement_at_k,
     max(steps_since_improvement) AS longest_plateau,
     avg(parameter_delta_norm ORDER BY iteration_step) AS param_delta_norm_mean,
-    stddev_samp(parameter_delta_norm ORDER BY iteration_step) AS param_delta_norm_std
+    sqrt(covar_samp(parameter_delta_norm, parameter_delta_norm ORDER BY iteration_step)) AS param_delta_norm_std
   FROM ml_iteration_features
   WHERE iteration_step <= 10
   GROUP BY experiment_id

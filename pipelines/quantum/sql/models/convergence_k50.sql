@@ -20,7 +20,7 @@ WITH first_steps AS (
     sum(energy_delta ORDER BY iteration_step) FILTER (WHERE iteration_step <= 25) AS early_improvement,
     sum(energy_delta ORDER BY iteration_step) AS improvement,
     avg(parameter_delta_norm ORDER BY iteration_step) AS param_delta_norm_mean,
-    stddev_samp(parameter_delta_norm ORDER BY iteration_step) AS param_delta_norm_std
+    sqrt(covar_samp(parameter_delta_norm, parameter_delta_norm ORDER BY iteration_step)) AS param_delta_norm_std
   FROM ml_iteration_features
   WHERE iteration_step <= 50
   GROUP BY experiment_id
