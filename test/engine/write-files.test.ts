@@ -64,7 +64,7 @@ describe('write', () => {
           })
           return [sums, rows].map((result) =>
             createHash('sha256')
-              .update(result.rows.map((row) => Object.values(row).join()).join('\n'))
+              .update(result.rows.map((row) => JSON.stringify(Object.values(row).map(String))).join('\n'))
               .digest('hex'),
           )
         },
