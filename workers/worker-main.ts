@@ -8,8 +8,7 @@ import { startWorkers } from './start-worker.js'
 
 /** `node dist/workers/worker-main.js [--queues control,data,train]`: works until SIGTERM or SIGINT, then drains. */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { queues: { type: 'string' } } })
-  const queues = readQueues(values.queues)
+  const queues = readQueues(queuesArgument())
   const config = readConfig()
   installRuntime()
   const connection = await connectWorker(config.temporal)
@@ -18,6 +17,14 @@ async function main(): Promise<void> {
     await workers.done
   } finally {
     await connection.close()
+  }
+}
+
+function queuesArgument(): string | undefined {
+  try {
+    return parseArgs({ options: { queues: { type: 'string' } } }).values.queues
+  } catch (error) {
+    throw new FirnError('config', `${error instanceof Error ? error.message : String(error)}.`)
   }
 }
 

@@ -114,6 +114,6 @@ describe('the night of the quantum pipeline', () => {
       })
       .catch((failure: unknown) => failure)
     expect(error).toBeInstanceOf(WorkflowFailedError)
-    expect(rootCause(error)).toMatch(message)
+    expect(rootCause((error as WorkflowFailedError).cause)).toMatch(message)
   })
 })
