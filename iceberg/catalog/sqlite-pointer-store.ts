@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { IcebergError } from '../error.js'
 import type { TableIdentifier } from './catalog.js'
 import type { PointerStore, Properties, Swap } from './pointer-store.js'
+import { uuidFraction } from './uuid-fraction.js'
 
 export interface SqlitePointerStoreOptions {
   readonly path: string
@@ -145,7 +146,7 @@ export class SqlitePointerStore implements PointerStore {
         if (Math.max(waitedMs, this.#options.now() - startedMs) >= limitMs)
           throw stillLocked(this.#options, error)
       }
-      const jittered = waitMs * (0.5 + fraction(this.#options.newUuid()))
+      const jittered = waitMs * (0.5 + uuidFraction(this.#options.newUuid()))
       waitedMs += jittered + BUSY_TIMEOUT_MS
       await sleep(jittered)
     }
@@ -244,11 +245,6 @@ function prepare(database: Database.Database) {
       'DELETE FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?',
     ),
   }
-}
-
-/** Between 0 and 1, from the random digits of an injected uuid. */
-function fraction(uuid: string): number {
-  return Number.parseInt(uuid.replaceAll('-', '').slice(-8), 16) / 2 ** 32 || 0
 }
 
 function isBusy(error: unknown): boolean {

@@ -247,13 +247,21 @@ function dropCurrentSnapshot(draft: Draft): void {
   draft.metadata = { ...without(draft.metadata, 'current-snapshot-id'), 'snapshot-log': [] }
 }
 
-/** Refs to removed snapshots go with them, as in Java. */
+/** A snapshot that a ref holds stays: a tag may have been set since the removal was planned. */
 function removeSnapshots(draft: Draft, removed: ReadonlySet<SnapshotId>): void {
   const { metadata } = draft
+  const held = Object.entries(metadata.refs).find(([, ref]) => removed.has(ref['snapshot-id']))
+  if (held !== undefined) {
+    const [ref, { 'snapshot-id': id }] = held
+    throw new IcebergError(
+      'commit-conflict',
+      `${ref} holds snapshot ${String(id)}, so it can't be removed; plan again, or drop the ref first`,
+      { context: { ref, snapshotId: String(id) } },
+    )
+  }
   const snapshots = metadata.snapshots.filter((snapshot) => !removed.has(snapshot['snapshot-id']))
   if (snapshots.length === metadata.snapshots.length) return
   const keeps = (entry: { readonly 'snapshot-id': SnapshotId }) => !removed.has(entry['snapshot-id'])
-  for (const [name, ref] of Object.entries(metadata.refs)) if (!keeps(ref)) removeRef(draft, name)
   change(draft, {
     snapshots,
     ...(metadata.statistics && { statistics: metadata.statistics.filter(keeps) }),

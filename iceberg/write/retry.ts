@@ -1,4 +1,5 @@
 import { setTimeout as sleepMs } from 'node:timers/promises'
+import { uuidFraction } from '../catalog/uuid-fraction.js'
 
 export interface RetryOptions {
   /** Attempts in all, the first included. Default 20, or the table's `commit.retry.num-retries` + 1. */
@@ -36,6 +37,5 @@ export function retryPolicy(
 /** The wait before the attempt after `attempt` (from 1): exponential, between half and all of it by a uuid's random digits. */
 export function backOffMs(policy: RetryPolicy, attempt: number, uuid: string): number {
   const full = Math.min(policy.maxWaitMs, policy.minWaitMs * 2 ** Math.min(attempt - 1, 20))
-  const random = Number.parseInt(uuid.replaceAll('-', '').slice(-8), 16) / 2 ** 32 || 0
-  return full * (0.5 + random / 2)
+  return full * (0.5 + uuidFraction(uuid) / 2)
 }

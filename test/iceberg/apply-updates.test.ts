@@ -98,17 +98,21 @@ describe('updates', () => {
     expect(logOf(both).slice(3)).toEqual([[5, 6000]])
   })
 
-  it('remove snapshots together with their refs, and the log up to the gap', () => {
+  it('remove snapshots, and the log up to the gap', () => {
     const two = apply(three, 5000, { action: 'remove-snapshots', 'snapshot-ids': [id(1)] })
     expect(logOf(two)).toEqual([
       [2, 3000],
       [3, 4000],
     ])
-    const tagged = apply(three, 5000, point('old', 2, 'tag'))
-    const one = apply(tagged, 5000, { action: 'remove-snapshots', 'snapshot-ids': [id(2)] })
-    expect(Object.keys(one.refs).sort()).toEqual(['main', 'v_1'])
+    const one = apply(three, 5000, { action: 'remove-snapshots', 'snapshot-ids': [id(2)] })
     expect(logOf(one)).toEqual([[3, 4000]])
-    const none = apply(three, 5000, { action: 'remove-snapshots', 'snapshot-ids': [id(1), id(2), id(3)] })
+    const none = apply(
+      three,
+      5000,
+      { action: 'remove-snapshot-ref', 'ref-name': 'main' },
+      { action: 'remove-snapshot-ref', 'ref-name': 'v_1' },
+      { action: 'remove-snapshots', 'snapshot-ids': [id(1), id(2), id(3)] },
+    )
     expect(none).toMatchObject({ refs: {}, snapshots: [], 'snapshot-log': [] })
     expect('current-snapshot-id' in none).toBe(false)
   })
@@ -172,6 +176,11 @@ describe('updates', () => {
       'a sequence number that is taken',
       'commit-conflict',
       [{ action: 'add-snapshot', snapshot: { ...snapshot(9, 5000), 'sequence-number': 3 } }],
+    ],
+    [
+      'the removal of a snapshot that a ref holds',
+      'commit-conflict',
+      [point('kept', 2, 'tag'), { action: 'remove-snapshots', 'snapshot-ids': [id(1), id(2)] }],
     ],
     ['a ref to nowhere', 'commit-rejected', [point('x', 9)]],
     ['main as a tag', 'commit-rejected', [point('main', 3, 'tag')]],

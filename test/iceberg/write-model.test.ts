@@ -365,7 +365,7 @@ function alwaysWrites(job: Job): boolean {
   )
 }
 
-const RUNS = Number(process.env['FIRN_MODEL_RUNS'] ?? 150)
+const RUNS = Number(process.env['FIRN_MODEL_RUNS'] ?? 100)
 
 async function property(arbitrary: fc.Arbitrary<History>): Promise<void> {
   const seed = Number(process.env['FIRN_MODEL_SEED'] ?? Date.now() % 2 ** 31)
