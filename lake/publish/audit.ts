@@ -186,7 +186,7 @@ async function queryAudit(
   const { metadata } = audit
   const { tasks } = await planScan({ metadata, io: deps.catalog.io, filter })
   if (tasks.length === 0) return []
-  const session = await deps.engine.openSession({ threads: 1 })
+  const session = await deps.engine.openSession()
   try {
     await session.addRelation({ kind: 'scan', name: 'audit', schema: currentSchema(metadata), tasks })
     return (await session.query(sql)).rows

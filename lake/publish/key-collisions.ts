@@ -25,7 +25,7 @@ export function keyCollisions(
       )
     }
     const schema = currentSchema(table.metadata)
-    const session = await deps.engine.openSession({ threads: 1 })
+    const session = await deps.engine.openSession()
     try {
       await session.addRelation({
         kind: 'scan',

@@ -236,7 +236,7 @@ describe('a batch that fails a blocking check', () => {
       (row) => row['passed'] === false && row['severity'] === 'blocking',
     )
     expect(check).toMatchObject({ check_name: 'values_not_negative', failing_rows: 1n })
-    expect(JSON.parse(String(check?.['sample']))).toMatchObject([{ step: 2, value: -1 }])
+    expect(JSON.parse(check?.['sample'] as string)).toMatchObject([{ step: 2, value: -1 }])
   })
 
   it('is part of the next batch', async () => {

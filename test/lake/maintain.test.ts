@@ -36,9 +36,9 @@ async function refs(table: string): Promise<string[]> {
 
 async function filesOf(table: string): Promise<number> {
   const { metadata } = await lake.catalog.loadTable(parseIdentifier(table))
-  let count = 0
-  for await (const _ of lake.catalog.io.list(`${metadata.location}/`)) count += 1
-  return count
+  const files: string[] = []
+  for await (const file of lake.catalog.io.list(`${metadata.location}/`)) files.push(file.location)
+  return files.length
 }
 
 async function batches(count: number): Promise<string[]> {
@@ -198,6 +198,5 @@ describe('thinning of tags', () => {
 
 /** The numbers of a report; a dry run's words differ. */
 function comparable([table, report]: readonly [string, TableMaintenance]) {
-  const { notes: _, ...numbers } = report
-  return [table, numbers]
+  return [table, { ...report, notes: [] }]
 }
