@@ -60,7 +60,7 @@ export const TOY: Pipeline = {
     success: {
       ...{ task: 'binary-classification', features: 'success.sql', reads: ['runs'], firstK: 10 },
       ...{ numeric: ['signal', 'noise'], categorical: ['method'], predictions: 'predictions' },
-      network: { hidden: [4], epochs: 20, batchSize: 16, learningRate: 0.02, l2: 0.001 },
+      network: { hidden: [4], epochs: 8, batchSize: 32, learningRate: 0.1, l2: 0.001 },
     },
   },
   sqlTexts: { 'success.sql': FEATURES_SQL },
