@@ -82,7 +82,7 @@ function isNext(plan: LandingPlanFile, incarnation: string, position: LedgerPosi
 async function canBeLanded(deps: LakeDeps, plan: LandingPlanFile, location: string): Promise<boolean> {
   if (await stagedLandingExists(deps.catalog.io, location)) return true
   for (const file of plan.files) {
-    const now = await statFile(plan.from, file.path)
+    const now = statFile(plan.from, file.path)
     if (now?.size !== file.size || now.mtimeMs !== file.mtimeMs) return false
   }
   return true
