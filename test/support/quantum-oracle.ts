@@ -91,10 +91,11 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value)
 }
 
-/** Rows of every table for one batch; of documents with one identity the first counts. Rows are in key order. */
+/** Rows of the tables (all by default) for one batch, in key order; of documents with one identity the first counts. */
 export function oracleTables(
   texts: readonly string[],
   batch: OracleBatch,
+  names: readonly string[] = Object.keys(TABLES),
 ): Readonly<Record<string, readonly OracleRow[]>> {
   const runs = new Map<string, Run>()
   for (const text of texts) {
@@ -108,7 +109,8 @@ export function oracleTables(
     processing_name: batch.pipeline,
   }
   const tables: Record<string, OracleRow[]> = {}
-  for (const [table, { rows, key }] of Object.entries(TABLES)) {
+  for (const table of names) {
+    const { rows, key } = TABLES[table]!
     // Every key begins with the experiment's id, so ordering the experiments and then each one's rows orders the table.
     tables[table] = [...runs.keys()].sort().flatMap((id) => {
       const own = rows(id, runs.get(id)!).sort((a, b) => compareKeys(a, b, key))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { checks } from '../../../pipelines/quantum/checks.js'
 import { readSample } from '../../../pipelines/quantum/sample/unpack-sample.js'
-import { quantumSession } from './quantum-session.js'
+import { quantumSession, SMALL_TABLES } from './quantum-session.js'
 
 const sample = readSample().map(({ document }) => document)
 const shortest = sample.reduce((a, b) => (a.length <= b.length ? a : b))
@@ -41,7 +41,7 @@ describe('the checks of the quantum pipeline', () => {
 
 /** Rows that each check finds, where it finds any. */
 async function failing(texts: readonly string[]): Promise<Record<string, number>> {
-  const session = await quantumSession(texts)
+  const session = await quantumSession(texts, { tables: SMALL_TABLES })
   const found: Record<string, number> = {}
   for (const [name, check] of Object.entries(checks)) {
     const { rows } = await session.query(check.sql)
@@ -52,7 +52,7 @@ async function failing(texts: readonly string[]): Promise<Record<string, number>
 }
 
 function changed(change: (steps: Record<string, unknown>[]) => void): string {
-  const document = JSON.parse(shortest)
+  const document = JSON.parse(shortest) as { vqe_result: { iteration_list: Record<string, unknown>[] } }
   change(document.vqe_result.iteration_list)
   return JSON.stringify(document)
 }

@@ -20,8 +20,14 @@ export const BATCH: OracleBatch = {
 /** The eleven tables in an order in which each comes after those that it reads. */
 export const TABLES = Object.keys(pipeline.tables).filter((name) => pipeline.tables[name]!.sql !== undefined)
 
-/** A session with the documents as a batch: relations `experiments` (deduplicated), `batch` and every table by its SQL. */
-export async function quantumSession(texts: readonly string[], threads = 2): Promise<EngineSession> {
+/** All but the largest, which no check and no model reads. */
+export const SMALL_TABLES = TABLES.filter((name) => name !== 'iteration_parameters')
+
+/** A session with the documents as a batch: relations `experiments` (deduplicated), `batch` and the tables by their SQL. */
+export async function quantumSession(
+  texts: readonly string[],
+  { threads = 2, tables = TABLES }: { readonly threads?: number; readonly tables?: readonly string[] } = {},
+): Promise<EngineSession> {
   const directory = await mkdtemp(join(tmpdir(), 'firn-quantum-'))
   const engine = createDuckDBEngine({ tempDirectory: directory })
   const session = await engine.openSession({ threads })
@@ -57,7 +63,7 @@ export async function quantumSession(texts: readonly string[], threads = 2): Pro
       },
     ],
   })
-  for (const name of TABLES) {
+  for (const name of tables) {
     await session.addRelation({ kind: 'query', name, sql: sqlText(pipeline.tables[name]!.sql!) })
   }
   return session

@@ -12,7 +12,7 @@ export function variantsOf(text: string): readonly Variant[] {
     { name: 'as it is', text },
     {
       name: 'older producer, members absent',
-      text: olderProducer(text, (members, key) => delete members[key]),
+      text: olderProducer(text, Reflect.deleteProperty),
     },
     {
       name: 'older producer, members null',
@@ -20,10 +20,10 @@ export function variantsOf(text: string): readonly Variant[] {
     },
     { name: 'duplicate with another result', text: changed(text, (run) => (run.result.minimum = -99)) },
     { name: 'duplicate with members in another order', text: JSON.stringify(reversed(JSON.parse(text))) },
-    { name: 'no iterations', text: changed(text, (run) => ((run.start.seed = 11), keep(run, 0))) },
-    { name: 'one iteration', text: changed(text, (run) => ((run.start.seed = 12), keep(run, 1))) },
-    { name: 'two iterations', text: changed(text, (run) => ((run.start.seed = 13), keep(run, 2))) },
-    { name: 'seven iterations', text: changed(text, (run) => ((run.start.seed = 14), keep(run, 7))) },
+    { name: 'no iterations', text: changed(text, cutTo(0, 11)) },
+    { name: 'one iteration', text: changed(text, cutTo(1, 12)) },
+    { name: 'two iterations', text: changed(text, cutTo(2, 13)) },
+    { name: 'seven iterations', text: changed(text, cutTo(7, 14)) },
     { name: 'least energy zero', text: changed(text, flatAtZero) },
     {
       name: 'text beyond ASCII',
@@ -32,8 +32,9 @@ export function variantsOf(text: string): readonly Variant[] {
     { name: 'whole numbers written as decimals', text: decimals(text) },
     {
       name: 'iterations out of order',
-      text: changed(text, (run) => ((run.start.seed = 17), run.steps.reverse())),
+      text: changed(text, backwards),
     },
+    { name: 'absurd energies and distances', text: changed(text, absurd) },
     { name: 'no parameters', text: changed(text, withoutParameters) },
   ]
 }
@@ -51,11 +52,19 @@ function changed(text: string, change: (run: OpenRun) => void): string {
   return JSON.stringify(document)
 }
 
-function keep(run: OpenRun, count: number): void {
-  run.steps.splice(count)
+function cutTo(count: number, seed: number): (run: OpenRun) => void {
+  return ({ start, steps }) => {
+    start.seed = seed
+    steps.splice(count)
+  }
 }
 
-function olderProducer(text: string, leaveOut: (members: Members, key: string) => void): string {
+function backwards({ start, steps }: OpenRun): void {
+  start.seed = 17
+  steps.reverse()
+}
+
+function olderProducer(text: string, leaveOut: (members: Members, key: string) => unknown): string {
   return changed(text, ({ result, start, steps }) => {
     for (const key of ['default_shots', 'init_strategy', 'seed', 'ansatz_name']) leaveOut(start, key)
     for (const key of ['maxcv', 'nuclear_repulsion_energy', 'success', 'nfev', 'nit']) leaveOut(result, key)
@@ -68,6 +77,14 @@ function olderProducer(text: string, leaveOut: (members: Members, key: string) =
 function flatAtZero({ start, steps }: OpenRun): void {
   start.seed = 15
   for (const step of steps) Object.assign(step, { result: 0, energy_delta: -0, cumulative_min_energy: 0 })
+}
+
+/** Finite, but their squares are beyond a double. */
+function absurd({ start, steps }: OpenRun): void {
+  start.seed = 18
+  for (const [i, step] of steps.entries()) {
+    Object.assign(step, { result: i % 2 === 0 ? 1e200 : -1e200, parameter_delta_norm: 1e190 * i })
+  }
 }
 
 function withoutParameters({ result, start, steps }: OpenRun): void {
