@@ -42,7 +42,6 @@ export async function build({ force = false } = {}) {
   const sourcesDigest = digest(files)
   if (force || stale('sources', sourcesDigest)) {
     const esbuild = await import('esbuild')
-    for (const layer of LAYERS) rmSync(join(dist, layer), { recursive: true, force: true })
     await esbuild.build({
       entryPoints: sources,
       outdir: dist,
@@ -58,6 +57,7 @@ export async function build({ force = false } = {}) {
       mkdirSync(dirname(target), { recursive: true })
       copyFileSync(file, target)
     }
+    removeOrphans(files)
     markBuilt('sources', sourcesDigest)
     built.push('sources')
   }
@@ -76,6 +76,15 @@ export async function build({ force = false } = {}) {
     built.push('workflow bundle')
   }
   return built
+}
+
+/** What was built from files that are gone. Not before the build: processes may be running from dist/. */
+function removeOrphans(files) {
+  const built = files.map((file) => join(dist, relative(root, file)).replace(/\.ts$/, '.js'))
+  const kept = new Set(built.flatMap((file) => [file, `${file}.map`]))
+  for (const file of LAYERS.flatMap((layer) => filesUnder(join(dist, layer)))) {
+    if (!kept.has(file)) rmSync(file)
+  }
 }
 
 function filesUnder(folder) {

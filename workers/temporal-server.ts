@@ -64,7 +64,7 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
   process.once('exit', kill)
   const stop = async (): Promise<void> => {
     process.removeListener('exit', kill)
-    await endProcess(child)
+    await endProcess(child, options.dbFile === undefined ? 'SIGKILL' : 'SIGTERM')
   }
   const address = `127.0.0.1:${port}`
   try {
@@ -157,11 +157,12 @@ async function waitUntilReady(child: ChildProcess, address: string, tail: readon
   }
 }
 
-async function endProcess(child: ChildProcess): Promise<void> {
+/** A server in memory has nothing to write at its end, so it need not be asked. */
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   child.ref()
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  child.kill('SIGTERM')
+  child.kill(signal)
   const force = setTimeout(() => child.kill('SIGKILL'), 5000)
   await ended
   clearTimeout(force)
