@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import { buildTables } from '../../lake/features/build-tables.js'
 import { publishBatch } from '../../lake/publish/publish-batch.js'
+import type { Catalog } from '../../iceberg/catalog/catalog.js'
+import { IcebergError } from '../../iceberg/error.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import {
@@ -135,7 +137,6 @@ describe('a batch', () => {
     await land(lake, DAY_1, [A])
     await build(lake.deps, DAY_1)
     const before = await snapshotCount()
-    lake.crash.set(Infinity, 'before')
     expect(await plan(lake.deps, DAY_2)).toEqual({
       kind: 'nothing-new',
       pipeline: 'lab',
@@ -143,6 +144,18 @@ describe('a batch', () => {
       inputTo: 1,
     })
     expect(await snapshotCount()).toBe(before)
+  })
+
+  it('is found to have nothing new at the same cost after any number of batches', async () => {
+    const costs: number[] = []
+    for (let day = 1; day <= 4; day += 1) {
+      await land(lake, `2026080${day}T020000Z`, [{ ...A, id: `run ${day}` }])
+      await build(lake.deps, `2026080${day}T020000Z`)
+      lake.crash.revive()
+      expect(await plan(lake.deps, '20260901T020000Z')).toMatchObject({ kind: 'nothing-new', inputTo: day })
+      costs.push(lake.crash.calls)
+    }
+    expect(new Set(costs).size).toBe(1)
   })
 
   it('asked for again gives the recorded result; with more input it is <batch>-2', async () => {
@@ -287,6 +300,32 @@ describe('a batch meets other writers', () => {
     expect(await lake.rows('lab_features.results')).toHaveLength(2)
     expect(await auditRows(lake)).toHaveLength(1)
   })
+
+  it.each(['was done', 'was not done'])(
+    'an answer to the commit is lost that %s: one batch',
+    async (outcome) => {
+      await land(lake, DAY_1, [A])
+      let lost = false
+      const catalog = Object.create(lake.deps.catalog, {
+        commit: {
+          value: async (commits: Parameters<Catalog['commit']>[0]) => {
+            if (lost) return await lake.deps.catalog.commit(commits)
+            lost = true
+            if (outcome === 'was done') await lake.deps.catalog.commit(commits)
+            throw new IcebergError('commit-unknown', 'the answer was lost')
+          },
+        },
+      }) as Catalog
+      const found = await planned(lake.deps, DAY_1)
+      const checks = await stage(lake.deps, found)
+      const input = { plan: found, checks, run: RUN }
+      const result = await publishBatch({ ...lake.deps, catalog }, input)
+      expect(result).toMatchObject({ status: 'published', alreadyCommitted: false })
+      expect(await publishBatch(lake.deps, input)).toEqual({ ...result, alreadyCommitted: true })
+      expect(await auditRows(lake)).toHaveLength(1)
+      expect(await lake.rows('lab_features.results')).toHaveLength(1)
+    },
+  )
 
   it('a stage that is past its lease is built again', async () => {
     await land(lake, DAY_1, [A])

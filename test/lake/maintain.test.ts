@@ -3,8 +3,11 @@ import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import { listMaintainable, maintainTable } from '../../lake/maintain/maintain-lake.js'
 import { tagsToThin } from '../../lake/maintain/thin-tags.js'
+import { planBuild } from '../../lake/features/plan-build.js'
+import { publish } from '../../lake/publish/publish.js'
 import { publishBatch } from '../../lake/publish/publish-batch.js'
 import { runSql } from '../../lake/query/sql.js'
+import type { BatchId } from '../../schemas/batch.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { TableMaintenance } from '../../schemas/messages.js'
 import { build, contents, labPipeline, land, planned, RUN, stage } from './support/batches.js'
@@ -144,6 +147,29 @@ describe('maintenance', () => {
       kind: 'stage-expired',
     })
     expect(await build(today, '20260702T020000Z')).toMatchObject({ status: 'published' })
+  })
+
+  it('leaves enough to go on from, although the history is gone', async () => {
+    const [first = ''] = await batches(2)
+    // The newest snapshot of the audit table is then not one of the pipeline's own batches.
+    await publish(lake.deps, {
+      ...{ namespace: 'lab_features', processingName: 'lab.score.m', batch: '20260701T090000Z' as BatchId },
+      ...{ tables: [], tagTables: [], tag: 'score_m_20260701T090000Z', checks: [], run: RUN },
+      ...{ inputFrom: 0, inputTo: 0, duplicates: 0, fingerprint: '', sourceDataInfo: '' },
+    })
+    await maintainAll(daysOn(500))
+    const audit = await lake.catalog.loadTable(parseIdentifier('lab_features.processing_metadata'))
+    expect(audit.metadata.snapshots).toHaveLength(1)
+    expect(await planBuild(lake.deps, { pipeline: 'lab', batch: '20260709T020000Z' })).toMatchObject({
+      kind: 'nothing-new',
+      inputTo: 2,
+    })
+    expect(await build(lake.deps, first)).toMatchObject({ alreadyCommitted: true, batch: first, inputTo: 1 })
+    await land(lake, first, [{ id: 'more', grp: 'x', values: [1] }])
+    expect(await build(lake.deps, first)).toMatchObject({
+      ...{ status: 'published', batch: `${first}-2`, tag: `v_incr_${first}-2`, inputFrom: 2, inputTo: 3 },
+    })
+    expect(await lake.rows('lab_features.results')).toHaveLength(3)
   })
 
   it('drops the branch of a failed batch after a week', async () => {
