@@ -6,7 +6,13 @@ import { rootCause } from '@temporalio/common'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runSql } from '../../lake/query/sql.js'
 import { unpackSample } from '../../pipelines/quantum/sample/unpack-sample.js'
-import type { MaintenanceReport, NightlyInput, NightlyResult } from '../../schemas/messages.js'
+import type {
+  MaintenanceReport,
+  NightlyInput,
+  NightlyResult,
+  TrainModelInput,
+  TrainModelResult,
+} from '../../schemas/messages.js'
 import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import { readConfig } from '../../workers/config.js'
 import { createLakeDeps, type Lake } from '../../workers/create-deps.js'
@@ -35,12 +41,13 @@ afterAll(async () => {
 })
 
 let runs = 0
-async function night(input: Omit<NightlyInput, 'pipeline'>): Promise<NightlyResult> {
-  return (await test.client.workflow.execute('nightly', {
-    workflowId: `night-${(runs += 1)}`,
-    taskQueue: TASK_QUEUES.control,
-    args: [{ pipeline: 'quantum', ...input }],
-  })) as NightlyResult
+async function execute<Result>(workflow: string, input: object): Promise<Result> {
+  const workflowId = `run-${(runs += 1)}`
+  const taskQueue = TASK_QUEUES.control
+  return (await test.client.workflow.execute(workflow, { workflowId, taskQueue, args: [input] })) as Result
+}
+function night(input: Omit<NightlyInput, 'pipeline'>): Promise<NightlyResult> {
+  return execute('nightly', { pipeline: 'quantum', ...input })
 }
 
 async function count(table: string, where = 'true'): Promise<number> {
@@ -88,13 +95,35 @@ describe('the night of the quantum pipeline', () => {
     expect(await audited()).toBe(2)
   })
 
+  it('a model is trained on a batch, again with the same weights, and the next night scores with it', async () => {
+    await unpackSample({ folder, from: 5, count: 15 })
+    const before = await night({ from: folder, date: '2026-07-04', maintain: false })
+    expect(before).toMatchObject({ build: { status: 'published' }, scores: [] })
+    const input: TrainModelInput = { pipeline: 'quantum', model: 'convergence_k20', seed: 7 }
+    const first = await execute<TrainModelResult>('trainModel', input)
+    expect(first).toMatchObject({ version: 1, pin: { tag: 'v_incr_20260704T020000Z', seed: 7 } })
+    const second = await execute<TrainModelResult>('trainModel', input)
+    expect(second).toMatchObject({
+      version: 1,
+      dataset: { digest: first.dataset.digest },
+      trained: { weightsDigest: first.trained.weightsDigest },
+    })
+
+    await unpackSample({ folder, from: 20, count: 2 })
+    const scored = await night({ from: folder, date: '2026-07-05', maintain: false })
+    expect(scored.scores).toMatchObject([
+      { status: 'published', model: 'convergence_k20', version: 1, featuresTag: 'v_incr_20260705T020000Z' },
+    ])
+    const predictions = await count('quantum_features.predictions')
+    expect(predictions).toBeGreaterThan(0)
+    const again = await night({ from: folder, date: '2026-07-05', maintain: false })
+    expect(again.scores).toHaveLength(1)
+    expect(await count('quantum_features.predictions')).toBe(predictions)
+  }, 120_000)
+
   it('maintenance in a dry run changes nothing', async () => {
     const before = await lake.deps.catalog.loadTable({ namespace: 'quantum_features', name: 'vqe_results' })
-    const report = (await test.client.workflow.execute('maintainLake', {
-      workflowId: 'dry-run',
-      taskQueue: TASK_QUEUES.control,
-      args: [{ pipeline: 'quantum', dryRun: true }],
-    })) as MaintenanceReport
+    const report = await execute<MaintenanceReport>('maintainLake', { pipeline: 'quantum', dryRun: true })
     expect(report.dryRun).toBe(true)
     expect(report.tables.length).toBeGreaterThan(10)
     expect(report.tables.filter((table) => table.error !== undefined)).toEqual([])
@@ -106,13 +135,7 @@ describe('the night of the quantum pipeline', () => {
     ['an unknown pipeline', { pipeline: 'nope' }, /no pipeline "nope".*quantum/],
     ['a folder that is not there', { pipeline: 'quantum', from: '/no/such/folder' }, /\/no\/such\/folder/],
   ])('%s ends with what to do', async (_, input, message) => {
-    const error: unknown = await test.client.workflow
-      .execute('landSource', {
-        workflowId: `bad-${(runs += 1)}`,
-        taskQueue: TASK_QUEUES.control,
-        args: [input],
-      })
-      .catch((failure: unknown) => failure)
+    const error: unknown = await execute('landSource', input).catch((failure: unknown) => failure)
     expect(error).toBeInstanceOf(WorkflowFailedError)
     expect(rootCause((error as WorkflowFailedError).cause)).toMatch(message)
   })
