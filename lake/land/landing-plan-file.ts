@@ -36,9 +36,9 @@ export function landingPlanLocation(
 
 /** Undefined where there is none. */
 export async function readPlanFile(io: FileIO, location: string): Promise<LandingPlanFile | undefined> {
-  const text = await readTextIfThere(io, location)
-  if (text === undefined) return undefined
-  const parsed = landingPlanFile.safeParse(JSON.parse(text))
+  const json = await readJsonIfThere(io, location)
+  if (json === undefined) return undefined
+  const parsed = landingPlanFile.safeParse(json)
   if (parsed.success) return parsed.data
   throw new FirnError('io', `${location} is not a landing plan; remove it and land again`, {
     cause: parsed.error,
@@ -56,11 +56,12 @@ export async function createPlanFile(io: FileIO, location: string, plan: Landing
   }
 }
 
-export async function readTextIfThere(io: FileIO, location: string): Promise<string | undefined> {
+export async function readJsonIfThere(io: FileIO, location: string): Promise<unknown> {
   try {
-    return new TextDecoder().decode(await io.read(location))
+    return JSON.parse(new TextDecoder().decode(await io.read(location))) as unknown
   } catch (error) {
     if (isIcebergError(error, 'not-found')) return undefined
-    throw error
+    if (!(error instanceof SyntaxError)) throw error
+    throw new FirnError('io', `${location} is damaged; remove it and land again`, { cause: error })
   }
 }

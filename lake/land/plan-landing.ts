@@ -114,7 +114,9 @@ async function newPlan(
   )
   if (listing.waiting > 0)
     warnings.push(`${listing.waiting} files are too young and wait for the next landing`)
-  return { ...landing, end, files, warnings: warnings.slice(0, MAX_WARNINGS) }
+  const more = warnings.length - MAX_WARNINGS
+  if (more > 0) warnings.splice(MAX_WARNINGS - 1, more + 1, `${more + 1} more files changed, or wait`)
+  return { ...landing, end, files, warnings }
 }
 
 async function recordsOf(folder: string, file: ListedFile, maxBytes: number): Promise<number> {

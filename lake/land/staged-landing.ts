@@ -4,7 +4,7 @@ import { isIcebergError } from '../../iceberg/error.js'
 import { dataFileFromJson, dataFileToJson } from '../../iceberg/format/data-file-json.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { FirnError } from '../../schemas/error.js'
-import { readTextIfThere } from './landing-plan-file.js'
+import { readJsonIfThere } from './landing-plan-file.js'
 
 /** What a fetch wrote, for the commit to make visible. */
 export interface StagedLanding {
@@ -41,9 +41,9 @@ export async function readStagedLanding(
   planLocation: string,
 ): Promise<StagedLanding | undefined> {
   const location = stagedLandingLocation(planLocation)
-  const text = await readTextIfThere(io, location)
-  if (text === undefined) return undefined
-  const parsed = stagedJson.safeParse(JSON.parse(text))
+  const json = await readJsonIfThere(io, location)
+  if (json === undefined) return undefined
+  const parsed = stagedJson.safeParse(json)
   if (!parsed.success) {
     throw new FirnError('io', `${location} is not a staged landing; remove it and land again`, {
       cause: parsed.error,
