@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -67,6 +67,7 @@ async function openInstance(
 ): Promise<DuckDBInstance> {
   const directory = join(tempDirectory, `duckdb-${process.pid}`)
   await mkdir(tempDirectory, { recursive: true })
+  await removeDeadSpills(tempDirectory)
   return DuckDBInstance.create(':memory:', {
     threads: String(threads),
     memory_limit: `${Math.floor(memoryBytes)}B`,
@@ -83,4 +84,22 @@ function defaultMemoryBytes(): number {
   const constrained = process.constrainedMemory()
   const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
   return Math.floor(memory * 0.6)
+}
+
+/** What a killed process spilled stays on disk: folders of processes that no longer run are removed. */
+async function removeDeadSpills(tempDirectory: string): Promise<void> {
+  for (const name of await readdir(tempDirectory)) {
+    const pid = Number(/^duckdb-(\d+)$/.exec(name)?.[1] ?? process.pid)
+    if (!isRunning(pid)) await rm(join(tempDirectory, name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Without the right to signal it, it runs.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
 }

@@ -28,7 +28,9 @@ import { decimalScale, parseDecimal } from './decimal-text.js'
 
 /** An Arrow field whose Parquet column carries the Iceberg field id, as do the fields nested in it. */
 export function arrowField(name: string, id: number, required: boolean, type: Type): Field {
-  return new Field(name, arrowType(type), !required, new Map([['PARQUET:field_id', String(id)]]))
+  const metadata = new Map([['PARQUET:field_id', String(id)]])
+  if (type === 'uuid') metadata.set('ARROW:extension:name', 'arrow.uuid')
+  return new Field(name, arrowType(type), !required, metadata)
 }
 
 /** One column's values, as `Row` says, → Arrow's buffers. Values that don't fit the type are `data-invalid`. */
