@@ -68,7 +68,10 @@ export interface PipelineDefinition {
 /** A model that a pipeline trains and scores with. SQL runs on the pipeline's tables at one pinned tag. */
 export interface ModelDefinition {
   readonly task: 'binary-classification'
-  /** SQL file: one row an entity with `entity`, `group`, `label` (null where unknown) and one column a feature. */
+  /**
+   * SQL file: one row an entity with `entity`, `group`, `label` (null where unknown) and one column a feature; where it
+   * also has `batch` (a batch id), scoring takes the entities of the newest batch's day only, else all.
+   */
   readonly features: string
   /** Numeric feature columns, in the order the network sees them. */
   readonly numeric: readonly string[]

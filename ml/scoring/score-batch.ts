@@ -130,7 +130,7 @@ async function score(
   }))
   const job: ScoreJob = { network: artifact.network, rows }
   return runChild<readonly number[]>('ml/scoring/score-child', job, {
-    env: { ...THREAD_SETTINGS, ...artifact.environment.threads, TF_CPP_MIN_LOG_LEVEL: '2' },
+    env: { ...THREAD_SETTINGS, ...artifact.environment.threads },
   })
 }
 

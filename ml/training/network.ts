@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { LayersModel } from '@tensorflow/tfjs'
 import type { NetworkDefinition } from '../../schemas/pipeline.js'
 import type { FeatureRow, LabelledRow } from '../datasets/dataset.js'
@@ -38,6 +39,8 @@ export async function fitNetwork(tf: Tf, options: FitOptions): Promise<FittedNet
       tf.dispose([...tensors])
     }
     onEpoch(epoch)
+    // Steps wait for promises only: without a turn of the event loop the process would not see that its parent is gone.
+    await setImmediate()
   }
   return { preprocessing, layers }
 }

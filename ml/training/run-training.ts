@@ -29,7 +29,7 @@ export async function runTraining(
     'ml/training/train-child',
     job,
     {
-      env: { ...THREAD_SETTINGS, TF_CPP_MIN_LOG_LEVEL: '2' },
+      env: THREAD_SETTINGS,
       ...options,
     },
   )

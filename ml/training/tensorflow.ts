@@ -49,6 +49,8 @@ export function nativeTensorflowVersion(): Promise<string> {
 function loadNative(): Tf | undefined {
   // The package calls a function that Node 23 removed.
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined })
+  // Its notices about the CPU would be taken for errors.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
   try {
     return createRequire(import.meta.url)('@tensorflow/tfjs-node') as Tf
   } catch {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isIcebergError } from '../../iceberg/error.js'
 import { buildDataset } from '../../ml/datasets/build-dataset.js'
@@ -130,6 +132,18 @@ describe('a training', () => {
     )
   })
 
+  test('ends when its parent is killed', async () => {
+    const { bytes, digest } = encodeDataset(toyDataset(30))
+    const script = join(import.meta.dirname, 'support', 'endless-parent.mjs')
+    const parent = spawn(process.execPath, [script, Buffer.from(bytes).toString('base64'), digest], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const child = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)))
+    expect(isAlive(child)).toBe(true)
+    parent.kill('SIGKILL')
+    await expect.poll(() => isAlive(child), { timeout: 20_000 }).toBe(false)
+  })
+
   test('a changed data set is refused', async () => {
     const pin = await resolvePin(lake.deps, PIN)
     const dataset = await buildDataset(lake.deps, pin)
@@ -142,6 +156,14 @@ describe('a training', () => {
     )
   })
 })
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 describe('scores', () => {
   test('do not depend on how many rows are scored at once, nor on their order', async () => {
