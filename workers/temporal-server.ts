@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, Socket, type AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -60,10 +60,9 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
     detached: process.platform !== 'win32',
   })
   const tail = collectLines(child, options.log)
-  const kill = (): void => void child.kill('SIGKILL')
-  process.once('exit', kill)
+  const watcher = endWithThisProcess(child)
   const stop = async (): Promise<void> => {
-    process.removeListener('exit', kill)
+    watcher?.kill('SIGKILL')
     await endProcess(child, options.dbFile === undefined ? 'SIGKILL' : 'SIGTERM')
   }
   const address = `127.0.0.1:${port}`
@@ -75,6 +74,23 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
   }
   child.unref()
   return { address, uiUrl: `http://127.0.0.1:${uiPort}`, pid: child.pid ?? 0, stop }
+}
+
+/**
+ * However this process ends, also by force, the server must not stay: another one on the same database file would
+ * follow. A shell that waits for the end of its input, which we hold open, outlives us for that long.
+ */
+function endWithThisProcess(server: ChildProcess): ChildProcess | undefined {
+  if (server.pid === undefined || process.platform === 'win32') return undefined
+  const watcher = spawn('/bin/sh', ['-c', `cat >/dev/null; kill ${server.pid}`], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  watcher.on('error', () => undefined)
+  server.once('exit', () => watcher.kill('SIGKILL'))
+  watcher.unref()
+  if (watcher.stdin instanceof Socket) watcher.stdin.unref()
+  return watcher
 }
 
 function serverArguments(options: DevServerOptions, port: number, uiPort: number): string[] {

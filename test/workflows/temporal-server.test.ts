@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { compiledEntry } from '../../engine/compiled-entry.js'
 import { connectWorker } from '../../workers/connection.js'
 import { ensureSearchAttributes } from '../../workers/search-attributes.js'
 import { findTemporalServer, startDevServer } from '../../workers/temporal-server.js'
@@ -14,6 +16,14 @@ function program(name: string): string {
   writeFileSync(path, '#!/bin/sh\n')
   chmodSync(path, 0o755)
   return path
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 describe('the Temporal dev server', () => {
@@ -46,8 +56,22 @@ describe('the Temporal dev server', () => {
       await connection.close()
       await server.stop()
       await server.stop()
-      expect(() => process.kill(server.pid, 0)).toThrow()
+      expect(isAlive(server.pid)).toBe(false)
     }
+  })
+
+  it('ends with the process that started it, also when that one is killed', async () => {
+    const server = JSON.stringify(compiledEntry('workers/temporal-server').href)
+    const script = `const { startDevServer } = await import(${server}); console.log((await startDevServer()).pid); setInterval(() => {}, 1000)`
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const pid = await new Promise<number>((resolve) =>
+      parent.stdout.once('data', (text) => resolve(Number(text))),
+    )
+    expect(isAlive(pid)).toBe(true)
+    parent.kill('SIGKILL')
+    await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false)
   })
 
   it('says who does not answer where no server is', async () => {
