@@ -28,6 +28,7 @@ export function printTraining({ model, version, pin, dataset, trained }: TrainMo
     baseline.logLoss,
   ]
   printTable(['held out', 'rows', 'AUC', 'F1', 'log loss', 'baseline AUC', 'F1', 'log loss'], [...rows, mean])
+  if (trained.baselineName !== undefined) print(`baseline: ${trained.baselineName}`)
   printTable(['pinned table', 'snapshot'], Object.entries(pin.snapshots))
   print(`weights ${trained.weightsDigest}`)
   print(`data    ${dataset.digest}`)

@@ -19,7 +19,7 @@ describe('the features of the convergence models', () => {
       expect(rows.map((row) => row.entity)).toEqual(longEnough.map((row) => row.experiment_id))
       expect(rows.map((row) => row.label)).toEqual(longEnough.map((row) => (row.converged === true ? 1 : 0)))
       expect(rows.map((row) => row.group)).toEqual(longEnough.map((row) => row.molecule_name))
-      const columns = ['entity', 'group', 'label', ...model.numeric, ...model.categorical]
+      const columns = ['entity', 'group', 'label', 'batch', ...model.numeric, ...model.categorical]
       expect(Object.keys(rows[0]!).sort(), name).toEqual(columns.sort())
       const bad = rows.filter((row) => model.numeric.some((column) => !Number.isFinite(row[column])))
       expect(bad, name).toEqual([])

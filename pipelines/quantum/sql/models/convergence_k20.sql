@@ -30,6 +30,7 @@ SELECT
   s.experiment_id AS entity,
   s.molecule_name AS "group",
   CAST(r.success AS INTEGER) AS label,
+  r.processing_batch_id AS batch,
   s.num_qubits,
   s.optimizer,
   s.init_strategy,
