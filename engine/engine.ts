@@ -26,8 +26,8 @@ export type Relation =
     }
   /** Rows already in memory; values as `Row` says. */
   | { readonly kind: 'rows'; readonly name: string; readonly schema: Schema; readonly rows: readonly Row[] }
-  /** A SELECT over the other relations, computed once and kept for the session. */
-  | { readonly kind: 'query'; readonly name: string; readonly sql: string }
+  /** A SELECT over the other relations, computed once and kept for the session; with `lazy`, computed where it is read. */
+  | { readonly kind: 'query'; readonly name: string; readonly sql: string; readonly lazy?: boolean }
 
 export interface RawObject {
   readonly location: string

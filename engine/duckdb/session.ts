@@ -63,9 +63,11 @@ export class DuckDBSession implements EngineSession {
         case 'rows':
           await this.addRows(name, relation)
           return
-        case 'query':
-          await this.run(`CREATE TABLE ${name} AS (\n${withoutSemicolon(relation.sql)}\n)`)
+        case 'query': {
+          const what = relation.lazy === true ? 'VIEW' : 'TABLE'
+          await this.run(`CREATE ${what} ${name} AS (\n${withoutSemicolon(relation.sql)}\n)`)
           return
+        }
       }
     })
   }

@@ -121,23 +121,19 @@ export function withoutReplaced(
   return current.filter((task) => relation(task.file) !== 'inside')
 }
 
+/** The records that count: of equal ones the first, in the order that they were landed in; to `onlyNew` none built before. */
 async function attachRecords(session: EngineSession, batch: Batch, onlyNew: boolean): Promise<void> {
-  if (onlyNew) {
-    const { files } = stageOf(batch, batch.idsTable)
-    await attachScan(session, '_new_ids', batch, batch.idsTable, tasksOf(files))
+  const { duplicates, files } = stageOf(batch, batch.idsTable)
+  const common = { kind: 'query' as const, name: batch.source }
+  if (duplicates === 0) {
+    await session.addRelation({ ...common, sql: `SELECT * FROM ${LANDED}`, lazy: true })
+    return
   }
+  if (onlyNew) await attachScan(session, '_new_ids', batch, batch.idsTable, tasksOf(files))
   const kept = onlyNew ? 'SEMI JOIN _new_ids n ON n.record_id = l._record_id' : ''
-  const { duplicates } = stageOf(batch, batch.idsTable)
-  // The first of equal records, in the order that they were landed in, is the one that counts.
-  const first =
-    duplicates === 0
-      ? ''
-      : 'QUALIFY row_number() OVER (PARTITION BY l._record_id ORDER BY l._offset, l._partition, l._path) = 1'
-  await session.addRelation({
-    kind: 'query',
-    name: batch.source,
-    sql: `SELECT l.* FROM ${LANDED} l ${kept} ${first}`,
-  })
+  const order = 'ORDER BY l._offset, l._partition, l._path'
+  const first = `QUALIFY row_number() OVER (PARTITION BY l._record_id ${order}) = 1`
+  await session.addRelation({ ...common, sql: `SELECT l.* FROM ${LANDED} l ${kept} ${first}` })
 }
 
 async function attachScan(
