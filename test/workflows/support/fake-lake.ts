@@ -70,7 +70,7 @@ export async function withFakeLake<T>(
         taskQueue,
         activities,
         maxHeartbeatThrottleInterval: 100,
-        workflowBundle: { codePath: workflowBundlePath() },
+        ...(taskQueue === TASK_QUEUES.control ? { workflowBundle: { codePath: workflowBundlePath() } } : {}),
       }),
     ),
   )
