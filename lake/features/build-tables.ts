@@ -6,6 +6,7 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, OnProgress } from '../../schemas/lake-deps.js'
 import type { BuiltTables, PlannedBuild } from '../../schemas/messages.js'
 import { sqlOf } from '../define/dependencies.js'
+import { definitionFingerprint } from '../define/fingerprint.js'
 import { attachBatch, attachCurrent, attachSource, attachUpstream } from './batch-relations.js'
 import { definitionOf, loadedTable, openBatch, stageOf, type Batch } from './batch-state.js'
 import { stageRows, stageSourceIds } from './stage-rows.js'
@@ -27,6 +28,12 @@ export async function buildTables(
   control: RunControl = {},
 ): Promise<BuiltTables> {
   const batch = await openBatch(deps, plan)
+  if (definitionFingerprint(batch.pipeline).pipeline !== plan.fingerprint) {
+    throw new FirnError(
+      'stage-expired',
+      `pipeline ${plan.pipeline} has another definition than batch ${plan.batch} was planned with; plan it again`,
+    )
+  }
   const wanted = batch.graph.order.filter((table) => tables.includes(table))
   for (const group of sessionGroups(batch, wanted)) await buildGroup(deps, batch, group, control)
   return {

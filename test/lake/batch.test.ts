@@ -335,6 +335,27 @@ describe('a batch meets other writers', () => {
     },
   )
 
+  it('what was staged and never published takes in what has landed since, and a new definition', async () => {
+    await land(lake, DAY_1, [A])
+    const early = await planned(lake.deps, DAY_1)
+    await stage(lake.deps, early)
+    await land(lake, DAY_1, [B])
+    expect(await planned(lake.deps, DAY_1)).toMatchObject({ batch: DAY_1, inputFrom: 0, inputTo: 2 })
+    const sqlTexts = {
+      ...labPipeline.sqlTexts,
+      'notes.sql': 'SELECT grp AS note, min(id) AS first_run FROM runs GROUP BY grp',
+    }
+    const deps = { ...lake.deps, pipelines: new Map([['lab', { ...labPipeline, sqlTexts }]]) }
+    await expect(buildTables(deps, early, early.groups.flat())).rejects.toMatchObject({
+      kind: 'stage-expired',
+    })
+    expect(await build(deps, DAY_1)).toMatchObject({ status: 'published', batch: DAY_1, inputTo: 2 })
+    expect((await contents(lake))['notes']).toEqual([
+      { note: 'x', first_run: 'a' },
+      { note: 'y', first_run: 'b' },
+    ])
+  })
+
   it('a stage that is past its lease is built again', async () => {
     await land(lake, DAY_1, [A])
     const found = await planned(lake.deps, DAY_1)

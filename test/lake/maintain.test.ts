@@ -109,14 +109,18 @@ describe('maintenance', () => {
     await land(lake, '20260706T020000Z', [{ id: 'last', grp: 'x', values: [1] }])
     await build(lake.deps, '20260706T020000Z')
     const before = await contents(lake)
+    // A batch is under way meanwhile: its stage goes on top of the merged files.
+    await land(lake, '20260707T020000Z', [{ id: 'after', grp: 'x', values: [2] }])
+    const plan = await planned(lake.deps, '20260707T020000Z')
+    const checks = await stage(lake.deps, plan)
     const report = await maintainTable(lake.deps, 'lab_features.points', { dryRun: false })
     expect(report).toMatchObject({ compactedFiles: 6, writtenFiles: 1 })
     expect(await contents(lake)).toEqual(before)
     const open = await maintainTable(lake.deps, 'lab_features.summaries', { dryRun: true })
     expect(open.compactedFiles).toBe(0)
     expect(open.notes).toContainEqual(expect.stringContaining('still being written to'))
-    await land(lake, '20260707T020000Z', [{ id: 'after', grp: 'x', values: [2] }])
-    expect(await build(lake.deps, '20260707T020000Z')).toMatchObject({ status: 'published' })
+    expect(await publishBatch(lake.deps, { plan, checks, run: RUN })).toMatchObject({ status: 'published' })
+    expect(await lake.rows('lab_features.points')).toHaveLength(15)
   })
 
   it('spares what a live lease names, and removes it when the lease is past', async () => {
