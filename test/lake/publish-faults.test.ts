@@ -35,7 +35,7 @@ function comparable(result: PublishResult) {
 }
 
 // Dying after a call is dying before the next one: nothing happens in between.
-describe('a process that ends after any call', () => {
+describe('a process that ends after any call', { timeout: 180_000 }, () => {
   it('of a publish: all tables show the batch or none, and once it is done again there is one', async () => {
     const plan = await planned(saved.lake.deps, DAY_2)
     const input = { plan, checks: await stage(saved.lake.deps, plan), run: RUN }
