@@ -46,7 +46,7 @@ export async function withLakeAt<T>(
 const VOLATILE: Readonly<Record<string, readonly string[]>> = {
   processing_metadata: ['snapshot_ids', 'workflow_id', 'run_id', 'started_at', 'duration_ms'],
   predictions: ['features_snapshot_id', 'scoring_run_id'],
-  experiments: ['path', 'source_path', 'source_mtime_ms', 'incarnation', 'sha256', 'bytes'],
+  experiments: ['path'],
   dead_letters: ['path'],
 }
 

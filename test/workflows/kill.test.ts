@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,11 +10,11 @@ import { unpackSample } from '../../pipelines/quantum/sample/unpack-sample.js'
 import type { NightlyResult } from '../../schemas/messages.js'
 import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import { startDevServer, type DevServer } from '../../workers/temporal-server.js'
-import { lakeContents, landingFolder, spawnWorker, withLakeAt } from '../support/lake-process.js'
+import { lakeContents, spawnWorker, withLakeAt } from '../support/lake-process.js'
 
 /**
  * Goal: whatever moment a worker dies at, the night ends as if nothing had happened. Method: the same night, with a real
- * server and real worker processes, killed by SIGKILL at seeded moments; the tables are compared with those of a night
+ * server and real worker processes, killed by SIGKILL when a seeded part of the night's files is written; the tables are compared with those of a night
  * that nobody disturbed. Every second round runs in another time zone.
  */
 const SEED = Number(process.env['FIRN_TEST_SEED'] ?? 20261121)
@@ -22,21 +22,23 @@ const ROUNDS = 25
 const LANES = 5
 const DOCUMENTS = 3
 const DATE = '2026-07-01'
+const POLL_MS = 3
 const BATCH = '20260701T020000Z'
 
 const root = mkdtempSync(join(tmpdir(), 'firn-kill-'))
+/** One folder for all nights, so that their ledgers are equal too. */
+const documents = join(root, 'documents')
 let undisturbed: Record<string, string>
-let nightMs: number
+/** How many files an undisturbed night writes: the measure of how far a night has come. */
+let filesOfANight: number
 
 beforeAll(async () => {
   const server = await startDevServer()
   const home = join(root, 'undisturbed')
-  await unpackSample({ folder: landingFolder(home), from: 0, count: DOCUMENTS })
+  await unpackSample({ folder: documents, from: 0, count: DOCUMENTS })
   const worker = spawnWorker({ FIRN_HOME: home, TEMPORAL_ADDRESS: server.address })
-  // A first night of nothing warms the worker up, so that the measured one has the length that the killed ones have.
-  const started = Date.now()
-  await (await startNight(server, home)).result()
-  nightMs = Date.now() - started
+  await (await startNight(server)).result()
+  filesOfANight = countFiles(home)
   await worker.kill()
   await server.stop()
   undisturbed = await withLakeAt(home, lakeContents)
@@ -61,15 +63,15 @@ describe(`a night whose worker is killed (seed ${SEED}, ${ROUNDS} rounds)`, () =
 
 async function killedNight(server: DevServer, round: number): Promise<void> {
   const home = join(root, `round-${round}`)
-  await unpackSample({ folder: landingFolder(home), from: 0, count: DOCUMENTS })
   const env = {
     FIRN_HOME: home,
     TEMPORAL_ADDRESS: server.address,
     ...(round % 2 === 1 ? { TZ: 'Asia/Tokyo' } : {}),
   }
-  const night = await startNight(server, home, `round-${round}`)
+  const night = await startNight(server, `round-${round}`)
   const first = spawnWorker(env)
-  await delay(fraction(round) * nightMs)
+  const until = Math.floor(fraction(round) * filesOfANight)
+  while (countFiles(home) < until) await delay(POLL_MS)
   await first.kill()
   await withLakeAt(home, expectAllOrNothing)
   const second = spawnWorker(env)
@@ -81,13 +83,13 @@ async function killedNight(server: DevServer, round: number): Promise<void> {
   rmSync(home, { recursive: true, force: true })
 }
 
-async function startNight(server: DevServer, home: string, id = 'undisturbed') {
+async function startNight(server: DevServer, id = 'undisturbed') {
   const connection = await Connection.connect({ address: server.address })
   const client = new Client({ connection })
   const handle = await client.workflow.start('nightly', {
     taskQueue: TASK_QUEUES.control,
     workflowId: `night-${id}`,
-    args: [{ pipeline: 'quantum', from: landingFolder(home), date: DATE, maintain: false }],
+    args: [{ pipeline: 'quantum', from: documents, date: DATE, maintain: false }],
   })
   return {
     async result(): Promise<NightlyResult> {
@@ -132,6 +134,12 @@ async function expectOrphansGone(lake: OpenLake): Promise<void> {
     }
   }
   expect(await lakeContents(lake)).toEqual(undisturbed)
+}
+
+function countFiles(folder: string): number {
+  if (!existsSync(folder)) return 0
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    .length
 }
 
 /** Where in the night round n dies: spread evenly, moved by the seed, so that reruns die at the same moments. */
