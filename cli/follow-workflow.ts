@@ -1,28 +1,61 @@
 import type { Client, WorkflowHandle } from '@temporalio/client'
+import { FirnError } from '../schemas/error.js'
 import { STATUS_QUERY, type RunStatus } from '../schemas/workflow-names.js'
 import { startOrJoin, type WorkflowStart } from '../workers/start-or-join.js'
+import { aborted, refuseAborted } from './interruption.js'
 import type { Progress } from './progress.js'
 
 const POLL_MS = 250
+const CANCEL_MAX_MS = 20_000
+
+export interface Following {
+  readonly client: Client
+  readonly progress: Progress
+  readonly signal: AbortSignal
+  /** The server ends with this command: what runs there is cancelled when the signal is aborted, else it goes on. */
+  readonly ownServer: boolean
+}
 
 /** Starts a workflow (or joins the one that does the same already), shows its steps while it runs, resolves to its result. */
-export async function followWorkflow<Result>(
-  client: Client,
-  start: WorkflowStart,
-  progress: Progress,
-): Promise<Result> {
-  const handle = await startOrJoin(client, start, () =>
+export async function followWorkflow<Result>(start: WorkflowStart, following: Following): Promise<Result> {
+  const { client, progress, signal } = following
+  refuseAborted(signal)
+  const stop = aborted(signal)
+  const started = startOrJoin(client, start, () =>
     progress.update(`waiting for the ${start.workflow} that runs`),
   )
+  const handle = await Promise.race([started, stop])
+  if (handle === undefined) throw new FirnError('cancelled', 'stopped before anything ran.')
   const result = handle.result() as Promise<Result>
   const ended = result.then(
     () => 'ended',
     () => 'ended',
   )
-  const pause = (): Promise<unknown> =>
-    Promise.race([ended, new Promise((resolve) => setTimeout(resolve, POLL_MS))])
-  while ((await pause()) !== 'ended') progress.update(await describeStatus(client, handle))
+  while ((await Promise.race([ended, stop, pause(POLL_MS)])) !== 'ended') {
+    if (signal.aborted) throw await stopFollowing(handle, ended, following)
+    progress.update(await describeStatus(client, handle))
+  }
   return result
+}
+
+async function stopFollowing(
+  handle: WorkflowHandle,
+  ended: Promise<unknown>,
+  { progress, ownServer }: Following,
+): Promise<FirnError> {
+  const id = handle.workflowId
+  if (!ownServer) {
+    const command = `temporal workflow cancel --workflow-id ${id}`
+    return new FirnError('cancelled', `stopped watching; ${id} goes on. \`${command}\` stops it.`)
+  }
+  progress.update('stopping (Ctrl-C again ends it at once)')
+  await handle.cancel()
+  await Promise.race([ended, pause(CANCEL_MAX_MS)])
+  return new FirnError('cancelled', `${id} is stopped; what it had published stays. Run it again to go on.`)
+}
+
+function pause(ms: number): Promise<unknown> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }
 
 /** The step that runs, its child's step beside it; empty while the workflow cannot be asked. */

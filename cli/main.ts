@@ -17,24 +17,32 @@ import { addSqlCommand } from './commands/sql.js'
 import { addTablesCommand } from './commands/tables.js'
 import { addTagCommand } from './commands/tag.js'
 import { addTrainCommand } from './commands/train.js'
-import { describeFailure } from './failure.js'
+import { describeFailure, type Failure } from './failure.js'
+import { printJson } from './output.js'
 
 /** Runs the command line; resolves to the exit code: 0 ok, 1 ran and failed, 2 usage, 3 crashed. */
 export async function main(argv: readonly string[]): Promise<number> {
+  const asJson = argv.includes('--json')
   try {
-    await createProgram().parseAsync([...argv])
+    await createProgram(asJson).parseAsync([...argv])
     return Number(process.exitCode ?? 0)
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    const failure = describeFailure(error)
-    if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ error: failure })}\n`)
-    else process.stderr.write(`firn: ${failure.message}\n`)
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    const isUsage = error instanceof CommanderError
+    const failure = isUsage ? usageFailure(error) : describeFailure(error)
+    if (asJson) printJson({ error: failure })
+    else if (!isUsage) process.stderr.write(`firn: ${failure.message}\n`)
     if (process.env['FIRN_DEBUG'] !== undefined) console.error(error)
     return failure.exitCode
   }
 }
 
-function createProgram(): Command {
+/** Commander has printed it already, but where JSON is asked for. */
+function usageFailure(error: CommanderError): Failure {
+  return { kind: 'usage', message: error.message.replace(/^error: /, ''), exitCode: 2 }
+}
+
+function createProgram(quiet: boolean): Command {
   const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
     version: string
   }
@@ -43,6 +51,7 @@ function createProgram(): Command {
     .version(version)
     .exitOverride()
     .showHelpAfterError('Run `firn --help`, or `firn <command> --help`.')
+    .configureOutput(quiet ? { writeErr: () => undefined } : {})
     .addHelpText(
       'after',
       '\nEvery command takes --json. FIRN_HOME (default .firn) chooses the lake; TEMPORAL_ADDRESS a running server.',
@@ -68,4 +77,9 @@ function createProgram(): Command {
   return program
 }
 
+// `firn … | head` closes our output: what is left to say has no reader.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
 process.exitCode = await main(process.argv)

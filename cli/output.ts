@@ -17,7 +17,7 @@ export type Cell = string | number | bigint | boolean | null | undefined
 export function printTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
   const texts = rows.map((row) => row.map(cellText))
   const widths = columns.map((column, i) =>
-    Math.max(column.length, ...texts.map((row) => (row[i] ?? '').length)),
+    texts.reduce((width, row) => Math.max(width, (row[i] ?? '').length), column.length),
   )
   const numeric = columns.map(
     (_, i) =>
@@ -33,6 +33,11 @@ export function printTable(columns: readonly string[], rows: readonly (readonly 
   }
 }
 
+/** A title over what follows; bold on a terminal. */
+export function printHeading(text: string): void {
+  print(process.stdout.isTTY ? `\n\x1b[1m${text}\x1b[0m` : `\n${text}`)
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
@@ -40,7 +45,9 @@ export function print(text: string): void {
 function cellText(cell: Cell): string {
   if (cell === null || cell === undefined) return '—'
   if (typeof cell === 'number' && Number.isInteger(cell)) return cell.toLocaleString('en-US')
-  return typeof cell === 'number' ? String(Number(cell.toPrecision(6))) : String(cell)
+  if (typeof cell === 'number') return String(Number(cell.toPrecision(6)))
+  // Data may hold line feeds, or what a terminal takes for commands.
+  return String(cell).replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1))
 }
 
 export function formatBytes(bytes: number | null): string {

@@ -1,32 +1,52 @@
-import type { MaintenanceReport } from '../schemas/messages.js'
+import type { MaintenanceReport, TableMaintenance } from '../schemas/messages.js'
 import { formatBytes, print, printTable } from './output.js'
 
-/** What maintenance did a table, or would do. */
-export function printMaintenance(report: MaintenanceReport): void {
-  print(report.dryRun ? 'maintenance would do (dry run, nothing changed):' : 'maintenance did:')
-  printTable(
-    [
-      'table',
-      'compacted',
-      'into',
-      'expired',
-      'tags dropped',
-      'files deleted',
-      'freed',
-      'orphans',
-      'held by tags',
-    ],
-    report.tables.map((t) => [
-      t.table,
-      t.compactedFiles,
-      t.writtenFiles,
-      t.expiredSnapshots,
-      t.droppedTags.length,
-      t.deletedFiles,
-      formatBytes(t.deletedBytes),
-      t.orphans,
-      formatBytes(t.taggedBytes),
-    ]),
-  )
-  for (const table of report.tables) for (const note of table.notes) print(`  ${table.table}: ${note}`)
+/** What maintenance did, or would do: the tables where something happened, and the notes of all. */
+export function printMaintenance({ tables, dryRun }: MaintenanceReport): void {
+  const touched = tables.filter(isTouched)
+  const failed = tables.filter((table) => table.error !== undefined)
+  const held = tables.reduce((bytes, table) => bytes + table.taggedBytes, 0)
+  const looked = `${tables.length} tables looked at`
+  const due =
+    touched.length === 0 ? 'nothing was due' : `${touched.length} ${dryRun ? 'would change' : 'changed'}`
+  const aside = dryRun ? ' (dry run: nothing changed)' : ''
+  const holding = held === 0 ? '' : `; tags alone hold ${formatBytes(held)}`
+  print(`maintenance: ${looked}, ${due}${holding}${aside}`)
+  if (touched.length > 0)
+    printTable(
+      ['table', 'compacted', 'into', 'expired', 'tags dropped', 'files deleted', 'freed', 'orphans'],
+      touched.map((t) => [
+        t.table,
+        t.compactedFiles,
+        t.writtenFiles,
+        t.expiredSnapshots,
+        t.droppedTags.length,
+        t.deletedFiles,
+        formatBytes(t.deletedBytes),
+        t.orphans,
+      ]),
+    )
+  for (const [note, names] of byNote(tables)) print(`  ${note}  (${someNames(names)})`)
+  for (const { table, error } of failed) print(`✗ ${table}: ${error ?? ''}`)
+}
+
+function isTouched(table: TableMaintenance): boolean {
+  const { compactedFiles, expiredSnapshots, droppedTags, deletedFiles, orphans } = table
+  return compactedFiles + expiredSnapshots + droppedTags.length + deletedFiles + orphans > 0
+}
+
+/** Equal notes once, with the tables that have them. */
+function byNote(tables: readonly TableMaintenance[]): ReadonlyMap<string, readonly string[]> {
+  const notes = new Map<string, string[]>()
+  for (const { table, notes: own } of tables)
+    for (const note of own) notes.set(note, [...(notes.get(note) ?? []), table])
+  return notes
+}
+
+const NAMES_MAX = 3
+
+function someNames(names: readonly string[]): string {
+  const more = names.length - NAMES_MAX
+  const shown = names.slice(0, NAMES_MAX).join(', ')
+  return more > 0 ? `${shown} and ${more} more` : shown
 }

@@ -1,7 +1,8 @@
 /** One line on standard error that says what is going on; plain lines where standard error is no terminal. */
 export interface Progress {
   update(text: string): void
-  done(text?: string): void
+  done(): void
+  failed(): void
 }
 
 const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
@@ -22,14 +23,16 @@ function spinner(title: string): Progress {
   }
   const timer = setInterval(draw, INTERVAL_MS)
   timer.unref()
+  const end = (mark: string): void => {
+    clearInterval(timer)
+    process.stderr.write(`\r\x1b[2K${mark} ${title} ${seconds(started)}\n`)
+  }
   return {
     update: (next) => {
       text = next
     },
-    done: (last) => {
-      clearInterval(timer)
-      process.stderr.write(`\r\x1b[2K✓ ${title} ${last ?? ''} ${seconds(started)}\n`)
-    },
+    done: () => end('✓'),
+    failed: () => end('✗'),
   }
 }
 
@@ -38,11 +41,12 @@ function lines(title: string): Progress {
   let last = ''
   return {
     update: (next) => {
-      if (next === last) return
+      if (next === last || next === '') return
       last = next
       process.stderr.write(`  ${title}: ${next}\n`)
     },
-    done: (text) => process.stderr.write(`✓ ${title} ${text ?? ''} ${seconds(started)}\n`),
+    done: () => process.stderr.write(`✓ ${title} ${seconds(started)}\n`),
+    failed: () => process.stderr.write(`✗ ${title} ${seconds(started)}\n`),
   }
 }
 

@@ -1,18 +1,30 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
+import { loadPipelines } from '../lake/define/load-pipeline.js'
 import { readConfig, type FirnConfig } from '../workers/config.js'
 import { connectClient, connectWorker } from '../workers/connection.js'
 import { createLakeDeps, type Lake } from '../workers/create-deps.js'
 import { installRuntime } from '../workers/runtime.js'
 import { startWorkers } from '../workers/start-worker.js'
-import { startDevServer } from '../workers/temporal-server.js'
+import { startDevServer, type DevServer } from '../workers/temporal-server.js'
+import { refuseAborted } from './interruption.js'
+import { pipelineNamed } from './lake.js'
 
 export interface TemporalSession {
   readonly client: Client
   readonly config: FirnConfig
+  /** The server was started by this command and ends with it. */
+  readonly ownServer: boolean
   /** Web UI of the dev server; absent where a server of your own is configured. */
   readonly uiUrl?: string
+}
+
+interface SessionOptions {
+  /** Where it is aborted while the session starts, `use` is not called. */
+  readonly signal: AbortSignal
+  /** Has to exist where our own workers are to run it; other servers' workers know their own. */
+  readonly pipeline?: string | undefined
 }
 
 /** What a running dev server leaves in the lake's folder, so that other commands find it. */
@@ -26,15 +38,17 @@ interface RunningServer {
  * Gives `use` a client: of the configured server; else of the one that `firn dev` runs on this lake; else of a dev
  * server and workers that are started here and stopped afterwards.
  */
-export async function withTemporal<T>(use: (session: TemporalSession) => Promise<T>): Promise<T> {
+export async function withTemporal<T>(
+  use: (session: TemporalSession) => Promise<T>,
+  options: SessionOptions,
+): Promise<T> {
   const config = readConfig()
-  const running = config.temporal.address === undefined ? readRunningServer(config) : undefined
-  if (config.temporal.address === undefined && running === undefined)
-    return withOwnServer(config, (session) => use(session))
-  const temporal = running === undefined ? config.temporal : { ...config.temporal, address: running.address }
-  const client = await connectClient(temporal)
+  const found = config.temporal.address === undefined ? await findRunningServer(config) : undefined
+  if (config.temporal.address === undefined && found === undefined) return withOwnServer(config, use, options)
+  const client = found?.client ?? (await connectClient(config.temporal))
   try {
-    return await use({ client, config, ...(running === undefined ? {} : { uiUrl: running.uiUrl }) })
+    const uiUrl = found === undefined ? {} : { uiUrl: found.uiUrl }
+    return await use({ client, config, ownServer: false, ...uiUrl })
   } finally {
     await client.connection.close()
   }
@@ -42,48 +56,88 @@ export async function withTemporal<T>(use: (session: TemporalSession) => Promise
 
 export interface OwnServerSession extends TemporalSession {
   readonly uiUrl: string
+  readonly address: string
   readonly lake: Lake
-  /** Rejects if a worker fails. */
-  readonly workersDone: Promise<void>
 }
 
-/** Starts a dev server and workers for as long as `use` runs; `announce` lets other commands join them. */
+interface OwnServerOptions extends SessionOptions {
+  readonly uiPort?: number
+  readonly port?: number
+  /** Lets other commands on this lake join the server. */
+  readonly announce?: boolean
+}
+
+/** How long activities may go on that still run when a command ends. */
+const GRACE_MS = 5000
+
+/** Starts a dev server and workers for as long as `use` runs. Rejects also when a worker fails. */
 export async function withOwnServer<T>(
   config: FirnConfig,
   use: (session: OwnServerSession) => Promise<T>,
-  options: { readonly uiPort?: number; readonly port?: number; readonly announce?: boolean } = {},
+  options: OwnServerOptions,
 ): Promise<T> {
-  mkdirSync(config.home, { recursive: true })
+  if (options.pipeline !== undefined)
+    pipelineNamed(await loadPipelines(config.pipelineFolders), options.pipeline)
+  const lake = await createLakeDeps(config)
+  try {
+    return await withServer(config, options, (server) => withWorkers({ config, lake, server, options, use }))
+  } finally {
+    lake.close()
+  }
+}
+
+async function withServer<T>(
+  config: FirnConfig,
+  { port, uiPort }: OwnServerOptions,
+  use: (server: DevServer) => Promise<T>,
+): Promise<T> {
   installRuntime({ logFile: join(config.home, 'worker.log'), level: 'warn', shutdownSignals: [] })
   const unlock = lockHistory(config)
-  const server = await startDevServer({
-    ...(unlock === undefined ? {} : { dbFile: join(config.home, 'temporal.db') }),
-    ...(options.port === undefined ? {} : { port: options.port }),
-    ...(options.uiPort === undefined ? {} : { uiPort: options.uiPort }),
-  })
   try {
-    const temporal = { ...config.temporal, address: server.address }
-    const lake = await createLakeDeps(config)
-    const connection = await connectWorker(temporal)
-    const client = await connectClient(temporal)
-    const workers = await startWorkers({ ...config, temporal }, connection, { lake })
-    if (options.announce === true)
-      writeFileSync(
-        serverFile(config),
-        JSON.stringify({ pid: process.pid, address: server.address, uiUrl: server.uiUrl }),
-      )
+    const server = await startDevServer({
+      ...(unlock === undefined ? {} : { dbFile: join(config.home, 'temporal.db') }),
+      ...(port === undefined ? {} : { port }),
+      ...(uiPort === undefined ? {} : { uiPort }),
+    })
     try {
-      return await use({ client, config, uiUrl: server.uiUrl, lake, workersDone: workers.done })
+      return await use(server)
     } finally {
-      if (options.announce === true) rmSync(serverFile(config), { force: true })
-      await workers.stop()
-      await client.connection.close()
-      await connection.close()
-      lake.close()
+      await server.stop()
     }
   } finally {
-    await server.stop()
     unlock?.()
+  }
+}
+
+interface WorkersOptions<T> {
+  readonly config: FirnConfig
+  readonly lake: Lake
+  readonly server: DevServer
+  readonly options: OwnServerOptions
+  readonly use: (session: OwnServerSession) => Promise<T>
+}
+
+async function withWorkers<T>({ config, lake, server, options, use }: WorkersOptions<T>): Promise<T> {
+  const { address, uiUrl } = server
+  const temporal = { ...config.temporal, address }
+  const connection = await connectWorker(temporal)
+  const client = await connectClient(temporal)
+  const workers = await startWorkers({ ...config, temporal }, connection, { lake, graceMs: GRACE_MS })
+  const announced = serverFile(config)
+  if (options.announce === true)
+    writeFileSync(announced, JSON.stringify({ pid: process.pid, address, uiUrl }))
+  const workerFailed = new Promise<never>((_, reject) => {
+    workers.done.catch(reject)
+  })
+  try {
+    refuseAborted(options.signal)
+    return await Promise.race([use({ client, config, ownServer: true, uiUrl, address, lake }), workerFailed])
+  } finally {
+    if (options.announce === true) rmSync(announced, { force: true })
+    // A worker that failed has been told above.
+    await workers.stop().catch(() => undefined)
+    await client.connection.close()
+    await connection.close()
   }
 }
 
@@ -91,9 +145,16 @@ function serverFile(config: FirnConfig): string {
   return join(config.home, 'temporal.json')
 }
 
-function readRunningServer(config: FirnConfig): RunningServer | undefined {
+/** The announced server; undefined where none is, or where its process ended without a word. */
+async function findRunningServer(config: FirnConfig): Promise<{ client: Client; uiUrl: string } | undefined> {
   const server = readJson(serverFile(config)) as RunningServer | undefined
-  return server !== undefined && isAlive(server.pid) ? server : undefined
+  if (server === undefined || !isAlive(server.pid)) return undefined
+  try {
+    const client = await connectClient({ ...config.temporal, address: server.address })
+    return { client, uiUrl: server.uiUrl }
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -3,14 +3,13 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDuckDBEngine } from '../engine/duckdb/duckdb-engine.js'
 import { createRewriter } from '../engine/duckdb/rewriter.js'
-import { openSqliteCatalog } from '../iceberg/catalog/sqlite.js'
-import { LocalFileIO } from '../iceberg/io/local.js'
 import type { FileIO } from '../iceberg/io/file-io.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
 import { loadPipelines } from '../lake/define/load-pipeline.js'
 import { openRegistry, type Registry } from '../ml/registry/registry.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
 import type { FirnConfig } from './config.js'
+import { openCatalog } from './open-catalog.js'
 
 /** A lake that is open in this process. */
 export interface Lake {
@@ -30,14 +29,7 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
   const pipelines = await loadPipelines(config.pipelineFolders)
   mkdirSync(join(config.home, 'tmp'), { recursive: true })
   const now = overrides.now ?? Date.now
-  const catalog = openSqliteCatalog({
-    path: config.catalogPath,
-    name: config.catalogName,
-    warehouse: config.warehouse,
-    io: overrides.io ?? new LocalFileIO(),
-    now,
-    newUuid: randomUUID,
-  })
+  const catalog = openCatalog(config, overrides)
   const engine = createDuckDBEngine({
     tempDirectory: join(config.home, 'tmp'),
     ...(config.threads === undefined ? {} : { threads: config.threads }),

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { checkPipeline } from '../../lake/define/check-pipeline.js'
 import { pipelineNamed, withLake } from '../lake.js'
 import { print, printJson } from '../output.js'
 
@@ -12,8 +11,10 @@ export function addCheckCommand(program: Command): void {
     .argument('[pipeline]', 'default: all')
     .option('--json', 'print [{pipeline, problems}]')
     .action(async (name: string | undefined, options: { json?: true }) => {
+      const { checkPipeline } = await import('../../lake/define/check-pipeline.js')
       await withLake(async (lake) => {
-        const pipelines = name === undefined ? [...lake.deps.pipelines.values()] : [pipelineNamed(lake, name)]
+        const pipelines =
+          name === undefined ? [...lake.deps.pipelines.values()] : [pipelineNamed(lake.deps.pipelines, name)]
         const results = []
         for (const pipeline of pipelines)
           results.push({ pipeline: pipeline.name, problems: await checkPipeline(pipeline, lake.deps.engine) })

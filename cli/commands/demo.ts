@@ -3,11 +3,8 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { FirnError } from '../../schemas/error.js'
 import { readConfig, type FirnConfig } from '../../workers/config.js'
-import { runDemo } from '../demo/run-demo.js'
-import { printSummary, summaryJson } from '../demo/summary.js'
-import { print, printJson } from '../output.js'
-import { withOwnServer } from '../temporal-session.js'
-import { untilStopped } from '../until-stopped.js'
+import { aborted, interruptible } from '../interruption.js'
+import { printJson } from '../output.js'
 
 const MARKER = 'demo.json'
 
@@ -17,22 +14,29 @@ export function addDemoCommand(program: Command): void {
     .description('the whole loop on 60 real documents: land, build, check, publish, train, score, maintain')
     .option('--keep', 'stay up afterwards, with Temporal’s UI to look at')
     .option('--json', 'print the summary as JSON')
-    .action(async (options: { keep?: true; json?: true }) => {
-      const config = readConfig()
-      prepareHome(config)
-      await withOwnServer(
-        config,
-        async (session) => {
-          const summary = await runDemo(session)
-          if (options.json === true) printJson(summaryJson(summary))
-          else printSummary(summary, { home: config.home, uiUrl: session.uiUrl, keep: options.keep === true })
-          if (options.keep !== true) return
-          print(`\nStaying up: ${session.uiUrl}. Ctrl-C stops it.`)
-          await Promise.race([untilStopped(), session.workersDone])
-        },
-        { announce: true },
-      )
-    })
+    .action(demo)
+}
+
+async function demo({ keep = false, json = false }: { keep?: boolean; json?: boolean }): Promise<void> {
+  const config = readConfig()
+  prepareHome(config)
+  const { withOwnServer } = await import('../temporal-session.js')
+  const { runDemo } = await import('../demo/run-demo.js')
+  const { printSummary, summaryJson } = await import('../demo/summary.js')
+  await interruptible((signal) =>
+    withOwnServer(
+      config,
+      async (session) => {
+        const summary = await runDemo(session, signal)
+        if (json) printJson(summaryJson(summary))
+        else printSummary(summary, { home: config.home, uiUrl: session.uiUrl, keep })
+        if (!keep) return
+        process.stderr.write(`\nStaying up: ${session.uiUrl}. Ctrl-C stops it.\n`)
+        await aborted(signal)
+      },
+      { announce: true, signal },
+    ),
+  )
 }
 
 /** The demo starts from an empty lake: it clears one that a demo made, and leaves any other alone. */

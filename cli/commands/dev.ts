@@ -1,11 +1,9 @@
 import type { Command } from 'commander'
 import { readConfig } from '../../workers/config.js'
-import { applySchedules } from '../../workers/schedules.js'
 import { integerOption } from '../integer-option.js'
+import { aborted, interruptible } from '../interruption.js'
 import { print, printJson } from '../output.js'
 import { startProgress } from '../progress.js'
-import { untilStopped } from '../until-stopped.js'
-import { withOwnServer } from '../temporal-session.js'
 
 const PORT_DEFAULT = 7233
 const UI_PORT_DEFAULT = 8233
@@ -20,26 +18,36 @@ export function addDevCommand(program: Command): void {
     .option('--ui-port <n>', 'port of the UI', integerOption, UI_PORT_DEFAULT)
     .option('--no-schedules', 'leave the schedules as they are')
     .option('--json', 'print the addresses as JSON')
-    .action(async (options: { port: number; uiPort: number; schedules: boolean; json?: true }) => {
-      const progress = startProgress('starting')
-      await withOwnServer(
-        readConfig(),
-        async ({ client, config, uiUrl, lake, workersDone }) => {
-          const schedules = options.schedules
-            ? await applySchedules(client, lake.deps.pipelines.values())
-            : []
-          progress.done()
-          const address = `127.0.0.1:${options.port}`
-          if (options.json === true) printJson({ home: config.home, address, uiUrl, schedules })
-          else {
-            print(`lake        ${config.home}\nTemporal    ${address}\nUI          ${uiUrl}`)
-            for (const schedule of schedules)
-              print(`schedule    ${schedule.id}  ${schedule.cron} ${schedule.timezone}`)
-            print('\nOther commands on this lake use this server. Ctrl-C stops it.')
-          }
-          await Promise.race([untilStopped(), workersDone])
-        },
-        { port: options.port, uiPort: options.uiPort, announce: true },
-      )
-    })
+    .action(stayUp)
+}
+
+interface Options {
+  readonly port: number
+  readonly uiPort: number
+  readonly schedules: boolean
+  readonly json?: true
+}
+
+async function stayUp({ port, uiPort, schedules: apply, json }: Options): Promise<void> {
+  const { withOwnServer } = await import('../temporal-session.js')
+  const { applySchedules } = await import('../../workers/schedules.js')
+  const progress = startProgress('starting')
+  await interruptible(async (signal) => {
+    const session = { port, uiPort, announce: true, signal }
+    await withOwnServer(
+      readConfig(),
+      async ({ client, config, uiUrl, address, lake }) => {
+        const schedules = apply ? await applySchedules(client, lake.deps.pipelines.values()) : []
+        progress.done()
+        if (json === true) printJson({ home: config.home, address, uiUrl, schedules })
+        else {
+          print(`lake        ${config.home}\nTemporal    ${address}\nUI          ${uiUrl}`)
+          for (const { id, cron, timezone } of schedules) print(`schedule    ${id}  ${cron} ${timezone}`)
+          print('\nOther commands on this lake use this server. Ctrl-C stops it.')
+        }
+        await aborted(signal)
+      },
+      session,
+    )
+  })
 }

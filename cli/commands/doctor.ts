@@ -5,11 +5,7 @@ import { LocalFileIO } from '../../iceberg/io/local.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { FirnError } from '../../schemas/error.js'
-import { createLakeDeps } from '../../workers/create-deps.js'
 import { readConfig, type FirnConfig } from '../../workers/config.js'
-import { connectClient } from '../../workers/connection.js'
-import { findTemporalServer } from '../../workers/temporal-server.js'
-import { nativeTensorflowVersion } from '../../ml/training/tensorflow.js'
 import { printJson, printTable } from '../output.js'
 
 interface Finding {
@@ -26,6 +22,7 @@ export function addDoctorCommand(program: Command): void {
     .option('--json', 'print [{check, state, detail}]')
     .action(async (options: { json?: true }) => {
       const config = readConfig()
+      const { nativeTensorflowVersion } = await import('../../ml/training/tensorflow.js')
       const findings = [
         examine('Node', () => Promise.resolve(process.versions.node)),
         examine('lake folder', () => checkFolder(config)),
@@ -92,6 +89,7 @@ async function checkFileStore(config: FirnConfig): Promise<string> {
 
 async function checkCatalog(config: FirnConfig): Promise<string> {
   if (!existsSync(config.catalogPath)) return `none yet; SQLite at ${config.catalogPath}`
+  const { createLakeDeps } = await import('../../workers/create-deps.js')
   const lake = await createLakeDeps(config)
   try {
     const { catalog, pipelines } = lake.deps
@@ -105,10 +103,12 @@ async function checkCatalog(config: FirnConfig): Promise<string> {
 
 async function checkTemporal(config: FirnConfig): Promise<string> {
   if (config.temporal.address !== undefined) {
+    const { connectClient } = await import('../../workers/connection.js')
     const client = await connectClient(config.temporal)
     await client.connection.close()
     return `answers at ${config.temporal.address}`
   }
+  const { findTemporalServer } = await import('../../workers/temporal-server.js')
   const server = findTemporalServer()
   if (server === undefined)
     throw new FirnError('config', 'no dev server found: run `npm run setup`, or set TEMPORAL_ADDRESS')

@@ -27,5 +27,6 @@ export function addMaintainCommand(program: Command): void {
       })
       if (options.json === true) printJson(report)
       else printMaintenance(report)
+      if (report.tables.some((table) => table.error !== undefined)) process.exitCode = 1
     })
 }

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { planBuild } from '../../lake/features/plan-build.js'
 import { batchIdOf } from '../../schemas/batch.js'
 import { pipelineNamed, withLake } from '../lake.js'
 import { print, printJson } from '../output.js'
@@ -12,9 +11,11 @@ export function addPlanCommand(program: Command): void {
     .option('--batch <id>', 'batch id (default: now)')
     .option('--json', 'print the plan as JSON')
     .action(async (name: string, options: { batch?: string; json?: true }) => {
+      const { planBuild } = await import('../../lake/features/plan-build.js')
       await withLake(async (lake) => {
-        const { name: pipeline } = pipelineNamed(lake, name)
-        const plan = await planBuild(lake.deps, { pipeline, batch: options.batch ?? batchIdOf(new Date()) })
+        const { name: pipeline } = pipelineNamed(lake.deps.pipelines, name)
+        const batch = options.batch ?? batchIdOf(new Date())
+        const plan = await planBuild(lake.deps, { pipeline, batch }, { dryRun: true })
         if (options.json === true) {
           printJson(plan)
           return

@@ -44,7 +44,8 @@ export function addRunCommand(program: Command): void {
       })
       if (options.json === true) printJson(nightlyJson(result))
       else printNightly(result)
-      if (result.build.status === 'failed') process.exitCode = 1
+      const unmaintained = result.maintenance?.tables.some((table) => table.error !== undefined) ?? false
+      if (result.build.status === 'failed' || unmaintained) process.exitCode = 1
     })
 }
 

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
-import { applySchedules } from '../../workers/schedules.js'
+import { interruptible } from '../interruption.js'
 import { withLake } from '../lake.js'
 import { printJson, printTable } from '../output.js'
-import { withTemporal } from '../temporal-session.js'
 
 export function addSchedulesCommand(program: Command): void {
   program
@@ -12,8 +11,13 @@ export function addSchedulesCommand(program: Command): void {
     .description('bring the Schedules on the server in line with the pipelines')
     .option('--json', 'print [{id, change, cron, timezone}]')
     .action(async (options: { json?: true }) => {
-      const applied = await withTemporal(({ client }) =>
-        withLake(({ deps }) => applySchedules(client, deps.pipelines.values())),
+      const { applySchedules } = await import('../../workers/schedules.js')
+      const { withTemporal } = await import('../temporal-session.js')
+      const applied = await interruptible((signal) =>
+        withTemporal(
+          ({ client }) => withLake(({ deps }) => applySchedules(client, deps.pipelines.values())),
+          { signal },
+        ),
       )
       if (options.json === true) printJson(applied)
       else

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { runSql } from '../../lake/query/sql.js'
+import { integerOption } from '../integer-option.js'
 import { withLake } from '../lake.js'
-import { printJson, printTable, type Cell } from '../output.js'
+import { jsonSafe, printJson, printTable, type Cell } from '../output.js'
 import { displayRow } from '../display-row.js'
 
 const LIMIT_DEFAULT = 10_000
@@ -12,12 +12,13 @@ export function addSqlCommand(program: Command): void {
     .description('run a SELECT over the lake; tables are named namespace.table')
     .argument('<query>', 'SQL text')
     .option('--at <tag|snapshot>', 'read every table as it was at a tag or a snapshot id')
-    .option('--limit <rows>', 'largest number of rows to return', String(LIMIT_DEFAULT))
+    .option('--limit <rows>', 'largest number of rows to return', integerOption, LIMIT_DEFAULT)
     .option('--json', 'print an array of objects')
-    .action(async (query: string, options: { at?: string; limit: string; json?: true }) => {
+    .action(async (query: string, options: { at?: string; limit: number; json?: true }) => {
+      const { runSql } = await import('../../lake/query/sql.js')
       await withLake(async ({ deps }) => {
         const at = options.at === undefined ? {} : { at: options.at }
-        const { columns, rows } = await runSql(deps, { sql: query, ...at, limit: Number(options.limit) })
+        const { columns, rows } = await runSql(deps, { sql: query, ...at, limit: options.limit })
         const shown = rows.map((row) => displayRow(row, columns))
         if (options.json === true) printJson(shown)
         else
@@ -31,6 +32,6 @@ export function addSqlCommand(program: Command): void {
 
 function cell(value: unknown): Cell {
   if (value === null || value === undefined) return null
-  if (typeof value === 'object') return JSON.stringify(value)
+  if (typeof value === 'object') return JSON.stringify(value, jsonSafe)
   return value as Cell
 }

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { listTables } from '../../lake/query/list-tables.js'
-import { showTable } from '../../lake/query/show-table.js'
-import { tableHistory } from '../../lake/query/table-history.js'
-import { withLake } from '../lake.js'
+import { noLake, noLakeYet, withCatalog } from '../lake.js'
 import { formatBytes, print, printJson, printTable } from '../output.js'
+
+interface Options {
+  readonly json?: true
+}
 
 export function addTablesCommand(program: Command): void {
   const tables = program.command('tables').description('what tables there are, and what became of them')
@@ -11,75 +12,80 @@ export function addTablesCommand(program: Command): void {
     .command('list')
     .description('every table with its rows, files, newest snapshot and tags')
     .option('--json', 'print [{name, rows, snapshotId, tags, …}]')
-    .action(async (options: { json?: true }) => {
-      await withLake(async ({ deps }) => {
-        const list = await listTables(deps)
-        if (options.json === true) {
-          printJson(list)
-          return
-        }
-        printTable(
-          ['table', 'rows', 'files', 'size', 'snapshots', 'snapshot', 'tags'],
-          list.map((t) => [
-            t.name,
-            t.rows,
-            t.files,
-            formatBytes(t.bytes),
-            t.snapshots,
-            t.snapshotId,
-            t.tags.join(' '),
-          ]),
-        )
-      })
-    })
+    .action(list)
   tables
     .command('show')
     .description('columns, partitions and refs of one table')
     .argument('<table>', 'namespace.table')
     .option('--json', 'print it as JSON')
-    .action(async (name: string, options: { json?: true }) => {
-      await withLake(async ({ deps }) => {
-        const table = await showTable(deps, name)
-        if (options.json === true) {
-          printJson(table)
-          return
-        }
-        print(`${table.name}  (${table.location})`)
-        printTable(
-          ['column', 'type', 'required', 'id'],
-          table.columns.map((c) => [c.name, c.type, c.required, c.id]),
-        )
-        print(`\npartitioned by  ${table.partition.join(', ') || '—'}`)
-        printTable(
-          ['ref', 'type', 'snapshot'],
-          table.refs.map((r) => [r.name, r.type, r.snapshotId]),
-        )
-      })
-    })
+    .action(show)
   tables
     .command('history')
     .description('snapshots of one table, newest first')
     .argument('<table>', 'namespace.table')
     .option('--json', 'print it as JSON')
-    .action(async (name: string, options: { json?: true }) => {
-      await withLake(async ({ deps }) => {
-        const history = await tableHistory(deps, name)
-        if (options.json === true) {
-          printJson(history)
-          return
-        }
-        printTable(
-          ['snapshot', 'committed', 'operation', 'added rows', 'rows', 'refs', 'batch'],
-          history.map((s) => [
-            s.snapshotId,
-            s.committedAt,
-            s.operation,
-            s.addedRows,
-            s.rows,
-            s.refs.join(' '),
-            s.batch,
-          ]),
-        )
-      })
-    })
+    .action(history)
+}
+
+async function list(options: Options): Promise<void> {
+  const { listTables } = await import('../../lake/query/list-tables.js')
+  let hint = 'no tables yet: `firn demo` or `firn run nightly` makes some'
+  const found = await withCatalog(listTables, ({ home }) => {
+    hint = noLakeYet(home)
+    return []
+  })
+  if (options.json === true) printJson(found)
+  else if (found.length === 0) print(hint)
+  else
+    printTable(
+      ['table', 'rows', 'files', 'size', 'snapshots', 'snapshot', 'tags'],
+      found.map((t) => [
+        t.name,
+        t.rows,
+        t.files,
+        formatBytes(t.bytes),
+        t.snapshots,
+        t.snapshotId,
+        t.tags.join(' '),
+      ]),
+    )
+}
+
+async function show(name: string, options: Options): Promise<void> {
+  const { showTable } = await import('../../lake/query/show-table.js')
+  const table = await withCatalog((deps) => showTable(deps, name), noLake)
+  if (options.json === true) {
+    printJson(table)
+    return
+  }
+  print(`${table.name}  (${table.location})`)
+  printTable(
+    ['column', 'type', 'required', 'id'],
+    table.columns.map((c) => [c.name, c.type, c.required, c.id]),
+  )
+  print(`\npartitioned by  ${table.partition.join(', ') || '—'}`)
+  printTable(
+    ['ref', 'type', 'snapshot'],
+    table.refs.map((r) => [r.name, r.type, r.snapshotId]),
+  )
+}
+
+async function history(name: string, options: Options): Promise<void> {
+  const { tableHistory } = await import('../../lake/query/table-history.js')
+  const entries = await withCatalog((deps) => tableHistory(deps, name), noLake)
+  if (options.json === true) printJson(entries)
+  else if (entries.length === 0) print(`${name} has no snapshots yet: nothing was written to it`)
+  else
+    printTable(
+      ['snapshot', 'committed', 'operation', 'added rows', 'rows', 'refs', 'batch'],
+      entries.map((s) => [
+        s.snapshotId,
+        s.committedAt,
+        s.operation,
+        s.addedRows,
+        s.rows,
+        s.refs.join(' '),
+        s.batch,
+      ]),
+    )
 }

@@ -1,11 +1,14 @@
 import type { Command } from 'commander'
-import { createTag, dropTag } from '../../lake/tables/tags.js'
-import { listTables } from '../../lake/query/list-tables.js'
 import { integerOption } from '../integer-option.js'
-import { pipelineNamed, withLake } from '../lake.js'
+import { pipelineNamed, withCatalog, withLake } from '../lake.js'
 import { print, printJson, printTable } from '../output.js'
 
 const DAY_MS = 86_400_000
+
+interface Options {
+  readonly retainDays?: number
+  readonly json?: true
+}
 
 export function addTagCommand(program: Command): void {
   const tag = program.command('tag').description('names for the state of all tables of a pipeline')
@@ -16,53 +19,58 @@ export function addTagCommand(program: Command): void {
     .argument('<name>')
     .option('--retain-days <n>', 'drop the tag after so many days (default: never)', integerOption)
     .option('--json', 'print [{table, snapshotId}]')
-    .action(async (pipeline: string, name: string, options: { retainDays?: number; json?: true }) => {
-      await withLake(async (lake) => {
-        const retain = options.retainDays === undefined ? {} : { retainMs: options.retainDays * DAY_MS }
-        const tagged = await createTag(lake.deps, {
-          pipeline: pipelineNamed(lake, pipeline).name,
-          name,
-          ...retain,
-        })
-        if (options.json === true) printJson(tagged)
-        else
-          printTable(
-            ['table', 'snapshot'],
-            tagged.map((t) => [t.table, t.snapshotId]),
-          )
-      })
-    })
+    .action(create)
   tag
     .command('drop')
     .description('drop a tag from every table of a pipeline; the snapshots stay until they expire')
     .argument('<pipeline>')
     .argument('<name>')
     .option('--json', 'print the tables')
-    .action(async (pipeline: string, name: string, options: { json?: true }) => {
-      await withLake(async (lake) => {
-        const tables = await dropTag(lake.deps, { pipeline: pipelineNamed(lake, pipeline).name, name })
-        if (options.json === true) printJson(tables)
-        else print(`dropped ${name} from ${tables.length} tables`)
-      })
-    })
+    .action(drop)
   tag
     .command('list')
     .description('every tag and the tables that have it')
     .option('--json', 'print [{tag, tables}]')
-    .action(async (options: { json?: true }) => {
-      await withLake(async ({ deps }) => {
-        const byTag = new Map<string, string[]>()
-        for (const table of await listTables(deps))
-          for (const name of table.tags) byTag.set(name, [...(byTag.get(name) ?? []), table.name])
-        const list = [...byTag]
-          .map(([name, tables]) => ({ tag: name, tables }))
-          .sort((a, b) => a.tag.localeCompare(b.tag))
-        if (options.json === true) printJson(list)
-        else
-          printTable(
-            ['tag', 'tables', 'names'],
-            list.map((t) => [t.tag, t.tables.length, t.tables.join(' ')]),
-          )
-      })
-    })
+    .action(list)
+}
+
+async function create(pipeline: string, name: string, options: Options): Promise<void> {
+  const { createTag } = await import('../../lake/tables/tags.js')
+  const retain = options.retainDays === undefined ? {} : { retainMs: options.retainDays * DAY_MS }
+  const tagged = await withLake((lake) =>
+    createTag(lake.deps, { pipeline: pipelineNamed(lake.deps.pipelines, pipeline).name, name, ...retain }),
+  )
+  if (options.json === true) printJson(tagged)
+  else {
+    print(`tagged ${tagged.length} tables as ${name}`)
+    printTable(
+      ['table', 'snapshot'],
+      tagged.map((t) => [t.table, t.snapshotId]),
+    )
+  }
+}
+
+async function drop(pipeline: string, name: string, options: Options): Promise<void> {
+  const { dropTag } = await import('../../lake/tables/tags.js')
+  const tables = await withLake((lake) =>
+    dropTag(lake.deps, { pipeline: pipelineNamed(lake.deps.pipelines, pipeline).name, name }),
+  )
+  if (options.json === true) printJson(tables)
+  else print(`dropped ${name} from ${tables.length} tables`)
+}
+
+async function list(options: Options): Promise<void> {
+  const { listTables } = await import('../../lake/query/list-tables.js')
+  const byTag = new Map<string, string[]>()
+  for (const table of await withCatalog(listTables, () => []))
+    for (const name of table.tags) byTag.set(name, [...(byTag.get(name) ?? []), table.name])
+  const tags = [...byTag].map(([tag, tables]) => ({ tag, tables })).sort((a, b) => (a.tag < b.tag ? -1 : 1))
+  if (options.json === true) printJson(tags)
+  else if (tags.length === 0)
+    print('no tags yet: every published batch sets some, `firn tag create` your own')
+  else
+    printTable(
+      ['tag', 'tables', 'names'],
+      tags.map((t) => [t.tag, t.tables.length, t.tables.join(' ')]),
+    )
 }

@@ -35,7 +35,10 @@ export interface DemoSummary {
 }
 
 /** The main job on the sample documents, every step a workflow on the session's server. */
-export async function runDemo({ client, config, lake }: OwnServerSession): Promise<DemoSummary> {
+export async function runDemo(
+  { client, config, lake }: OwnServerSession,
+  signal: AbortSignal,
+): Promise<DemoSummary> {
   const started = Date.now()
   const folder = join(config.landingRoot, 'experiment.vqe')
   const step = async <Result>(
@@ -46,9 +49,13 @@ export async function runDemo({ client, config, lake }: OwnServerSession): Promi
   ): Promise<Result> => {
     const progress = startProgress(title)
     try {
-      return await followWorkflow<Result>(client, { workflow, workflowId, input, summary: title }, progress)
-    } finally {
+      const start = { workflow, workflowId, input, summary: title }
+      const result = await followWorkflow<Result>(start, { client, progress, signal, ownServer: true })
       progress.done()
+      return result
+    } catch (error) {
+      progress.failed()
+      throw error
     }
   }
   const nights: NightlyResult[] = []

@@ -1,4 +1,4 @@
-import { formatBytes, print, printTable, type Cell } from '../output.js'
+import { formatBytes, print, printHeading, printTable, type Cell } from '../output.js'
 import { printMaintenance } from '../print-maintenance.js'
 import { printTraining } from '../print-training.js'
 import { nightlyJson } from '../commands/run.js'
@@ -13,7 +13,7 @@ export function printSummary(
   summary: DemoSummary,
   where: { readonly home: string; readonly uiUrl: string; readonly keep: boolean },
 ): void {
-  heading('Tables')
+  printHeading('Tables')
   printTable(
     ['table', 'rows', 'files', 'size', 'snapshots', 'newest snapshot', 'tags'],
     summary.tables.map((t) => [
@@ -26,18 +26,18 @@ export function printSummary(
       t.tags.join(' '),
     ]),
   )
-  heading('Audit: one row a batch, written in the same transaction as its data')
+  printHeading('Audit: one row a batch, written in the same transaction as its data')
   printRecords(summary.audit)
   for (const night of summary.nights) {
     if (night.build.status === 'no_changes') print(`night ${night.batch}: nothing new, nothing written`)
   }
-  heading('Model, each molecule held out in turn, beside a naive baseline')
+  printHeading('Model, each molecule held out in turn, beside a naive baseline')
   printTraining(summary.training)
-  heading(`Predictions of the newest ${summary.score.rows} runs (the surest eight)`)
+  printHeading(`Predictions of the newest ${summary.score.rows} runs (the surest eight)`)
   printRecords(summary.predictions)
-  heading('Maintenance')
+  printHeading('Maintenance')
   printMaintenance(summary.maintenance)
-  heading('Where to look')
+  printHeading('Where to look')
   print(`done in ${summary.seconds.toFixed(1)} s; the lake is in ${where.home}`)
   const [first, second] = summary.nights.map((night) => night.build.publish?.tag)
   print(`  npx firn tables list`)
@@ -53,10 +53,6 @@ export function printSummary(
       ? `  Temporal’s UI: ${where.uiUrl}`
       : `  npx firn dev      # Temporal’s UI with these runs (during the demo it was at ${where.uiUrl})`,
   )
-}
-
-function heading(text: string): void {
-  print(`\n\x1b[1m${text}\x1b[0m`)
 }
 
 function printRecords(records: readonly Record<string, unknown>[]): void {

@@ -4,6 +4,7 @@ import { isBatchId, rebuildId, type BatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { BuildFeaturesInput, BuildPlan } from '../../schemas/messages.js'
+import type { Pipeline } from '../../schemas/pipeline.js'
 import { definitionFingerprint } from '../define/fingerprint.js'
 import { ledgerIdentifier, nextRowNumber } from '../land/ledger.js'
 import { sourceOf } from '../land/source-of.js'
@@ -22,11 +23,12 @@ import { skipFailedBatch } from './skip-failed-batch.js'
 /**
  * What a batch has to build: the ledger rows that no published batch has read. Looks at metadata only, so with nothing
  * new the cost does not depend on how much was built before. With `skip` a failed batch's range counts as read from now
- * on; that is recorded first.
+ * on; that is recorded first. With `dryRun` tables that don't exist yet are not made.
  */
 export async function planBuild(
   deps: LakeDeps,
   input: BuildFeaturesInput & { readonly batch: string },
+  { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): Promise<BuildPlan> {
   const { pipeline, name: source } = sourceOf(deps, input)
   const { batch } = input
@@ -48,7 +50,7 @@ export async function planBuild(
       ? { kind: 'already-published', pipeline: pipeline.name, result: recordedResult(audit, published) }
       : { kind: 'nothing-new', pipeline: pipeline.name, batch, inputTo: state.end }
   }
-  const tables = await ensureTables(deps, pipeline)
+  const tables = dryRun ? await tablesSoFar(deps, pipeline) : await ensureTables(deps, pipeline)
   const free = freeBatchId(batch, family, tables)
   return {
     kind: 'build',
@@ -73,6 +75,12 @@ function freeBatchId(batch: BatchId, family: readonly AuditRow[], tables: readon
     const id = rebuildId(batch, n)
     if (!taken.has(id) && !['v_', 'v_incr_', 'failed_'].some((prefix) => refs.has(prefix + id))) return id
   }
+}
+
+async function tablesSoFar(deps: LakeDeps, { namespace, tables }: Pipeline): Promise<readonly LoadedTable[]> {
+  const names = Object.keys(tables)
+  const loaded = await Promise.all(names.map((name) => loadIfThere(deps, { namespace, name })))
+  return loaded.filter((table) => table !== undefined)
 }
 
 async function loadIfThere(deps: LakeDeps, identifier: TableIdentifier): Promise<LoadedTable | undefined> {
