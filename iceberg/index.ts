@@ -1,0 +1,50 @@
+/** `firnlake/iceberg`: the Apache Iceberg table format, usable without the rest of Firn. */
+export { formatIdentifier, parseIdentifier } from './catalog/catalog.js'
+export type { Catalog, CreateTable, LoadedTable, TableCommit, TableIdentifier } from './catalog/catalog.js'
+export { MemoryCatalog } from './catalog/memory.js'
+export { openSqliteCatalog, type SqliteCatalogOptions } from './catalog/sqlite.js'
+export { IcebergError, isIcebergError, type IcebergErrorKind } from './error.js'
+export {
+  alwaysFalse,
+  alwaysTrue,
+  and,
+  eq,
+  gt,
+  gtEq,
+  isIn,
+  isNull,
+  lt,
+  ltEq,
+  not,
+  notEq,
+  notNull,
+  or,
+  startsWith,
+  type Expression,
+} from './expr/expression.js'
+export type { FileIO, FileStatus } from './io/file-io.js'
+export { LocalFileIO } from './io/local.js'
+export { joinLocation, toLocalPath } from './io/location.js'
+export { MemoryFileIO } from './io/memory.js'
+export { compactTable, type CompactRequest, type CompactResult } from './maintain/compact.js'
+export { expireSnapshots, type ExpireRequest, type ExpireResult } from './maintain/expire.js'
+export { removeOrphans, type OrphanFile, type OrphanRequest } from './maintain/orphans.js'
+export { planCompaction, type CompactionGroup, type CompactionOptions } from './maintain/plan-compaction.js'
+export { planExpire, type ExpireOptions, type ExpirePlan } from './maintain/plan-expire.js'
+export type { Rewriter, RewriteRequest } from './maintain/rewriter.js'
+export { planFiles, planScan, type ScanRequest } from './scan/plan-scan.js'
+export type { FileScanTask, ScanPlan, ScanTarget } from './scan/scan-plan.js'
+export type { DataFile, ManifestEntry, ManifestFile } from './spec/data-file.js'
+export { parseTableMetadata, serializeTableMetadata } from './spec/metadata-json.js'
+export type { PartitionField, PartitionSpec, SortOrder, Transform } from './spec/partition-spec.js'
+export { ancestorsOf, headOf, resolveTarget, snapshotById } from './spec/refs.js'
+export { currentSchema, fieldByName, schemaById } from './spec/schema.js'
+export { toSnapshotId, type Snapshot, type SnapshotId, type SnapshotRef } from './spec/snapshot.js'
+export { defaultSpec, specById } from './spec/specs.js'
+export type { TableMetadata } from './spec/table-metadata.js'
+export { applyTransform } from './spec/transform.js'
+export type { NestedField, Schema, Type, Value } from './spec/type.js'
+export type { TableRequirement, TableUpdate } from './update/table-update.js'
+export { changeRefs, type RefChange } from './write/refs.js'
+export type { Change, TableChange, TagChange, TransactionResult } from './write/table-change.js'
+export { commitTransaction, type TransactionOptions } from './write/transaction.js'
