@@ -102,13 +102,17 @@ function visit(value: unknown, ctes: ReadonlySet<string>, found: Found): void {
   }
 }
 
-/** Each CTE sees those before it, and itself only where it is recursive; the query sees all. */
+/**
+ * Each CTE sees those before it, and itself only where it is recursive; the query sees all. By its own node alone: a CTE
+ * that hid itself without being recursive would let a text read a file of that name.
+ */
 function visitCtes(node: Node, outer: ReadonlySet<string>, found: Found): ReadonlySet<string> {
   const names = new Set(outer)
   const entries = (node['cte_map'] as { readonly map: readonly { key: string; value: Node }[] }).map
   for (const { key, value } of entries) {
     const name = key.toLowerCase()
-    const recursive = JSON.stringify(value).includes('"RECURSIVE_CTE_NODE"')
+    const query = (value['query'] as Node)['node'] as Node
+    const recursive = query['type'] === 'RECURSIVE_CTE_NODE'
     visit(value, recursive ? new Set([...names, name]) : new Set(names), found)
     names.add(name)
   }
@@ -117,8 +121,10 @@ function visitCtes(node: Node, outer: ReadonlySet<string>, found: Found): Readon
 
 function noteTable(node: Node, ctes: ReadonlySet<string>, found: Found): void {
   const parts = [node['catalog_name'], node['schema_name'], node['table_name']].map(textOf)
-  const name = parts.filter((part) => part !== '').join('.')
-  if (!ctes.has(name.toLowerCase())) found.tables.add(name)
+  const named = parts.filter((part) => part !== '')
+  // A CTE has no schema, so a qualified name is never one, even where it is spelled alike.
+  const isCte = named.length === 1 && ctes.has(named.join().toLowerCase())
+  if (!isCte) found.tables.add(named.join('.'))
 }
 
 /** Exact over integers and decimals, which add up to the same in any order. */

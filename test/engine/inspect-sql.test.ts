@@ -21,6 +21,16 @@ describe('inspectSql', () => {
     expect(tables).toEqual(['t'])
   })
 
+  test('a CTE hides no file of its name: it reads itself only where it is recursive, and never by a qualified name', async () => {
+    const hiding = [
+      'WITH "/etc/x.csv" AS (SELECT 1 AS RECURSIVE_CTE_NODE FROM "/etc/x.csv") FROM "/etc/x.csv"',
+      `WITH "/etc/x.csv" AS (FROM "/etc/x.csv", (WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL
+        SELECT n + 1 FROM r WHERE n < 2) FROM r)) FROM "/etc/x.csv"`,
+      'WITH "/etc/x.csv" AS (SELECT 1) FROM "/etc/x".csv',
+    ]
+    for (const sql of hiding) expect((await inspectSql(sql)).tables).toEqual(['/etc/x.csv'])
+  })
+
   test('lists aggregates whose result depends on an order that is not given', async () => {
     const { unorderedFloatAggregates } = await inspectSql(`
       SELECT sum(energy), avg(energy ORDER BY step), count(*), min(energy), stddev_samp(n::INT),

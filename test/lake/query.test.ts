@@ -73,6 +73,10 @@ describe('SQL over the lake', () => {
     writeFileSync(file, 'a\n1\n')
     await expect(sql(`SELECT * FROM '${file}'`)).rejects.toMatchObject({ kind: 'not-found' })
     await expect(sql(`SELECT * FROM "${file}"`)).rejects.toMatchObject({ kind: 'not-found' })
+    const hidden = `WITH "${file}" AS (SELECT *, 1 AS RECURSIVE_CTE_NODE FROM "${file}") FROM "${file}"`
+    await expect(sql(hidden)).rejects.toMatchObject({ kind: 'not-found' })
+    const split = `WITH "${file}" AS (SELECT 1) FROM "${file.replace(/\.csv$/, '')}".csv`
+    await expect(sql(split)).rejects.toMatchObject({ kind: 'not-found' })
     await expect(sql('SELECT 1; SELECT 2')).rejects.toMatchObject({ kind: 'sql-invalid' })
     await expect(sql('SELEC 1')).rejects.toMatchObject({ kind: 'sql-invalid' })
   })
