@@ -1,0 +1,45 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { compiledEntry } from '../engine/compiled-entry.js'
+import { createDuckDBEngine } from '../engine/duckdb/duckdb-engine.js'
+import { checkPipeline } from '../lake/define/check-pipeline.js'
+import { loadPipeline } from '../lake/define/load-pipeline.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'firn-readme-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8')
+
+test('the pipeline of the README, written down as it stands, has no problems', async () => {
+  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
+  const sql = /\/\/ (SELECT .*)/.exec(example)?.[1] ?? ''
+  mkdirSync(join(folder, 'sql'))
+  writeFileSync(
+    join(folder, 'pipeline.mjs'),
+    example.replace("'firnlake'", `'${compiledEntry('index').href}'`),
+  )
+  writeFileSync(join(folder, 'sql', 'order_totals.sql'), sql)
+  const pipeline = await loadPipeline(folder)
+  expect(await checkPipeline(pipeline, createDuckDBEngine({ tempDirectory: folder }))).toEqual([])
+})
+
+test('every command of the README is one that firn knows', () => {
+  const main = readFileSync(join(import.meta.dirname, '..', 'cli', 'main.ts'), 'utf8')
+  const named = [...readme.matchAll(/npx firn ([a-z]+)/g)].map((match) => match[1]!)
+  expect(named.length).toBeGreaterThan(4)
+  expect(named.filter((name) => !main.includes(`./commands/${name}.js`))).toEqual([])
+})
+
+test('every page that the README links to is there', () => {
+  const links = [...readme.matchAll(/\]\(((?!http)[^)#]+)\)/g)].map((match) => match[1]!)
+  const missing = links.filter((link) => {
+    try {
+      readFileSync(join(import.meta.dirname, '..', link))
+      return false
+    } catch {
+      return true
+    }
+  })
+  expect(missing).toEqual([])
+})
