@@ -3,8 +3,7 @@ import { IcebergError, isIcebergError } from '../error.js'
 import { parseJson, stringifyJson } from './json.js'
 import type { PartitionField, PartitionSpec } from './partition-spec.js'
 import { currentSchema } from './schema.js'
-import type { SnapshotRef } from './snapshot.js'
-import { NEVER_EXPIRES_MS, toSnapshotId } from './snapshot.js'
+import { toSnapshotId } from './snapshot.js'
 import { defaultSpec } from './specs.js'
 import type { TableMetadata } from './table-metadata.js'
 
@@ -33,7 +32,6 @@ export function serializeTableMetadata(metadata: TableMetadata): Uint8Array {
     ...(metadata['table-uuid'] === '' ? { 'table-uuid': undefined } : {}),
     // Readers of v1 and v2 of long standing expect the member also on an empty table.
     'current-snapshot-id': metadata['current-snapshot-id'] ?? (version < 3 ? -1 : undefined),
-    refs: Object.fromEntries(Object.entries(metadata.refs).map(([name, ref]) => [name, refToJson(ref)])),
     ...(version === 1
       ? { schema: currentSchema(metadata), 'partition-spec': defaultSpec(metadata).fields }
       : {}),
@@ -113,25 +111,12 @@ function snapshotOf(value: Json): Json {
 function refsOf(value: unknown, current: bigint | undefined): Json {
   const refs: Record<string, unknown> = {}
   for (const [name, ref] of Object.entries(asObject(value, 'refs'))) {
-    const read: Record<string, unknown> = { ...withSnapshotId(asObject(ref, `ref ${name}`)) }
-    for (const key of AGE_KEYS) if (typeof read[key] === 'bigint') read[key] = Number(read[key])
-    refs[name] = read
+    refs[name] = withSnapshotId(asObject(ref, `ref ${name}`))
   }
   if (current !== undefined && refs['main'] === undefined) {
     refs['main'] = { 'snapshot-id': current, type: 'branch' }
   }
   return refs
-}
-
-const AGE_KEYS = ['max-ref-age-ms', 'max-snapshot-age-ms']
-
-/** A number holds "never" (the largest Long) only rounded up, which a JVM would refuse. */
-function refToJson(ref: SnapshotRef): Json {
-  const written: Record<string, unknown> = { ...ref }
-  for (const key of AGE_KEYS) {
-    if (Number(written[key]) >= Number(NEVER_EXPIRES_MS)) written[key] = NEVER_EXPIRES_MS
-  }
-  return written
 }
 
 function statisticsOf(document: Json, key: string): Json {

@@ -10,6 +10,7 @@ import {
   fieldByName,
   highestFieldId,
 } from '../../iceberg/spec/schema.js'
+import { NEVER_EXPIRES_MS } from '../../iceberg/spec/snapshot.js'
 import { defaultSpec, specById } from '../../iceberg/spec/specs.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { Schema } from '../../iceberg/spec/type.js'
@@ -125,9 +126,9 @@ describe('table metadata', () => {
     expect(new TextDecoder().decode(serializeTableMetadata(metadata))).toContain('"current-snapshot-id":-1')
   })
 
-  test('writes a ref age of "never" as the largest Long', () => {
+  test('keeps a ref age of "never", the largest Long, digit for digit', () => {
     const metadata = parseTableMetadata(encode(V2))
-    expect(metadata.refs['old']?.['max-ref-age-ms']).toBe(Number(2n ** 63n))
+    expect(metadata.refs['old']?.['max-ref-age-ms']).toBe(NEVER_EXPIRES_MS)
     expect(new TextDecoder().decode(serializeTableMetadata(metadata))).toContain(
       '"max-ref-age-ms":9223372036854775807',
     )
