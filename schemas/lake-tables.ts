@@ -1,3 +1,4 @@
+import type { TableIdentifier } from '../iceberg/catalog/catalog.js'
 import type { TableSchema } from './pipeline.js'
 
 /** Columns of the envelope that every landed record travels in; in a raw relation each has an underscore before it. */
@@ -9,6 +10,14 @@ export const ENVELOPE_COLUMNS = {
   offset: 'long!',
   key: 'string',
   timestamp: 'timestamptz',
+} as const satisfies TableSchema
+
+/** `batch`: the one row that says which batch is built, a relation of every table's SQL. */
+export const BATCH_COLUMNS = {
+  batch_id: 'string!',
+  pipeline: 'string!',
+  processing_timestamp: 'timestamptz!',
+  processing_date: 'date!',
 } as const satisfies TableSchema
 
 /** `raw.<source>`: one row a landed record of a folder source, one row an object of a topic. Unpartitioned. */
@@ -31,6 +40,10 @@ export const LEDGER_COLUMNS = {
   batch: 'string!',
 } as const satisfies TableSchema
 
+export function ledgerIdentifier(source: string): TableIdentifier {
+  return { namespace: 'raw', name: source }
+}
+
 /** `raw.dead_letters`: records that break their source's contract. */
 export const DEAD_LETTER_COLUMNS = {
   source: 'string!',
@@ -45,6 +58,19 @@ export const DEAD_LETTER_COLUMNS = {
   landed_at: 'timestamptz!',
   batch: 'string!',
 } as const satisfies TableSchema
+
+export const DEAD_LETTERS: TableIdentifier = { namespace: 'raw', name: 'dead_letters' }
+
+/** `<namespace>.<source>_ids`: record ids that a source's batches have built; committed with each batch. */
+export const SOURCE_IDS_COLUMNS = {
+  record_id: 'string!',
+  processing_batch_id: 'string!',
+} as const satisfies TableSchema
+
+/** Unqualified. */
+export function sourceIdsName(source: string): string {
+  return `${source}_ids`
+}
 
 /** `<namespace>.processing_metadata`: one row a batch, committed with its data. The durable marker. */
 export const AUDIT_COLUMNS = {
@@ -69,6 +95,10 @@ export const AUDIT_COLUMNS = {
   duration_ms: 'long',
 } as const satisfies TableSchema
 
+export function auditIdentifier(namespace: string): TableIdentifier {
+  return { namespace, name: 'processing_metadata' }
+}
+
 /** `audit.check_results`: one row a check a batch, committed with the batch. */
 export const CHECK_RESULT_COLUMNS = {
   processing_batch_id: 'string!',
@@ -79,3 +109,5 @@ export const CHECK_RESULT_COLUMNS = {
   failing_rows: 'long!',
   sample: 'string',
 } as const satisfies TableSchema
+
+export const CHECK_RESULTS: TableIdentifier = { namespace: 'audit', name: 'check_results' }

@@ -3,7 +3,7 @@ import type { Engine, EngineSession, QueryResult } from '../../engine/engine.js'
 import type { Schema, Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
-import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
+import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
 import type { ModelDefinition, Pipeline, TableDefinition } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
 import { fitsColumn, isNumber } from './column-types.js'
@@ -16,14 +16,6 @@ export interface Problem {
   readonly where: string
   readonly message: string
 }
-
-/** The one row that says which batch is built: a relation of every table's SQL. */
-const BATCH_COLUMNS = {
-  batch_id: 'string!',
-  pipeline: 'string!',
-  processing_timestamp: 'timestamptz!',
-  processing_date: 'date!',
-} as const
 
 /**
  * Everything that can be said of a pipeline before it runs: its definition, what its SQL reads, circles, aggregates

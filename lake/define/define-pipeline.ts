@@ -1,7 +1,7 @@
 import type { Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
-import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
+import { ENVELOPE_COLUMNS, sourceIdsName } from '../../schemas/lake-tables.js'
 import type {
   ModelDefinition,
   PipelineDefinition,
@@ -63,7 +63,7 @@ function reservedNames(definition: PipelineDefinition): readonly string[] {
   const namespace = definition.namespace ?? `${definition.name}_features`
   const tables = Object.keys(definition.tables)
   const sources = Object.keys(definition.sources)
-  const taken = [...RESERVED_RELATIONS, ...sources, ...sources.map((source) => `${source}_ids`)]
+  const taken = [...RESERVED_RELATIONS, ...sources, ...sources.map(sourceIdsName)]
   return [
     ...(RESERVED_NAMESPACES.includes(namespace)
       ? [`namespace: ${namespace} is the lake's own; choose another`]

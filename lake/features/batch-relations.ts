@@ -6,7 +6,7 @@ import type { EngineSession } from '../../engine/engine.js'
 import { instantOf, isBatchId, processingDateOf } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
+import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
 import { readLedger } from '../land/ledger.js'
 import { rawObjectsOf } from '../land/raw-objects.js'
@@ -18,12 +18,6 @@ export const LANDED = '_landed'
 /** Record ids that earlier batches have built. */
 export const BUILT_IDS = '_built_ids'
 
-const BATCH_COLUMNS = parseTableSchema({
-  batch_id: 'string!',
-  pipeline: 'string!',
-  processing_timestamp: 'timestamptz!',
-  processing_date: 'date!',
-})
 const DAY_MS = 86_400_000
 
 /** `batch`: one row that says which batch this is. */
@@ -36,7 +30,12 @@ export async function attachBatch(session: EngineSession, { plan }: Pick<Batch, 
     processing_timestamp: BigInt(instantOf(batch).getTime()) * 1000n,
     processing_date: Date.parse(processingDateOf(batch)) / DAY_MS,
   }
-  await session.addRelation({ kind: 'rows', name: 'batch', schema: BATCH_COLUMNS, rows: [row] })
+  await session.addRelation({
+    kind: 'rows',
+    name: 'batch',
+    schema: parseTableSchema(BATCH_COLUMNS),
+    rows: [row],
+  })
 }
 
 /** The records of the range as landed, and the ids built before. */

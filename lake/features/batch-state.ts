@@ -1,12 +1,11 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { ledgerIdentifier, sourceIdsName } from '../../schemas/lake-tables.js'
 import type { PlannedBuild } from '../../schemas/messages.js'
 import type { Pipeline, TableDefinition } from '../../schemas/pipeline.js'
-import { ledgerIdentifier } from '../land/ledger.js'
 import { sourceOf } from '../land/source-of.js'
 import { isLive, readStage, type StagedTable } from '../staging/stage.js'
-import { sourceIdsName } from '../tables/table-key.js'
 import { pipelineGraph, type PipelineGraph } from './pipeline-graph.js'
 
 /** A batch on its way: its plan, the tables as one catalog read shows them, and what is staged so far. */

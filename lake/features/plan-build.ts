@@ -3,13 +3,13 @@ import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog
 import { isBatchId, rebuildId, type BatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditIdentifier, ledgerIdentifier } from '../../schemas/lake-tables.js'
 import type { BuildFeaturesInput, BuildPlan } from '../../schemas/messages.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
 import { definitionFingerprint } from '../define/fingerprint.js'
-import { ledgerIdentifier, nextRowNumber } from '../land/ledger.js'
+import { nextRowNumber } from '../land/ledger.js'
 import { sourceOf } from '../land/source-of.js'
 import {
-  auditIdentifier,
   publishedState,
   readBatchFamily,
   recordedResult,

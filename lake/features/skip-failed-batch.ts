@@ -7,8 +7,9 @@ import { writeRows } from '../../engine/parquet/write-rows.js'
 import { isBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditIdentifier } from '../../schemas/lake-tables.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
-import { auditIdentifier, publishedState, readBatchFamily, SUMMARY, type AuditRow } from '../publish/audit.js'
+import { publishedState, readBatchFamily, SUMMARY, type AuditRow } from '../publish/audit.js'
 import { auditRow } from '../publish/audit-rows.js'
 
 /**

@@ -1,4 +1,4 @@
-import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import type { Expression } from '../../iceberg/expr/expression.js'
 import { alwaysTrue, and, eq, gtEq, lt, ltEq } from '../../iceberg/expr/expression.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
@@ -38,10 +38,6 @@ export type LedgerDeps = Pick<LakeDeps, 'catalog' | 'engine'>
 
 export const NEXT_ROW_NUMBER = 'firn.next-row-number'
 const NEXT_OFFSET_PREFIX = 'firn.next-offset.'
-
-export function ledgerIdentifier(source: string): TableIdentifier {
-  return { namespace: 'raw', name: source }
-}
 
 /** Rows with `rowFrom` ≤ row_number < `rowEnd`, in order. */
 export async function readLedger(

@@ -7,13 +7,10 @@ import { removeOrphans } from '../../iceberg/maintain/orphans.js'
 import { sameLocation } from '../../iceberg/maintain/reachable-files.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditIdentifier, CHECK_RESULTS, DEAD_LETTERS, ledgerIdentifier } from '../../schemas/lake-tables.js'
 import type { MaintainLakeInput, TableMaintenance } from '../../schemas/messages.js'
 import { sourceOf } from '../land/source-of.js'
-import { auditIdentifier } from '../publish/audit.js'
-import { CHECK_RESULTS } from '../publish/commit-batch.js'
-import { DEAD_LETTERS } from '../tables/ensure-tables.js'
-import { sourceIdsName } from '../tables/table-key.js'
-import { ledgerIdentifier } from '../land/ledger.js'
+import { featureTables } from '../tables/feature-tables.js'
 import { listLeases, type Lease } from '../staging/stage.js'
 import { closedPartitions } from './closed-partitions.js'
 import { keptNotes, refsToDrop } from './refs-to-drop.js'
@@ -148,15 +145,10 @@ async function auditOf(deps: LakeDeps, { namespace }: TableIdentifier): Promise<
 }
 
 function pipelineTables(deps: LakeDeps, name: string): readonly string[] {
-  const { pipeline, name: source } = sourceOf(deps, { pipeline: name })
-  const { namespace } = pipeline
-  return [
-    ...[...Object.keys(pipeline.tables), sourceIdsName(source)].map((table) => ({ namespace, name: table })),
-    auditIdentifier(namespace),
-    ledgerIdentifier(source),
-    DEAD_LETTERS,
-    CHECK_RESULTS,
-  ].map(formatIdentifier)
+  const source = sourceOf(deps, { pipeline: name })
+  return [...featureTables(source), ledgerIdentifier(source.name), DEAD_LETTERS, CHECK_RESULTS].map(
+    formatIdentifier,
+  )
 }
 
 function rank(table: string): number {

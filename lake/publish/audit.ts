@@ -1,4 +1,4 @@
-import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { and, eq, startsWith, type Expression } from '../../iceberg/expr/expression.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
@@ -38,10 +38,6 @@ export interface MarkerKey {
 
 /** `table_versions` of a table that a batch left as it was. */
 export const NO_CHANGES = 'no_changes'
-
-export function auditIdentifier(namespace: string): TableIdentifier {
-  return { namespace, name: 'processing_metadata' }
-}
 
 /** Properties by which snapshots repeat their audit row: a cache, since expiry removes them. */
 export const SUMMARY = {

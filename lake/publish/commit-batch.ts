@@ -1,4 +1,4 @@
-import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
@@ -13,8 +13,9 @@ import type { Row } from '../../engine/engine.js'
 import { writeRows } from '../../engine/parquet/write-rows.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditIdentifier, CHECK_RESULTS } from '../../schemas/lake-tables.js'
 import type { PublishedTable, PublishRequest, PublishResult, PublishTable } from '../../schemas/publish.js'
-import { auditIdentifier, findRecorded, NO_CHANGES, publishedState, SUMMARY } from './audit.js'
+import { findRecorded, NO_CHANGES, publishedState, SUMMARY } from './audit.js'
 import { auditRow, checkResultRow } from './audit-rows.js'
 import { checkStagedFiles } from './check-staged-files.js'
 import { keyCollisions } from './key-collisions.js'
@@ -24,8 +25,6 @@ export type Outcome =
   | { readonly status: 'published'; readonly follows: boolean }
   /** Files go to a branch of each table; main gets nothing but the audit row. */
   | { readonly status: 'failed'; readonly branch: string; readonly reason: string }
-
-export const CHECK_RESULTS: TableIdentifier = { namespace: 'audit', name: 'check_results' }
 
 /** How often a table that is only tagged may get another head between planning and committing. */
 const ROUNDS_MAX = 10

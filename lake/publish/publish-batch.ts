@@ -2,11 +2,12 @@ import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
 import { isBatchId, type BatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditIdentifier } from '../../schemas/lake-tables.js'
 import type { CheckedBatch, PublishBatchInput } from '../../schemas/messages.js'
 import type { PublishRequest, PublishResult, PublishTable } from '../../schemas/publish.js'
 import { openBatch, stageOf, type Batch } from '../features/batch-state.js'
 import { dropStage } from '../staging/stage.js'
-import { auditIdentifier, findRecorded } from './audit.js'
+import { findRecorded } from './audit.js'
 import { commitBatch, type Outcome } from './commit-batch.js'
 
 /** Branches of failed batches are kept for a look at what was wrong. */

@@ -92,7 +92,6 @@ async function planAt(deps: LakeDeps, table: LoadedTable, target: ScanTarget) {
     const isMissing = isIcebergError(error, 'not-found') && target.kind !== 'head'
     if (!isMissing) throw error
     const name = formatIdentifier(table.identifier)
-    const near = target.kind === 'ref' ? nearNames(target.ref, Object.keys(table.metadata.refs)) : ''
-    throw new FirnError('not-found', `table ${name}: ${error.message}${near}`, { cause: error })
+    throw new FirnError('not-found', `table ${name}: ${error.message}`, { cause: error })
   }
 }

@@ -11,22 +11,20 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import {
   AUDIT_COLUMNS,
+  auditIdentifier,
   CHECK_RESULT_COLUMNS,
+  CHECK_RESULTS,
   DEAD_LETTER_COLUMNS,
+  DEAD_LETTERS,
   LEDGER_COLUMNS,
+  ledgerIdentifier,
+  SOURCE_IDS_COLUMNS,
+  sourceIdsName,
 } from '../../schemas/lake-tables.js'
 import type { Pipeline, TableSchema } from '../../schemas/pipeline.js'
 import { parsePartition, parseTableSchema } from '../../schemas/table-schema.js'
 
 export type TablesDeps = Pick<LakeDeps, 'catalog' | 'warehouse'>
-
-export const DEAD_LETTERS: TableIdentifier = { namespace: 'raw', name: 'dead_letters' }
-
-/** Record ids that a source's batches have built; committed with each batch. */
-export const SOURCE_IDS_COLUMNS = {
-  record_id: 'string!',
-  processing_batch_id: 'string!',
-} as const satisfies TableSchema
 
 const TABLE_PROPERTIES = {
   'write.parquet.compression-codec': 'zstd',
@@ -47,9 +45,9 @@ export async function ensureTables(deps: TablesDeps, pipeline: Pipeline): Promis
   const sources = Object.keys(pipeline.sources)
   return await ensureAll(deps, [
     ...own,
-    wanted({ namespace, name: 'processing_metadata' }, AUDIT_COLUMNS),
-    ...sources.map((source) => wanted({ namespace, name: `${source}_ids` }, SOURCE_IDS_COLUMNS)),
-    wanted({ namespace: 'audit', name: 'check_results' }, CHECK_RESULT_COLUMNS),
+    wanted(auditIdentifier(namespace), AUDIT_COLUMNS),
+    ...sources.map((source) => wanted({ namespace, name: sourceIdsName(source) }, SOURCE_IDS_COLUMNS)),
+    wanted(CHECK_RESULTS, CHECK_RESULT_COLUMNS),
     ...landingTables(deps, sources),
   ])
 }
@@ -68,7 +66,7 @@ export async function ensureLandingTables(
 
 /** Ledgers lie apart from `raw/<source>/`, where raw objects are: no clean-up of a table may come near those. */
 function landingTables(deps: TablesDeps, sources: readonly string[]): readonly CreateTable[] {
-  const tables = sources.map((source) => wanted({ namespace: 'raw', name: source }, LEDGER_COLUMNS))
+  const tables = sources.map((source) => wanted(ledgerIdentifier(source), LEDGER_COLUMNS))
   return [...tables, wanted(DEAD_LETTERS, DEAD_LETTER_COLUMNS)].map((table) => ({
     ...table,
     location: joinLocation(deps.warehouse, 'ledger', table.identifier.name),

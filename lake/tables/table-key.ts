@@ -1,5 +1,6 @@
 import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { sourceIdsName } from '../../schemas/lake-tables.js'
 
 /** Columns that name a row of a pipeline's table, by its definition; undefined for tables that no pipeline defines. */
 export function keyOf(
@@ -13,9 +14,4 @@ export function keyOf(
     if (source !== undefined) return ['record_id']
   }
   return undefined
-}
-
-/** Unqualified name of the table of the record ids that a source's batches have built. */
-export function sourceIdsName(source: string): string {
-  return `${source}_ids`
 }

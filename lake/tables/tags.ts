@@ -5,8 +5,7 @@ import { changeRefs } from '../../iceberg/write/refs.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { sourceOf } from '../land/source-of.js'
-import { auditIdentifier } from '../publish/audit.js'
-import { sourceIdsName } from './table-key.js'
+import { featureTables } from './feature-tables.js'
 
 export interface TaggedTable {
   readonly table: string
@@ -80,13 +79,7 @@ export async function dropTag(
 }
 
 async function pipelineTables(deps: LakeDeps, name: string): Promise<readonly LoadedTable[]> {
-  const { pipeline, name: source } = sourceOf(deps, { pipeline: name })
-  const { namespace } = pipeline
-  const names = [...Object.keys(pipeline.tables), sourceIdsName(source)]
-  return await deps.catalog.loadTables([
-    ...names.map((table) => ({ namespace, name: table })),
-    auditIdentifier(namespace),
-  ])
+  return await deps.catalog.loadTables(featureTables(sourceOf(deps, { pipeline: name })))
 }
 
 function checkName(name: string): void {

@@ -4,6 +4,7 @@ import { and, eq } from '../../iceberg/expr/expression.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { BatchId } from '../../schemas/batch.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditIdentifier } from '../../schemas/lake-tables.js'
 import type { ScoreBatchResult } from '../../schemas/messages.js'
 
 /** What identifies a scoring, and where it writes. */
@@ -33,7 +34,7 @@ export async function findScoring(
 ): Promise<ScoreBatchResult | undefined> {
   const [predictions, audit] = await deps.catalog.loadTables([
     parseIdentifier(key.predictions),
-    { namespace: key.namespace, name: 'processing_metadata' },
+    auditIdentifier(key.namespace),
   ])
   if (audit === undefined || (ifTagged && predictions?.metadata.refs[key.tag] === undefined)) return undefined
   const { schema, tasks } = await planScan({
