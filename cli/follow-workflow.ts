@@ -10,6 +10,7 @@ const CANCEL_MAX_MS = 20_000
 
 export interface Following {
   readonly client: Client
+  readonly address: string
   readonly progress: Progress
   readonly signal: AbortSignal
   /** The server ends with this command: what runs there is cancelled when the signal is aborted, else it goes on. */
@@ -41,11 +42,11 @@ export async function followWorkflow<Result>(start: WorkflowStart, following: Fo
 async function stopFollowing(
   handle: WorkflowHandle,
   ended: Promise<unknown>,
-  { progress, ownServer }: Following,
+  { progress, address, ownServer }: Following,
 ): Promise<FirnError> {
   const id = handle.workflowId
   if (!ownServer) {
-    const command = `temporal workflow cancel --workflow-id ${id}`
+    const command = `temporal workflow cancel --address ${address} --workflow-id ${id}`
     return new FirnError('cancelled', `stopped watching; ${id} goes on. \`${command}\` stops it.`)
   }
   progress.update('stopping (Ctrl-C again ends it at once)')

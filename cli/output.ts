@@ -27,7 +27,7 @@ export function printTable(columns: readonly string[], rows: readonly (readonly 
     cells
       .map((cell, i) => (numeric[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
       .join('  ')
-  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+  const width = (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY
   for (const text of [line(columns), line(widths.map((w) => '─'.repeat(w))), ...texts.map(line)]) {
     process.stdout.write(`${text.length > width ? `${text.slice(0, width - 1)}…` : text.trimEnd()}\n`)
   }

@@ -1,6 +1,9 @@
 import type { BuildFeaturesResult } from '../schemas/messages.js'
 import { print, printTable } from './output.js'
 
+/** Letters; `audit.check_results` holds more. */
+const SAMPLE_MAX = 120
+
 /** What a batch published, or why it did not. */
 export function printBuild(result: BuildFeaturesResult): void {
   if (result.status === 'no_changes') {
@@ -8,10 +11,10 @@ export function printBuild(result: BuildFeaturesResult): void {
     return
   }
   const broken = (result.checks?.results ?? []).filter((check) => !check.passed)
-  for (const check of broken)
-    print(
-      `${check.severity === 'blocking' ? '✗' : '!'} check ${check.name}: ${check.failingRows} rows ${check.sample ?? ''}`,
-    )
+  for (const { name, severity, failingRows, sample } of broken) {
+    const first = sample === undefined ? '' : `, such as ${sample.slice(0, SAMPLE_MAX)}`
+    print(`${severity === 'blocking' ? '✗' : '!'} check ${name}: ${failingRows} rows${first}`)
+  }
   if (result.publish === undefined) return
   const { publish } = result
   const what =

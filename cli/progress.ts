@@ -7,6 +7,8 @@ export interface Progress {
 
 const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
 const INTERVAL_MS = 100
+/** For terminals that say they have no columns. */
+const WIDTH_DEFAULT = 80
 
 export function startProgress(title: string): Progress {
   return process.stderr.isTTY ? spinner(title) : lines(title)
@@ -19,7 +21,7 @@ function spinner(title: string): Progress {
   const draw = (): void => {
     frame += 1
     const line = `${FRAMES[frame % FRAMES.length] ?? ''} ${title} ${text} ${seconds(started)}`
-    process.stderr.write(`\r\x1b[2K${line.slice(0, process.stderr.columns)}`)
+    process.stderr.write(`\r\x1b[2K${line.slice(0, process.stderr.columns || WIDTH_DEFAULT)}`)
   }
   const timer = setInterval(draw, INTERVAL_MS)
   timer.unref()

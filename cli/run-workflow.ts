@@ -34,7 +34,8 @@ export async function runWorkflow<Result>(start: CommandStart): Promise<Result> 
   return await interruptible(async (signal) => {
     try {
       const result = await withTemporal(
-        ({ client, ownServer }) => followWorkflow<Result>(start, { client, progress, signal, ownServer }),
+        ({ client, address, ownServer }) =>
+          followWorkflow<Result>(start, { client, address, progress, signal, ownServer }),
         { signal, pipeline },
       )
       progress.done()

@@ -14,6 +14,7 @@ import { pipelineNamed } from './lake.js'
 export interface TemporalSession {
   readonly client: Client
   readonly config: FirnConfig
+  readonly address: string
   /** The server was started by this command and ends with it. */
   readonly ownServer: boolean
   /** Web UI of the dev server; absent where a server of your own is configured. */
@@ -43,20 +44,19 @@ export async function withTemporal<T>(
   options: SessionOptions,
 ): Promise<T> {
   const config = readConfig()
-  const found = config.temporal.address === undefined ? await findRunningServer(config) : undefined
-  if (config.temporal.address === undefined && found === undefined) return withOwnServer(config, use, options)
-  const client = found?.client ?? (await connectClient(config.temporal))
+  const { address } = config.temporal
+  const found = address === undefined ? await findRunningServer(config) : undefined
+  if (address === undefined && found === undefined) return withOwnServer(config, use, options)
+  const session = found ?? { client: await connectClient(config.temporal), address: address ?? '' }
   try {
-    const uiUrl = found === undefined ? {} : { uiUrl: found.uiUrl }
-    return await use({ client, config, ownServer: false, ...uiUrl })
+    return await use({ ...session, config, ownServer: false })
   } finally {
-    await client.connection.close()
+    await session.client.connection.close()
   }
 }
 
 export interface OwnServerSession extends TemporalSession {
   readonly uiUrl: string
-  readonly address: string
   readonly lake: Lake
 }
 
@@ -146,12 +146,14 @@ function serverFile(config: FirnConfig): string {
 }
 
 /** The announced server; undefined where none is, or where its process ended without a word. */
-async function findRunningServer(config: FirnConfig): Promise<{ client: Client; uiUrl: string } | undefined> {
+async function findRunningServer(
+  config: FirnConfig,
+): Promise<{ client: Client; address: string; uiUrl: string } | undefined> {
   const server = readJson(serverFile(config)) as RunningServer | undefined
   if (server === undefined || !isAlive(server.pid)) return undefined
   try {
     const client = await connectClient({ ...config.temporal, address: server.address })
-    return { client, uiUrl: server.uiUrl }
+    return { client, address: server.address, uiUrl: server.uiUrl }
   } catch {
     return undefined
   }

@@ -36,7 +36,7 @@ export interface DemoSummary {
 
 /** The main job on the sample documents, every step a workflow on the session's server. */
 export async function runDemo(
-  { client, config, lake }: OwnServerSession,
+  { client, address, config, lake }: OwnServerSession,
   signal: AbortSignal,
 ): Promise<DemoSummary> {
   const started = Date.now()
@@ -50,7 +50,13 @@ export async function runDemo(
     const progress = startProgress(title)
     try {
       const start = { workflow, workflowId, input, summary: title }
-      const result = await followWorkflow<Result>(start, { client, progress, signal, ownServer: true })
+      const result = await followWorkflow<Result>(start, {
+        client,
+        address,
+        progress,
+        signal,
+        ownServer: true,
+      })
       progress.done()
       return result
     } catch (error) {

@@ -30,7 +30,9 @@ export async function inspectSql(sql: string, options: InspectOptions = {}): Pro
   if (statements.length !== 1) {
     throw new EngineError(
       'sql-invalid',
-      `expected one SELECT, but there are ${statements.length}: split it`,
+      statements.length === 0
+        ? 'there is no SQL here: give one SELECT'
+        : `expected one SELECT, but there are ${statements.length}: run them one by one`,
       {
         context: { sql },
       },
