@@ -4,7 +4,7 @@ import type { SnapshotId } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { TableUpdate } from '../update/table-update.js'
 import { planExpire, type ExpireOptions } from './plan-expire.js'
-import { filesOf, reachableManifests, sameLocation } from './reachable-files.js'
+import { fileName, filesOf, mayDeleteFiles, reachableManifests } from './reachable-files.js'
 
 export interface ExpireResult {
   readonly droppedRefs: readonly string[]
@@ -23,11 +23,12 @@ const ATTEMPTS_MAX = 10
 /**
  * Drops what is past its retention from the metadata, then deletes the files that nothing kept needs. What is needed is
  * read again from the newest metadata after the commit, so a writer in between loses nothing. After an error nothing of
- * the remaining files is deleted: orphan clean-up finds them.
+ * the remaining files is deleted: orphan clean-up finds them. Does nothing where `gc.enabled` is false.
  */
 export async function expireSnapshots(request: ExpireRequest): Promise<ExpireResult> {
   for (let attempt = 1; ; attempt += 1) {
     const table = await request.catalog.loadTable(request.identifier)
+    if (!mayDeleteFiles(table.metadata)) return { droppedRefs: [], removedSnapshots: [], deletedFiles: [] }
     const plan = planExpire(table.metadata, request)
     const gone = new Set(plan.removeSnapshots)
     const result = { droppedRefs: plan.dropRefs, removedSnapshots: plan.removeSnapshots }
@@ -54,8 +55,7 @@ export async function expireSnapshots(request: ExpireRequest): Promise<ExpireRes
         continue
       throw error
     }
-    const newest = await request.catalog.loadTable(request.identifier)
-    const deletedFiles = await unneededFiles(request.catalog, table.metadata, gone, newest.metadata)
+    const deletedFiles = await unneededNow(request, table.metadata, gone)
     for (const file of deletedFiles) await request.catalog.io.delete(file.location)
     return { ...result, deletedFiles }
   }
@@ -89,6 +89,21 @@ async function commitExpiry(
   ])
 }
 
+/** Nothing where another expiry, which was first, has deleted what says so: what it leaves are orphans. */
+async function unneededNow(
+  { catalog, identifier }: ExpireRequest,
+  before: TableMetadata,
+  gone: ReadonlySet<SnapshotId>,
+) {
+  const newest = await catalog.loadTable(identifier)
+  try {
+    return await unneededFiles(catalog, before, gone, newest.metadata)
+  } catch (error) {
+    if (isIcebergError(error, 'not-found')) return []
+    throw error
+  }
+}
+
 /** Files that the expired snapshots named and that no snapshot of `newest` needs. */
 async function unneededFiles(
   catalog: Catalog,
@@ -104,8 +119,9 @@ async function unneededFiles(
     before.snapshots.filter((s) => expired.has(s['snapshot-id'])),
   )
   const needed = await reachableManifests(io, newest, newest.snapshots)
+  const neededNames = new Set([...needed.manifests.keys(), ...needed.manifestLists].map(fileName))
   const manifests = [...dropped.manifests.values()].filter(
-    (manifest) => !needed.manifests.has(manifest.manifestPath),
+    (manifest) => !neededNames.has(fileName(manifest.manifestPath)),
   )
   const candidates = await filesOf(io, before, manifests, { live: false })
   // Only when data files are at stake the entries of the kept manifests are read.
@@ -113,18 +129,20 @@ async function unneededFiles(
     candidates.size === 0
       ? new Map<string, number>()
       : await filesOf(io, newest, needed.manifests.values(), { live: true })
-  const keptNames = new Set([...kept.keys()].map(sameLocation))
-  const statistics = new Set((newest.statistics ?? []).map((file) => file['statistics-path']))
+  const keptNames = new Set([...kept.keys()].map(fileName))
+  const statistics = new Set((newest.statistics ?? []).map((file) => fileName(file['statistics-path'])))
   return [
     ...[...candidates]
-      .filter(([location]) => !keptNames.has(sameLocation(location)))
+      .filter(([location]) => !keptNames.has(fileName(location)))
       .map(([location, sizeBytes]) => ({ location, sizeBytes })),
     ...manifests.map((manifest) => ({ location: manifest.manifestPath, sizeBytes: manifest.manifestLength })),
     ...[...dropped.manifestLists]
-      .filter((list) => !needed.manifestLists.has(list))
+      .filter((list) => !neededNames.has(fileName(list)))
       .map((location) => ({ location, sizeBytes: 0 })),
     ...(before.statistics ?? [])
-      .filter((file) => expired.has(file['snapshot-id']) && !statistics.has(file['statistics-path']))
+      .filter(
+        (file) => expired.has(file['snapshot-id']) && !statistics.has(fileName(file['statistics-path'])),
+      )
       .map((file) => ({ location: file['statistics-path'], sizeBytes: 0 })),
   ]
 }

@@ -1,7 +1,8 @@
 import type { Catalog, LoadedTable, TableIdentifier } from '../catalog/catalog.js'
-import { IcebergError } from '../error.js'
+import { formatIdentifier } from '../catalog/catalog.js'
+import { IcebergError, isIcebergError } from '../error.js'
 import type { FileStatus } from '../io/file-io.js'
-import { filesOf, reachableManifests, sameLocation } from './reachable-files.js'
+import { fileName, filesOf, mayDeleteFiles, reachableManifests, sameLocation } from './reachable-files.js'
 
 export interface OrphanRequest {
   readonly catalog: Catalog
@@ -23,18 +24,18 @@ const BATCH = 500
 
 /**
  * Files under a table's location that no snapshot, no metadata log entry and no lease names, and that are old enough.
- * The needed set is read from the newest metadata again before every batch of deletes.
+ * What is needed, also by other tables that have files in the same folder, is read anew before every batch of deletes.
+ * Finds nothing where `gc.enabled` is false.
  */
 export async function removeOrphans(request: OrphanRequest): Promise<readonly OrphanFile[]> {
-  const table = await request.catalog.loadTable(request.identifier)
-  const candidates = await listOrphans(request, table)
+  const candidates = await listOrphans(request)
   if (request.dryRun === true) return candidates.map((file) => ({ ...file, result: 'would-delete' as const }))
   const report: OrphanFile[] = []
   for (let start = 0; start < candidates.length; start += BATCH) {
-    const needed = await neededLocations(request, await request.catalog.loadTable(request.identifier))
+    const needed = await neededNames(request)
     for (const file of candidates.slice(start, start + BATCH)) {
       report.push(
-        needed.has(sameLocation(file.location))
+        needed.has(fileName(file.location))
           ? { ...file, result: 'needed-after-all' }
           : await deleteOne(request.catalog, file),
       )
@@ -43,40 +44,78 @@ export async function removeOrphans(request: OrphanRequest): Promise<readonly Or
   return report
 }
 
-async function listOrphans(request: OrphanRequest, table: LoadedTable): Promise<readonly FileStatus[]> {
-  const location = table.metadata.location.replace(/\/+$/, '')
+async function listOrphans(request: OrphanRequest): Promise<readonly FileStatus[]> {
+  const { metadata } = await request.catalog.loadTable(request.identifier)
+  if (!mayDeleteFiles(metadata)) return []
+  const location = metadata.location.replace(/\/+$/, '')
   if (location.length < 2) {
     throw new IcebergError(
       'invalid-argument',
       `table ${request.identifier.name} lies at "${location}": refusing to look for orphans there`,
     )
   }
-  const needed = await neededLocations(request, table)
+  const needed = await neededNames(request)
   const orphans: FileStatus[] = []
   for await (const file of request.catalog.io.list(`${location}/`)) {
-    if (file.modifiedMs >= request.olderThanMs || needed.has(sameLocation(file.location))) continue
+    if (file.modifiedMs >= request.olderThanMs || needed.has(fileName(file.location))) continue
     orphans.push(file)
   }
   return orphans
 }
 
-async function neededLocations(request: OrphanRequest, table: LoadedTable): Promise<ReadonlySet<string>> {
-  const { metadata } = table
-  const { io } = request.catalog
+/** Leases come before metadata: a publish commits first and drops its leases then, so one of the two shows its files. */
+async function neededNames({ catalog, identifier, spare }: OrphanRequest): Promise<ReadonlySet<string>> {
+  const names = new Set<string>(['version-hint.text'])
+  for (const location of (await spare?.()) ?? []) names.add(fileName(location))
+  const table = await catalog.loadTable(identifier)
+  for (const one of [table, ...(await neighboursOf(catalog, table))])
+    for (const location of await locationsOf(catalog, one)) names.add(fileName(location))
+  return names
+}
+
+async function locationsOf({ io }: Catalog, { metadata, metadataLocation }: LoadedTable): Promise<string[]> {
   const { manifestLists, manifests } = await reachableManifests(io, metadata, metadata.snapshots)
   const files = await filesOf(io, metadata, manifests.values(), { live: true })
   const statistics = [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])]
-  const needed = new Set<string>()
-  const add = (location: string): void => {
-    needed.add(sameLocation(location))
+  return [
+    metadataLocation,
+    ...metadata['metadata-log'].map((entry) => entry['metadata-file']),
+    ...[...manifestLists, ...manifests.keys(), ...files.keys()],
+    ...statistics.map((file) => file['statistics-path']),
+  ]
+}
+
+/** Other tables of the catalog whose folders lie in this one's, around it or are the same. */
+async function neighboursOf(catalog: Catalog, table: LoadedTable): Promise<readonly LoadedTable[]> {
+  const own = rootsOf(table)
+  const neighbours: LoadedTable[] = []
+  for (const namespace of await catalog.listNamespaces()) {
+    for (const identifier of await catalog.listTables(namespace)) {
+      if (formatIdentifier(identifier) === formatIdentifier(table.identifier)) continue
+      const other = await loadIfThere(catalog, identifier)
+      const overlaps = rootsOf(other).some((a) => own.some((b) => a.startsWith(b) || b.startsWith(a)))
+      if (other !== undefined && overlaps) neighbours.push(other)
+    }
   }
-  ;[table.metadataLocation, `${metadata.location}/metadata/version-hint.text`].forEach(add)
-  metadata['metadata-log'].forEach((entry) => add(entry['metadata-file']))
-  for (const locations of [manifestLists, manifests.keys(), files.keys()])
-    for (const location of locations) add(location)
-  statistics.forEach((file) => add(file['statistics-path']))
-  for (const location of (await request.spare?.()) ?? []) add(location)
-  return needed
+  return neighbours
+}
+
+function rootsOf(table: LoadedTable | undefined): readonly string[] {
+  if (table === undefined) return []
+  const { location, properties } = table.metadata
+  const paths = Object.entries(properties).filter(([key]) => /^write\..*path$/.test(key))
+  return [location, ...paths.map(([, path]) => path)].map(
+    (root) => `${sameLocation(root).replace(/\/+$/, '')}/`,
+  )
+}
+
+async function loadIfThere(catalog: Catalog, identifier: TableIdentifier): Promise<LoadedTable | undefined> {
+  try {
+    return await catalog.loadTable(identifier)
+  } catch (error) {
+    if (isIcebergError(error, 'not-found')) return undefined
+    throw error
+  }
 }
 
 async function deleteOne(catalog: Catalog, file: FileStatus): Promise<OrphanFile> {

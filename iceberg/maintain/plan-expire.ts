@@ -79,7 +79,7 @@ function holdBranch(metadata: TableMetadata, ref: SnapshotRef, retention: Branch
   }
 }
 
+/** What is no number must not read as 0, which would expire everything. */
 function longProperty(text: string | undefined, fallback: number): number {
-  const value = Number(text)
-  return text === undefined || Number.isNaN(value) ? fallback : value
+  return text !== undefined && /^\d+$/.test(text.trim()) ? Number(text) : fallback
 }

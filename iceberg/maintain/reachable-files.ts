@@ -43,6 +43,19 @@ export async function filesOf(
   return files
 }
 
+/** Whether files may be deleted at all: `gc.enabled` is false where other tables or programs use them too. */
+export function mayDeleteFiles(metadata: TableMetadata): boolean {
+  return metadata.properties['gc.enabled']?.trim().toLowerCase() !== 'false'
+}
+
+/**
+ * The last part of a location. Writers give files unique names, so where names are equal the file is taken to be the same,
+ * however its folder is spelled: `file:/x`, a doubled slash, `..`, a link.
+ */
+export function fileName(location: string): string {
+  return location.slice(location.lastIndexOf('/') + 1)
+}
+
 /**
  * One spelling for a location however its writer spelled it: `file:/x`, `file:///x` and `/x` are one file, and so are
  * `s3a://` and `s3://`.

@@ -1,0 +1,103 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { removeOrphans } from '../../iceberg/maintain/orphans.js'
+import { DAY_MS, RowLake } from '../support/row-lake.js'
+
+const T: TableIdentifier = { namespace: 'm', name: 't' }
+
+let lake: RowLake
+beforeEach(async () => {
+  lake = new RowLake()
+  await lake.create(T)
+})
+
+async function orphans(identifier = T, more: Partial<Parameters<typeof removeOrphans>[0]> = {}) {
+  const { catalog, nowMs } = lake
+  const found = await removeOrphans({ catalog, identifier, olderThanMs: nowMs - 3 * DAY_MS, ...more })
+  return found.filter((file) => file.result === 'deleted').map((file) => file.location)
+}
+
+describe('clean-up of orphans', () => {
+  it('removes old files that nothing names, and leaves young ones to writers under way', async () => {
+    await lake.append(T, ['a'])
+    const old = await lake.write(T, ['never committed'])
+    lake.nowMs += 4 * DAY_MS
+    const young = await lake.write(T, ['on its way'])
+    expect(await orphans(T, { dryRun: true })).toEqual([])
+    expect(await orphans()).toEqual([old.filePath])
+    expect(await lake.files()).toContain(young.filePath)
+    expect(await lake.rows(T)).toEqual(['a'])
+    expect(await orphans()).toEqual([])
+  })
+
+  it('spares what any snapshot, any ref and the metadata log name', async () => {
+    await lake.append(T, ['a'])
+    await lake.refs(T, { kind: 'create-tag', name: 'v1' })
+    const side = await lake.write(T, ['side'], 1)
+    await lake.commit(T, { kind: 'append', files: [side] }, { branch: 'failed_x' })
+    await lake.overwrite(T, ['b'])
+    lake.nowMs += 30 * DAY_MS
+    const before = await lake.files()
+    expect(await orphans()).toEqual([])
+    expect(await lake.files()).toEqual(before)
+  })
+
+  it('spares what a lease names, and asks for leases again before it deletes', async () => {
+    const leased = await lake.write(T, ['staged'])
+    lake.nowMs += 4 * DAY_MS
+    expect(await orphans(T, { spare: () => Promise.resolve([leased.filePath]) })).toEqual([])
+    let calls = 0
+    const late = () => Promise.resolve(++calls > 1 ? [leased.filePath] : [])
+    expect(await orphans(T, { spare: late })).toEqual([])
+    expect(await lake.files()).toContain(leased.filePath)
+  })
+
+  it('spares what a slow writer commits between listing and deleting', async () => {
+    const slow = await lake.write(T, ['slow'])
+    lake.nowMs += 4 * DAY_MS
+    let calls = 0
+    const spare = async () => {
+      if (++calls === 2) await lake.commit(T, { kind: 'append', files: [slow] })
+      return []
+    }
+    // The commit comes after the metadata was loaded: it has to be looked at after the leases.
+    expect(await orphans(T, { spare })).toEqual([])
+    expect(await lake.rows(T)).toEqual(['slow'])
+  })
+
+  it('knows a file however its writer spelled the location', async () => {
+    const spellings = ['file:/w/m/t', '/w/m/t', 'file:///w//m/t', 'file:///w/m/../m/t', 'file:///link/t']
+    const files = await Promise.all(spellings.map((spelled) => lake.write(T, [spelled], 0, spelled)))
+    await lake.commit(T, { kind: 'append', files })
+    lake.nowMs += 4 * DAY_MS
+    expect(await orphans()).toEqual([])
+  })
+
+  it('leaves alone the files of tables that lie below, beside or in the same folder', async () => {
+    const below: TableIdentifier = { namespace: 'm.t', name: 'u' }
+    const beside: TableIdentifier = { namespace: 'm', name: 't2' }
+    const same: TableIdentifier = { namespace: 'm', name: 'renamed' }
+    await lake.create(below, { location: 'file:/w/m/t/u' })
+    await lake.create(beside)
+    await lake.create(same, { location: 'file:///w/m/t' })
+    const elsewhere: TableIdentifier = { namespace: 'm', name: 'guest' }
+    await lake.create(elsewhere, { properties: { 'write.data.path': 'file:///w/m/t/guest' } })
+    for (const table of [T, beside, same]) await lake.append(table, [table.name])
+    const file = await lake.write(below, ['u'])
+    await lake.commit(below, { kind: 'append', files: [file] })
+    const guest = await lake.write(T, ['guest'], 0)
+    await lake.commit(elsewhere, { kind: 'append', files: [guest] })
+    const orphan = await lake.write(T, ['nobody'])
+    lake.nowMs += 4 * DAY_MS
+    expect(await orphans()).toEqual([orphan.filePath])
+    for (const table of [T, beside, same, elsewhere]) expect(await lake.rows(table)).toEqual([table.name])
+  })
+
+  it('deletes nothing of a table whose files others may share', async () => {
+    const shared: TableIdentifier = { namespace: 'm', name: 'shared' }
+    await lake.create(shared, { properties: { 'gc.enabled': 'false' } })
+    await lake.write(shared, ['somebody else names it'])
+    lake.nowMs += 4 * DAY_MS
+    expect(await orphans(shared)).toEqual([])
+  })
+})
