@@ -10,6 +10,7 @@ import { unpackSample } from '../../pipelines/quantum/sample/unpack-sample.js'
 import type { NightlyResult } from '../../schemas/messages.js'
 import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import { startDevServer, type DevServer } from '../../workers/temporal-server.js'
+import { FULL } from '../support/full.js'
 import { lakeContents, spawnWorker, withLakeAt } from '../support/lake-process.js'
 
 /**
@@ -18,7 +19,7 @@ import { lakeContents, spawnWorker, withLakeAt } from '../support/lake-process.j
  * that nobody disturbed. Every second round runs in another time zone.
  */
 const SEED = Number(process.env['FIRN_TEST_SEED'] ?? 20261121)
-const ROUNDS = 25
+const ROUNDS = FULL ? 25 : 5
 const LANES = 5
 const DOCUMENTS = 3
 const DATE = '2026-07-01'
