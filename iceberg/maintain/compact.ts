@@ -1,5 +1,5 @@
 import type { Catalog, TableIdentifier } from '../catalog/catalog.js'
-import { isIcebergError } from '../error.js'
+import { IcebergError, isIcebergError } from '../error.js'
 import { planScan } from '../scan/plan-scan.js'
 import type { DataFile } from '../spec/data-file.js'
 import { currentSchema } from '../spec/schema.js'
@@ -37,12 +37,13 @@ export interface CompactResult {
 
 /**
  * Merges small files of each partition into files of the target size and commits them in one snapshot. A writer that
- * got in between in a way that matters goes first: then nothing is committed, and the new files become orphans.
+ * got in between in a way that matters goes first: then nothing is committed, and the new files become orphans. Tables of
+ * other format versions than 2 can't be written to, so they stay as they are.
  */
 export async function compactTable(request: CompactRequest): Promise<CompactResult> {
   const { metadata } = await request.catalog.loadTable(request.identifier)
   const { tasks, snapshot } = await planScan({ metadata, io: request.catalog.io })
-  const groups = planCompaction(tasks, request)
+  const groups = metadata['format-version'] === 2 ? planCompaction(tasks, request) : []
   const removed = groups.flatMap((group) => group.tasks.map((task) => task.file))
   const result = {
     groups: groups.length,
@@ -91,7 +92,25 @@ async function rewriteGroups(
       dataLocation: `${metadata.location}/data`,
       targetFileSizeBytes: request.targetFileSizeBytes ?? TARGET_FILE_SIZE_BYTES,
     })
+    checkRows(request.identifier, group, files)
     added.push(...files)
   }
   return added
+}
+
+/** A rewrite that lost or doubled rows must not replace them; deletes may take away rows of their files only. */
+function checkRows({ name }: TableIdentifier, { tasks }: CompactionGroup, files: readonly DataFile[]): void {
+  const most = rowsOf(tasks.map((task) => task.file))
+  const least = rowsOf(tasks.filter((task) => task.deletes.length === 0).map((task) => task.file))
+  const rows = rowsOf(files)
+  if (rows >= least && rows <= most) return
+  throw new IcebergError(
+    'data-invalid',
+    `table ${name}: ${tasks.length} files with ${least === most ? most : `${least} to ${most}`} rows became ${rows} rows when rewritten; nothing was committed, check the files and the engine`,
+    { context: { table: name, files: tasks.map((task) => task.file.filePath).slice(0, 10) } },
+  )
+}
+
+function rowsOf(files: readonly DataFile[]): number {
+  return files.reduce((sum, file) => sum + file.recordCount, 0)
 }

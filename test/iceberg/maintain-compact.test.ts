@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { alwaysTrue } from '../../iceberg/expr/expression.js'
+import { compactTable } from '../../iceberg/maintain/compact.js'
+import { planCompaction } from '../../iceberg/maintain/plan-compaction.js'
+import type { Rewriter } from '../../iceberg/maintain/rewriter.js'
+import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
+import type { DataFile } from '../../iceberg/spec/data-file.js'
+import { serializeTableMetadata } from '../../iceberg/spec/metadata-json.js'
+import { RowLake } from '../support/row-lake.js'
+
+const T: TableIdentifier = { namespace: 'm', name: 't' }
+
+function task(
+  name: string,
+  size: number,
+  more: Partial<DataFile> & { readonly deletes?: number } = {},
+): FileScanTask {
+  const { deletes = 0, ...file } = more
+  const data: DataFile = {
+    ...{ content: 'data', filePath: name, fileFormat: 'parquet', specId: 0, partition: [0] },
+    ...{ recordCount: 1, fileSizeInBytes: size, ...file },
+  }
+  const deletion: DataFile = { ...data, content: 'position-deletes', filePath: `${name}-deletes` }
+  return {
+    file: data,
+    sequenceNumber: 1,
+    deletes: Array.from({ length: deletes }, () => deletion),
+    residual: alwaysTrue,
+  }
+}
+
+function groups(tasks: readonly FileScanTask[], options: Parameters<typeof planCompaction>[1] = {}) {
+  return planCompaction(tasks, { targetFileSizeBytes: 100, minInputFiles: 2, ...options }).map((group) =>
+    group.tasks.map(({ file }) => file.filePath),
+  )
+}
+
+describe('the plan of a compaction', () => {
+  it('fills bins up to the target size and leaves big files as they are', () => {
+    const sizes = [40, 40, 40, 75, 10, 500]
+    expect(groups(sizes.map((size, at) => task(`f${at}`, size)))).toEqual([
+      ['f0', 'f1'],
+      ['f2', 'f4'],
+    ])
+  })
+
+  it('never puts files of two partitions or specs together', () => {
+    const partitions = [0, 1, null, 'null', '0'].flatMap((value) => [
+      task(`${typeof value} ${value} a`, 10, { partition: [value] }),
+      task(`${typeof value} ${value} b`, 10, { partition: [value] }),
+    ])
+    const planned = groups([...partitions, task('other spec', 10, { specId: 1 })])
+    expect(planned).toHaveLength(5)
+    for (const [a = '', b = ''] of planned) expect(b).toBe(a.replace(/a$/, 'b'))
+  })
+
+  it('rewrites a file with deletes also alone and at full size; few small ones wait', () => {
+    expect(groups([task('big', 500, { deletes: 1 }), task('small', 10)])).toEqual([['big']])
+    expect(groups([task('a', 10), task('b', 10)], { minInputFiles: 3 })).toEqual([])
+    expect(groups([task('done', 90)])).toEqual([])
+  })
+
+  it('passes over partitions that are not closed', () => {
+    const tasks = [0, 0, 1, 1].map((value, at) => task(`f${at}`, 10, { partition: [value] }))
+    expect(groups(tasks, { isClosed: ({ partition }) => partition[0] === 1 })).toEqual([['f2', 'f3']])
+  })
+})
+
+describe('a compaction', () => {
+  let lake: RowLake
+  beforeEach(async () => {
+    lake = new RowLake()
+    await lake.create(T)
+    for (const row of ['a', 'b', 'c']) await lake.append(T, [row], 0)
+    await lake.append(T, ['d'], 1)
+  })
+
+  const compact = (
+    rewriter: Rewriter = lake.rewriter,
+    more: Partial<Parameters<typeof compactTable>[0]> = {},
+  ) => compactTable({ ...lake, catalog: lake.catalog, rewriter, identifier: T, minInputFiles: 2, ...more })
+
+  /** Does something after the files are rewritten and before they are committed. */
+  const interposed = (meanwhile: () => Promise<unknown>): Rewriter => ({
+    async rewrite(request) {
+      const files = await lake.rewriter.rewrite(request)
+      await meanwhile()
+      return files
+    },
+  })
+
+  async function dataFiles(): Promise<number> {
+    const { metadata } = await lake.catalog.loadTable(T)
+    return Number(metadata.snapshots.at(-1)?.summary?.['total-data-files'])
+  }
+
+  it('changes files and no row; a dry run changes nothing', async () => {
+    const expected = await compact(lake.rewriter, { dryRun: true })
+    expect(await dataFiles()).toBe(4)
+    expect(await compact()).toEqual(expected)
+    expect(await dataFiles()).toBe(2)
+    expect(await lake.rows(T)).toEqual(['a', 'b', 'c', 'd'])
+    expect(await compact()).toMatchObject({ groups: 0, conflict: false })
+  })
+
+  it('goes on top of an append and of an overwrite elsewhere', async () => {
+    const result = await compact(
+      interposed(async () => {
+        await lake.append(T, ['e'], 0)
+        await lake.overwrite(T, ['d2'], 1)
+      }),
+    )
+    expect(result.conflict).toBe(false)
+    expect(await lake.rows(T)).toEqual(['a', 'b', 'c', 'd2', 'e'])
+  })
+
+  it('gives way where its inputs were replaced, rolled back or compacted meanwhile', async () => {
+    const first = (await lake.catalog.loadTable(T)).metadata.snapshots[0]?.['snapshot-id']
+    const cases = [
+      [() => lake.overwrite(T, ['x'], 0), ['d', 'x']],
+      [() => compact(), ['d', 'x']],
+      [() => lake.refs(T, { kind: 'replace-branch', name: 'main', snapshotId: first! }), ['a']],
+    ] as const
+    for (const [meanwhile, rows] of cases) {
+      await lake.append(T, [], 0)
+      const result = await compact(interposed(meanwhile))
+      expect(result).toMatchObject({ removedFiles: 0, addedFiles: 0, conflict: true })
+      expect(await lake.rows(T)).toEqual(rows)
+    }
+  })
+
+  it('commits nothing where the new files have other than the old rows', async () => {
+    for (const drop of [1, -1]) {
+      const wrong: Rewriter = {
+        async rewrite(request) {
+          const files = await lake.rewriter.rewrite(request)
+          return files.map((file) => ({ ...file, recordCount: file.recordCount - drop }))
+        },
+      }
+      await expect(compact(wrong)).rejects.toMatchObject({ kind: 'data-invalid' })
+      expect(await dataFiles()).toBe(4)
+    }
+  })
+
+  it('leaves tables of other format versions alone instead of writing files for nothing', async () => {
+    const { metadata, metadataLocation } = await lake.catalog.loadTable(T)
+    for (const version of [1, 3] as const) {
+      const other = { ...metadata, 'format-version': version }
+      await lake.io.write(metadataLocation, serializeTableMetadata(other))
+      const catalog = Object.assign(Object.create(lake.catalog) as typeof lake.catalog, {
+        loadTable: () => Promise.resolve({ identifier: T, metadataLocation, metadata: other }),
+      })
+      const before = await lake.files()
+      expect(await compact(lake.rewriter, { catalog })).toMatchObject({ groups: 0 })
+      expect(await lake.files()).toEqual(before)
+    }
+  })
+})
