@@ -134,7 +134,8 @@ function imports(path: string): { readonly target: string; readonly typeOnly: bo
       return []
     const target = normalize(join(dirname(path), specifier.text)).replace(/\.js$/, '.ts')
     const typeOnly = ts.isImportDeclaration(statement)
-      ? statement.importClause?.isTypeOnly === true || onlyTypes(statement.importClause)
+      ? statement.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ||
+        onlyTypes(statement.importClause)
       : statement.isTypeOnly
     return [{ target, typeOnly }]
   })
