@@ -4,6 +4,7 @@ import type { PrimitiveType, Schema, StructType, Type, Value } from '../../icebe
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { lowerBound, upperBound } from '../parquet/bounds.js'
 import { parseDecimal } from '../parquet/decimal-text.js'
+import { quoteName } from './sql-text.js'
 
 type Metrics = Pick<
   DataFile,
@@ -57,7 +58,7 @@ interface Leaf {
 
 function leavesOf(struct: StructType, parent = '', repeated = false): readonly Leaf[] {
   return struct.fields.flatMap((field) =>
-    typeLeaves(field.id, field.type, `${parent}${quoted(field.name)}`, repeated),
+    typeLeaves(field.id, field.type, `${parent}${quoteName(field.name)}`, repeated),
   )
 }
 
@@ -74,10 +75,6 @@ function typeLeaves(id: number, type: Type, path: string, repeated: boolean): re
         ...typeLeaves(type['value-id'], type.value, `${path}."value"`, true),
       ]
   }
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }
 
 const DATE = /^(\d{4,6})-(\d{2})-(\d{2})$/

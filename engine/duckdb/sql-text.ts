@@ -12,10 +12,6 @@ export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-export function textList(texts: readonly string[]): string {
-  return `[${texts.map(quoteText).join(', ')}]`
-}
-
 /** A path as DuckDB's readers take it: they would expand `*`, `?` and `[`. */
 export function quotePath(path: string): string {
   return quoteText(path.replaceAll(/[*?[]/g, '[$&]'))

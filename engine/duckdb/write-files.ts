@@ -40,20 +40,43 @@ export async function writeFiles(
   for (const { scalar } of partitions) {
     if (scalar !== undefined) context.ensureFunction(scalar.name, scalar.create)
   }
-  const table = context.newName()
-  await createSorted(context, sql, target, partitions, table)
+  await checkColumns(context, sql, target.schema)
+  const targetFileSizeBytes = target.targetFileSizeBytes ?? DEFAULT_FILE_BYTES
+  const typed = typedColumns(sql, target.schema)
   const paths: string[] = []
   try {
-    await checkRequired(context.select, target.schema, table)
-    const files: DataFile[] = []
-    for (const stretch of await readStretches(context, table, partitions, target)) {
-      files.push(await writeStretch(context, table, partitions, target, stretch, paths))
-    }
+    const sized = { ...target, targetFileSizeBytes }
+    const file = await writeDirectly(context, typed, sized, partitions, paths)
+    const files = file === undefined ? await writeSorted(context, typed, sized, partitions, paths) : [file]
     await flushFiles(paths, toLocalPath(target.dataLocation))
-    return { files, rows: files.reduce((sum, file) => sum + file.recordCount, 0) }
+    return { files, rows: files.reduce((sum, written) => sum + written.recordCount, 0) }
   } catch (cause) {
     await removeFiles(paths)
     throw cause
+  }
+}
+
+type SizedTarget = WriteTarget & { readonly targetFileSizeBytes: number }
+
+/** By a work table of the sorted rows. */
+async function writeSorted(
+  context: WriteContext,
+  typed: string,
+  target: SizedTarget,
+  partitions: readonly PartitionColumn[],
+  paths: string[],
+): Promise<readonly DataFile[]> {
+  const table = context.newName()
+  await createSorted(context, typed, target, partitions, table)
+  try {
+    await checkRequired(context.select, target.schema, table)
+    const columns = target.schema.fields.map((field) => quoteName(field.name)).join(', ')
+    const files: DataFile[] = []
+    for (const { partition, firstRow, endRow } of await readStretches(context, table, partitions, target)) {
+      const rows = `SELECT ${columns} FROM ${table} WHERE rowid >= ${firstRow} AND rowid < ${endRow}`
+      files.push(await copyDataFile(context, rows, target, partitions, partition, paths))
+    }
+    return files
   } finally {
     await context.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined)
   }
@@ -71,15 +94,11 @@ function refuseUnwritable(schema: Schema): void {
 
 async function createSorted(
   context: WriteContext,
-  sql: string,
+  typed: string,
   target: WriteTarget,
   partitions: readonly PartitionColumn[],
   table: string,
 ): Promise<void> {
-  await checkColumns(context, sql, target.schema)
-  const columns = target.schema.fields.map(
-    ({ name, type }) => `CAST(${quoteName(name)} AS ${sqlType(type)}) AS ${quoteName(name)}`,
-  )
   const computed = partitions.map(({ expression }, index) => `${expression} AS ${partitionName(index)}`)
   // Without a key the rows stay as they come.
   const position = target.orderBy.length === 0 && partitions.length > 0
@@ -90,9 +109,17 @@ async function createSorted(
   const rowNumber = position ? ['row_number() OVER () AS "_firn_row"'] : []
   await context.run(
     `CREATE TABLE ${table} AS SELECT ${['*', ...computed].join(', ')}
-     FROM (SELECT ${[...columns, ...rowNumber].join(', ')} FROM (\n${sql}\n))
+     FROM (SELECT ${['*', ...rowNumber].join(', ')} FROM (${typed}))
      ${order.length === 0 ? '' : `ORDER BY ${order.join(', ')}`}`,
   )
+}
+
+/** SELECT of the table's columns in their types. */
+function typedColumns(sql: string, schema: Schema): string {
+  const columns = schema.fields.map(
+    ({ name, type }) => `CAST(${quoteName(name)} AS ${sqlType(type)}) AS ${quoteName(name)}`,
+  )
+  return `SELECT ${columns.join(', ')} FROM (\n${sql}\n)`
 }
 
 function partitionName(index: number): string {
@@ -129,7 +156,7 @@ async function readStretches(
   context: WriteContext,
   table: string,
   partitions: readonly PartitionColumn[],
-  target: WriteTarget,
+  target: SizedTarget,
 ): Promise<readonly Stretch[]> {
   const names = partitions.map((_, index) => partitionName(index))
   const groups = await context.select(
@@ -166,11 +193,11 @@ function asResult(column: PartitionColumn | undefined, value: Value | null): Val
 async function rowsPerFile(
   context: WriteContext,
   table: string,
-  target: WriteTarget,
+  target: SizedTarget,
   first: number,
   rows: number,
 ): Promise<number> {
-  const targetBytes = target.targetFileSizeBytes ?? DEFAULT_FILE_BYTES
+  const targetBytes = target.targetFileSizeBytes
   const sample = await context.select(
     `SELECT avg(strlen(CAST(t AS VARCHAR))) FROM ${table} t WHERE rowid >= ${first} AND rowid < ${first + Math.min(rows, 200)}`,
   )
@@ -179,13 +206,9 @@ async function rowsPerFile(
   const path = `${toLocalPath(target.dataLocation)}/trial-${context.newUuid()}.parquet`
   await mkdir(dirname(path), { recursive: true })
   try {
-    const [trial] = await copy(
-      context,
-      table,
-      target.schema,
-      { firstRow: first, endRow: first + trialRows },
-      path,
-    )
+    const columns = target.schema.fields.map((field) => quoteName(field.name)).join(', ')
+    const rows = `SELECT ${columns} FROM ${table} WHERE rowid >= ${first} AND rowid < ${first + trialRows}`
+    const [trial] = await copyParquet(context.select, rows, target.schema, path)
     const bytesPerRow = Number(trial?.[2]) / trialRows
     const files = Math.max(1, Math.ceil((rows * bytesPerRow) / targetBytes))
     return Math.ceil(rows / files)
@@ -195,62 +218,3 @@ async function rowsPerFile(
 }
 
 const TRIAL_ROWS = 65_536
-
-async function writeStretch(
-  context: WriteContext,
-  table: string,
-  partitions: readonly PartitionColumn[],
-  target: WriteTarget,
-  stretch: Stretch,
-  paths: string[],
-): Promise<DataFile> {
-  const types = partitions.map((column) => column.resultType)
-  const folder = partitionPath(target.spec, types, stretch.partition)
-  const name = `${context.newUuid()}.parquet`
-  const location = joinLocation(target.dataLocation, ...(folder === '' ? [] : [folder]), name)
-  const path = toLocalPath(location)
-  await mkdir(dirname(path), { recursive: true })
-  paths.push(path)
-  const [statistics] = await copy(context, table, target.schema, stretch, path)
-  return {
-    content: 'data',
-    filePath: location,
-    fileFormat: 'parquet',
-    specId: target.spec['spec-id'],
-    partition: stretch.partition,
-    recordCount: Number(statistics?.[1]),
-    fileSizeInBytes: Number(statistics?.[2]),
-    ...fileMetrics(target.schema, statistics?.[4]),
-  }
-}
-
-function copy(
-  context: WriteContext,
-  table: string,
-  schema: Schema,
-  rows: { readonly firstRow: number; readonly endRow: number },
-  path: string,
-) {
-  const columns = schema.fields.map((field) => quoteName(field.name)).join(', ')
-  return context.select(
-    `COPY (SELECT ${columns} FROM ${table} WHERE rowid >= ${rows.firstRow} AND rowid < ${rows.endRow})
-     TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd, FIELD_IDS ${fieldIds(schema.fields)}, RETURN_STATS, USE_TMP_FILE false)`,
-  )
-}
-
-function fieldIds(fields: readonly NestedField[]): string {
-  return `{${fields.map((field) => `${quoteName(field.name)}: ${typeIds(field.id, field.type)}`).join(', ')}}`
-}
-
-function typeIds(id: number, type: Type): string {
-  if (isPrimitive(type)) return String(id)
-  const own = `__duckdb_field_id: ${id}`
-  switch (type.type) {
-    case 'struct':
-      return `{${own}, ${fieldIds(type.fields).slice(1)}`
-    case 'list':
-      return `{${own}, element: ${typeIds(type['element-id'], type.element)}}`
-    case 'map':
-      return `{${own}, key: ${typeIds(type['key-id'], type.key)}, value: ${typeIds(type['value-id'], type.value)}}`
-  }
-}

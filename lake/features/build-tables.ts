@@ -1,7 +1,6 @@
-import { joinLocation } from '../../iceberg/io/location.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
-import { defaultSpec } from '../../iceberg/spec/specs.js'
 import type { EngineSession } from '../../engine/engine.js'
+import { quoteName } from '../../engine/duckdb/sql-text.js'
+import { tableTarget } from '../../engine/table-target.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, OnProgress } from '../../schemas/lake-deps.js'
 import type { BuiltTables, PlannedBuild } from '../../schemas/messages.js'
@@ -100,9 +99,7 @@ async function buildTable(
   await attachUpstream(deps, session, batch, table, attached)
   const { metadata } = loadedTable(batch, table)
   const written = await session.write(await rowsSql(deps, session, batch, table), {
-    schema: currentSchema(metadata),
-    spec: defaultSpec(metadata),
-    dataLocation: joinLocation(metadata.location, 'data'),
+    ...tableTarget(metadata),
     orderBy: definitionOf(batch, table).key,
   })
   const { rows, files } = await stageRows(deps, batch, table, written)
@@ -115,7 +112,7 @@ async function rowsSql(deps: LakeDeps, session: EngineSession, batch: Batch, tab
   const text = sqlOf(batch.pipeline, sql)
   if (write !== 'insert-new' || batch.graph.onlyNew.has(table)) return text
   const current = await attachCurrent(deps, session, batch, table)
-  const columns = key.map((column) => `"${column}"`).join(', ')
+  const columns = key.map(quoteName).join(', ')
   return `SELECT * FROM (\n${text}\n) AS _rows ANTI JOIN ${current} USING (${columns})`
 }
 

@@ -1,9 +1,5 @@
-import { joinLocation } from '../../iceberg/io/location.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
-import { defaultSpec } from '../../iceberg/spec/specs.js'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
-import { writeRows } from '../../engine/parquet/write-rows.js'
 import { isBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
@@ -11,6 +7,7 @@ import { auditIdentifier } from '../../schemas/lake-tables.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
 import { publishedState, readBatchFamily, SUMMARY, type AuditRow } from '../publish/audit.js'
 import { auditRow } from '../publish/audit-rows.js'
+import { writeTableRows } from '../tables/write-table-rows.js'
 
 /**
  * Records that a failed batch's range is not to be built again: an audit row of status `skipped` on main. Done before:
@@ -24,15 +21,7 @@ export async function skipFailedBatch(
   const audit = await deps.catalog.loadTable(auditIdentifier(pipeline.namespace))
   const failed = await dueFailure(deps, pipeline, audit, command.skip)
   if (failed === undefined) return
-  const file = await writeRows({
-    io: deps.catalog.io,
-    schema: currentSchema(audit.metadata),
-    spec: defaultSpec(audit.metadata),
-    partition: [],
-    dataLocation: joinLocation(audit.metadata.location, 'data'),
-    rows: [skippedRow(deps, pipeline, failed, command.batch)],
-    newUuid: deps.newUuid,
-  })
+  const file = await writeTableRows(deps, audit, [skippedRow(deps, pipeline, failed, command.batch)])
   await commitTransaction<'done'>({
     catalog: deps.catalog,
     now: deps.now,

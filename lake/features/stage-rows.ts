@@ -1,8 +1,6 @@
-import { joinLocation } from '../../iceberg/io/location.js'
 import { headOf } from '../../iceberg/spec/refs.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
-import { defaultSpec } from '../../iceberg/spec/specs.js'
 import type { EngineSession, WrittenFiles } from '../../engine/engine.js'
+import { tableTarget } from '../../engine/table-target.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { createStage, type StagedTable } from '../staging/stage.js'
 import { BUILT_IDS, LANDED } from './batch-relations.js'
@@ -56,9 +54,7 @@ export async function stageSourceIds(deps: LakeDeps, session: EngineSession, bat
       : await session.write(
           `SELECT record_id, batch_id AS processing_batch_id FROM (${newIds}) CROSS JOIN batch`,
           {
-            schema: currentSchema(metadata),
-            spec: defaultSpec(metadata),
-            dataLocation: joinLocation(metadata.location, 'data'),
+            ...tableTarget(metadata),
             orderBy: ['record_id'],
           },
         )

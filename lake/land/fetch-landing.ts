@@ -3,10 +3,7 @@ import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
-import { defaultSpec } from '../../iceberg/spec/specs.js'
 import type { Row } from '../../engine/engine.js'
-import { writeRows } from '../../engine/parquet/write-rows.js'
 import type { BatchId } from '../../schemas/batch.js'
 import { instantOf, processingDateOf } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
@@ -14,6 +11,7 @@ import type { LakeDeps, OnProgress } from '../../schemas/lake-deps.js'
 import type { FetchedLanding, LandingPlan } from '../../schemas/messages.js'
 import { parseDocumentSchema } from '../../schemas/table-schema.js'
 import { ensureLandingTables } from '../tables/ensure-tables.js'
+import { writeTableRows } from '../tables/write-table-rows.js'
 import type { LandingPlanFile } from './landing-plan-file.js'
 import { readPlanFile } from './landing-plan-file.js'
 import { packInThread } from './pack-in-thread.js'
@@ -199,18 +197,6 @@ class LandingWriter {
     this.letterFiles.push(await writeTableRows(this.deps, this.tables.deadLetters, rows))
     this.letters = []
   }
-}
-
-async function writeTableRows(deps: LakeDeps, table: LoadedTable, rows: readonly Row[]): Promise<DataFile> {
-  return await writeRows({
-    io: deps.catalog.io,
-    schema: currentSchema(table.metadata),
-    spec: defaultSpec(table.metadata),
-    partition: [],
-    dataLocation: joinLocation(table.metadata.location, 'data'),
-    rows,
-    newUuid: deps.newUuid,
-  })
 }
 
 /** An object of that name with the same bytes is the work of an earlier attempt. */

@@ -1,11 +1,11 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import type { Expression } from '../../iceberg/expr/expression.js'
 import { alwaysTrue, and, eq, gtEq, lt, ltEq } from '../../iceberg/expr/expression.js'
-import { planScan } from '../../iceberg/scan/plan-scan.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
 import type { SnapshotSummary } from '../../iceberg/spec/snapshot.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
+import { quoteText } from '../../engine/duckdb/sql-text.js'
 import type { Row, RowValue } from '../../engine/engine.js'
+import { queryTable } from '../../engine/query-table.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { LEDGER_COLUMNS } from '../../schemas/lake-tables.js'
 import type { ListedFile } from './landing-files.js'
@@ -36,7 +36,7 @@ export interface LedgerPosition {
 
 export type LedgerDeps = Pick<LakeDeps, 'catalog' | 'engine'>
 
-export const NEXT_ROW_NUMBER = 'firn.next-row-number'
+const NEXT_ROW_NUMBER = 'firn.next-row-number'
 const NEXT_OFFSET_PREFIX = 'firn.next-offset.'
 
 /** Rows with `rowFrom` ≤ row_number < `rowEnd`, in order. */
@@ -76,7 +76,7 @@ export async function ledgerPosition(
     deps,
     ledger,
     eq('incarnation', incarnation),
-    `SELECT max(next_offset) AS next FROM ledger WHERE incarnation = '${incarnation}'`,
+    `SELECT max(next_offset) AS next FROM ledger WHERE incarnation = ${quoteText(incarnation)}`,
   )
   return { nextRowNumber: next, nextOffset: Number(row?.['next'] ?? 0) }
 }
@@ -117,7 +117,7 @@ export async function newFilesOf(
     deps,
     ledger,
     filter,
-    `SELECT DISTINCT source_path, source_size, source_mtime_ms FROM ledger WHERE incarnation = '${incarnation}'`,
+    `SELECT DISTINCT source_path, source_size, source_mtime_ms FROM ledger WHERE incarnation = ${quoteText(incarnation)}`,
   )
   const states = new Set(
     known.map((row) => stateKey(row['source_path'], row['source_size'], row['source_mtime_ms'])),
@@ -182,22 +182,14 @@ function cachedSummary(ledger: LoadedTable): SnapshotSummary | undefined {
   return undefined
 }
 
-/** `filter` chooses the files; the SQL must say the same of the rows. */
 async function queryLedger(
   deps: LedgerDeps,
   ledger: LoadedTable,
   filter: Expression,
   sql: string,
 ): Promise<readonly Row[]> {
-  const { tasks } = await planScan({ metadata: ledger.metadata, io: deps.catalog.io, filter })
-  if (tasks.length === 0) return []
-  const session = await deps.engine.openSession()
-  try {
-    await session.addRelation({ kind: 'scan', name: 'ledger', schema: currentSchema(ledger.metadata), tasks })
-    return (await session.query(sql, { limit: Number.MAX_SAFE_INTEGER })).rows
-  } finally {
-    await session.close()
-  }
+  const from = { engine: deps.engine, io: deps.catalog.io, metadata: ledger.metadata }
+  return await queryTable(from, { name: 'ledger', filter, sql, limit: Number.MAX_SAFE_INTEGER })
 }
 
 function toLedgerRow(row: Row): LedgerRow {

@@ -1,10 +1,10 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { and, eq, startsWith, type Expression } from '../../iceberg/expr/expression.js'
-import { planScan } from '../../iceberg/scan/plan-scan.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
 import type { Snapshot } from '../../iceberg/spec/snapshot.js'
+import { quoteText } from '../../engine/duckdb/sql-text.js'
 import type { Row, RowValue } from '../../engine/engine.js'
+import { queryTable } from '../../engine/query-table.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { PublishedTable, PublishResult } from '../../schemas/publish.js'
 
@@ -72,7 +72,7 @@ export async function publishedState(
     audit,
     eq('processing_name', processingName),
     `SELECT max(input_to) AS input_end, coalesce(bool_or(status = 'published'), false) AS published
-     FROM audit WHERE processing_name = ${quoted(processingName)} AND status IN ('published', 'skipped')`,
+     FROM audit WHERE processing_name = ${quoteText(processingName)} AND status IN ('published', 'skipped')`,
   )
   return { end: end ?? Number(row?.['input_end'] ?? 0), published: row?.['published'] === true }
 }
@@ -166,8 +166,8 @@ async function readBatchRows(
     deps,
     audit,
     and(startsWith('processing_batch_id', prefix), eq('processing_name', processingName)),
-    `SELECT * FROM audit WHERE starts_with(processing_batch_id, ${quoted(prefix)})
-       AND processing_name = ${quoted(processingName)}
+    `SELECT * FROM audit WHERE starts_with(processing_batch_id, ${quoteText(prefix)})
+       AND processing_name = ${quoteText(processingName)}
      ORDER BY input_to, length(processing_batch_id), processing_batch_id, status`,
   )
   return rows.map(toAuditRow)
@@ -179,16 +179,8 @@ async function queryAudit(
   filter: Expression,
   sql: string,
 ): Promise<readonly Row[]> {
-  const { metadata } = audit
-  const { tasks } = await planScan({ metadata, io: deps.catalog.io, filter })
-  if (tasks.length === 0) return []
-  const session = await deps.engine.openSession()
-  try {
-    await session.addRelation({ kind: 'scan', name: 'audit', schema: currentSchema(metadata), tasks })
-    return (await session.query(sql)).rows
-  } finally {
-    await session.close()
-  }
+  const from = { engine: deps.engine, io: deps.catalog.io, metadata: audit.metadata }
+  return await queryTable(from, { name: 'audit', filter, sql })
 }
 
 function toAuditRow(row: Row): AuditRow {
@@ -216,9 +208,4 @@ function textOf(value: RowValue | undefined): string {
 
 function listOf(value: RowValue | undefined): readonly RowValue[] {
   return Array.isArray(value) ? (value as readonly RowValue[]) : []
-}
-
-/** A text as an SQL literal. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

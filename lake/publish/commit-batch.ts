@@ -1,20 +1,16 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { isIcebergError } from '../../iceberg/error.js'
-import { joinLocation } from '../../iceberg/io/location.js'
-import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { headOf } from '../../iceberg/spec/refs.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
 import { toSnapshotId, type SnapshotId } from '../../iceberg/spec/snapshot.js'
-import { defaultSpec } from '../../iceberg/spec/specs.js'
 import type { Change, TableChange } from '../../iceberg/write/table-change.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
 import type { Row } from '../../engine/engine.js'
-import { writeRows } from '../../engine/parquet/write-rows.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier, CHECK_RESULTS } from '../../schemas/lake-tables.js'
 import type { PublishedTable, PublishRequest, PublishResult, PublishTable } from '../../schemas/publish.js'
+import { writeTableRows } from '../tables/write-table-rows.js'
 import { findRecorded, NO_CHANGES, publishedState, SUMMARY } from './audit.js'
 import { auditRow, checkResultRow } from './audit-rows.js'
 import { checkStagedFiles } from './check-staged-files.js'
@@ -184,15 +180,7 @@ async function rowsChange(
 ): Promise<TableChange> {
   const table = loaded.get(name)
   if (table === undefined) throw new FirnError('not-found', `there is no table ${name}`)
-  const file: DataFile = await writeRows({
-    io: operation.deps.catalog.io,
-    schema: currentSchema(table.metadata),
-    spec: defaultSpec(table.metadata),
-    partition: [],
-    dataLocation: joinLocation(table.metadata.location, 'data'),
-    rows,
-    newUuid: operation.deps.newUuid,
-  })
+  const file = await writeTableRows(operation.deps, table, rows)
   return {
     identifier: table.identifier,
     snapshotId: idOf(operation, name),

@@ -1,6 +1,7 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
 import { currentSchema } from '../../iceberg/spec/schema.js'
+import { quoteName } from '../../engine/duckdb/sql-text.js'
 import type { CollidesWith } from '../../iceberg/write/table-change.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
@@ -34,7 +35,7 @@ export function keyCollisions(
         tasks: tasksOf(tables.get(name)?.files ?? []),
       })
       await session.addRelation({ kind: 'scan', name: 'added', schema, tasks: tasksOf(addedByOthers) })
-      const columns = key.map((column) => `"${column}"`).join(', ')
+      const columns = key.map(quoteName).join(', ')
       const { rows } = await session.query(
         `SELECT 1 AS hit FROM staged SEMI JOIN added USING (${columns}) LIMIT 1`,
       )

@@ -1,6 +1,7 @@
 import { currentSchema, fieldByName } from '../../iceberg/spec/schema.js'
 import { EngineError, type EngineSession, type QueryResult } from '../../engine/engine.js'
 import { inspectSql } from '../../engine/duckdb/inspect-sql.js'
+import { quoteName } from '../../engine/duckdb/sql-text.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { CheckedBatch, PlannedBuild } from '../../schemas/messages.js'
@@ -52,19 +53,19 @@ export async function runChecks(
 /** What holds for every table, whatever its pipeline says. */
 function keyChecks(batch: Batch, table: string): readonly Check[] {
   const { key } = batch.pipeline.tables[table] ?? { key: [] }
-  const columns = key.map(quotedName).join(', ')
-  const isNull = key.map((column) => `${quotedName(column)} IS NULL`).join(' OR ')
+  const columns = key.map(quoteName).join(', ')
+  const isNull = key.map((column) => `${quoteName(column)} IS NULL`).join(' OR ')
   return [
     {
       name: `${table}: no null key`,
       severity: 'blocking',
-      sql: `SELECT ${columns} FROM ${quotedName(table)} WHERE ${isNull}`,
+      sql: `SELECT ${columns} FROM ${quoteName(table)} WHERE ${isNull}`,
       isProven: metricsShowNoNulls(batch, table, key),
     },
     {
       name: `${table}: no duplicate key`,
       severity: 'blocking',
-      sql: `SELECT ${columns}, count(*) AS row_count FROM ${quotedName(table)} GROUP BY ${columns} HAVING count(*) > 1`,
+      sql: `SELECT ${columns}, count(*) AS row_count FROM ${quoteName(table)} GROUP BY ${columns} HAVING count(*) > 1`,
     },
   ]
 }
@@ -138,8 +139,4 @@ async function tasksFor(deps: LakeDeps, batch: Batch, table: string, withCurrent
   const staged = isBuilt ? stageOf(batch, table).files : []
   const current = withCurrent ? await currentTasks(deps, batch, table) : []
   return [...withoutReplaced(batch, table, current, staged), ...tasksOf(staged)]
-}
-
-function quotedName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

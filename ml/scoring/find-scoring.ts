@@ -1,7 +1,8 @@
+import { quoteText } from '../../engine/duckdb/sql-text.js'
 import type { RowValue } from '../../engine/engine.js'
+import { queryTable } from '../../engine/query-table.js'
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { and, eq } from '../../iceberg/expr/expression.js'
-import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { BatchId } from '../../schemas/batch.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier } from '../../schemas/lake-tables.js'
@@ -37,34 +38,27 @@ export async function findScoring(
     auditIdentifier(key.namespace),
   ])
   if (audit === undefined || (ifTagged && predictions?.metadata.refs[key.tag] === undefined)) return undefined
-  const { schema, tasks } = await planScan({
-    metadata: audit.metadata,
-    io: deps.catalog.io,
+  const from = { engine: deps.engine, io: deps.catalog.io, metadata: audit.metadata }
+  const [row] = await queryTable(from, {
+    name: 'audit',
     filter: and(eq('processing_batch_id', key.batch), eq('processing_name', key.processingName)),
-  })
-  const session = await deps.engine.openSession({ threads: 1 })
-  try {
-    await session.addRelation({ kind: 'scan', name: 'audit', schema, tasks })
-    // Names and batch ids hold no quotes: both were checked where they came in.
-    const { rows } = await session.query(`
+    sql: `
       SELECT source_data_info, table_names, record_counts, snapshot_ids FROM audit
-      WHERE processing_batch_id = '${key.batch}' AND processing_name = '${key.processingName}'
-        AND status = 'published'`)
-    const row = rows[0]
-    if (row === undefined) return undefined
-    const at = listOf(row['table_names']).indexOf(key.predictions)
-    const info = JSON.parse(row['source_data_info'] as string) as ScoringInfo
-    return {
-      status: 'published',
-      model: key.model,
-      version: info.version,
-      batch: key.batch,
-      rows: Number(listOf(row['record_counts'])[at] ?? 0),
-      featuresTag: info.featuresTag,
-      snapshotId: (listOf(row['snapshot_ids'])[at] as bigint).toString(),
-    }
-  } finally {
-    await session.close()
+      WHERE processing_batch_id = ${quoteText(key.batch)}
+        AND processing_name = ${quoteText(key.processingName)} AND status = 'published'`,
+    session: { threads: 1 },
+  })
+  if (row === undefined) return undefined
+  const at = listOf(row['table_names']).indexOf(key.predictions)
+  const info = JSON.parse(row['source_data_info'] as string) as ScoringInfo
+  return {
+    status: 'published',
+    model: key.model,
+    version: info.version,
+    batch: key.batch,
+    rows: Number(listOf(row['record_counts'])[at] ?? 0),
+    featuresTag: info.featuresTag,
+    snapshotId: (listOf(row['snapshot_ids'])[at] as bigint).toString(),
   }
 }
 

@@ -1,9 +1,7 @@
 import type { Row } from '../../engine/engine.js'
+import { tableTarget } from '../../engine/table-target.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
-import { joinLocation } from '../../iceberg/io/location.js'
 import { headOf } from '../../iceberg/spec/refs.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
-import { defaultSpec } from '../../iceberg/spec/specs.js'
 import { instantOf, isBatchId, processingDateOf, type BatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
@@ -179,14 +177,12 @@ async function writePredictions(
   orderBy: readonly string[],
 ): Promise<PublishTable> {
   const { metadata } = await deps.catalog.loadTable(parseIdentifier(key.predictions))
-  const schema = currentSchema(metadata)
+  const target = tableTarget(metadata)
   const session = await deps.engine.openSession({ threads: 1 })
   try {
-    await session.addRelation({ kind: 'rows', name: 'scored', schema, rows })
+    await session.addRelation({ kind: 'rows', name: 'scored', schema: target.schema, rows })
     const written = await session.write('SELECT * FROM scored', {
-      schema,
-      spec: defaultSpec(metadata),
-      dataLocation: joinLocation(metadata.location, 'data'),
+      ...target,
       orderBy,
     })
     return {
