@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import type { LandResult, LandSourceInput } from '../../schemas/messages.js'
 import { workflowIds } from '../../schemas/workflow-names.js'
 import { absoluteFolder } from '../folder.js'
-import { formatBytes, print, printJson } from '../output.js'
+import { printJson } from '../output.js'
+import { printLand } from '../print-land.js'
 import { runWorkflow } from '../run-workflow.js'
 
 export function addLandCommand(program: Command): void {
@@ -31,15 +32,8 @@ export function addLandCommand(program: Command): void {
           input,
           summary: `land ${pipeline}`,
         })
-        if (options.json === true) {
-          printJson(result)
-          return
-        }
-        print(
-          result.files === 0
-            ? `nothing new in ${options.from ?? 'the landing folder'}`
-            : `landed ${result.records} records (${formatBytes(result.bytes)}) from ${result.files} files, ${result.deadLetters} dead letters`,
-        )
+        if (options.json === true) printJson(result)
+        else printLand(result)
       },
     )
 }

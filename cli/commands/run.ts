@@ -4,6 +4,7 @@ import { workflowIds } from '../../schemas/workflow-names.js'
 import { absoluteFolder } from '../folder.js'
 import { print, printJson } from '../output.js'
 import { printBuild } from '../print-build.js'
+import { printLand } from '../print-land.js'
 import { printMaintenance } from '../print-maintenance.js'
 import { runWorkflow } from '../run-workflow.js'
 
@@ -62,12 +63,7 @@ export function nightlyJson(result: NightlyResult): object {
 }
 
 function printNightly(result: NightlyResult): void {
-  const { land } = result
-  print(
-    land.files === 0
-      ? 'landed nothing new'
-      : `landed ${land.records} records from ${land.files} files, ${land.deadLetters} dead letters`,
-  )
+  printLand(result.land)
   printBuild(result.build)
   for (const score of result.scores)
     print(`scored ${score.rows} rows with ${score.model} v${score.version} at ${score.featuresTag}`)
