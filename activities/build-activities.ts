@@ -50,10 +50,11 @@ export function createBuildActivities(deps: LakeDeps) {
 
     /**
      * Effect: none; runs the checks on what is staged.
-     * Key: not needed. Heartbeat: every 2 s. Kinds: sql-invalid, stage-expired, io. A failed check is a result.
+     * Key: not needed. Heartbeat: every 2 s with the checks done. Kinds: sql-invalid, stage-expired, cancelled, io.
+     * A failed check is a result.
      */
     runChecks: (checked: { readonly plan: PlannedBuild }): Promise<CheckedBatch> =>
-      runCore(() => runChecks(deps, checked.plan)),
+      runCore((run) => runChecks(deps, checked.plan, run)),
 
     /**
      * Effect: one catalog transaction: every table's snapshot, tags, audit row; or the failed branches and their row.

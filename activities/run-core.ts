@@ -1,19 +1,15 @@
 import { Context } from '@temporalio/activity'
-import type { OnProgress } from '../schemas/lake-deps.js'
+import type { RunControl } from '../schemas/lake-deps.js'
 import { toFailure } from './map-error.js'
 
 /** A fifth of the workflows' heartbeat time-out: a few late timers do no harm. */
 const HEARTBEAT_MS = 2000
 
-export interface CoreRun {
-  /** Shown as the activity's heartbeat details. */
-  readonly onProgress: OnProgress
-  /** Aborts when the workflow or the worker asks this attempt to stop. */
-  readonly signal: AbortSignal
-}
-
-/** Runs a core inside an activity: heartbeats while it runs, hands it the cancellation, maps what it throws. */
-export async function runCore<T>(core: (run: CoreRun) => Promise<T>): Promise<T> {
+/**
+ * Runs a core inside an activity: heartbeats while it runs, with its progress as their details, hands it the
+ * cancellation, maps what it throws.
+ */
+export async function runCore<T>(core: (control: Required<RunControl>) => Promise<T>): Promise<T> {
   const context = Context.current()
   let latest = ''
   const beat = (): void => context.heartbeat(latest)

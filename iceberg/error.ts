@@ -42,6 +42,16 @@ export function isIcebergError(error: unknown, kind?: IcebergErrorKind): error i
   return error instanceof IcebergError && (kind === undefined || error.kind === kind)
 }
 
+/** What was asked for; undefined where it is `not-found`. */
+export async function ifFound<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isIcebergError(error, 'not-found')) return undefined
+    throw error
+  }
+}
+
 /** Closes a switch over a tagged union: the compiler proves that it is never reached. */
 export function assertNever(value: never): never {
   throw new IcebergError('data-invalid', `unexpected value ${JSON.stringify(value)}`)

@@ -37,3 +37,10 @@ export interface LakeSettings {
 
 /** Long work calls it with a short text; activities turn it into heartbeats, the CLI into progress. */
 export type OnProgress = (message: string) => void
+
+/** How long work is followed and stopped. */
+export interface RunControl {
+  readonly onProgress?: OnProgress
+  /** Aborting ends the work with an error of kind `cancelled`. */
+  readonly signal?: AbortSignal
+}

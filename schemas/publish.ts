@@ -11,7 +11,7 @@ export interface PublishTable {
   readonly rows: number
   /** Head that the rows were computed from; null: the table was empty. */
   readonly basisSnapshotId: string | null
-  /** Location of the staging lease, if the files have one: checked just before the commit. */
+  /** When the lease of staged files ends: checked just before the commit. */
   readonly leaseExpiresAtMs?: number
 }
 

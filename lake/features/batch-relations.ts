@@ -3,7 +3,7 @@ import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
 import { currentSchema } from '../../iceberg/spec/schema.js'
 import { partitionMatcher } from '../../iceberg/write/partition-match.js'
 import type { EngineSession } from '../../engine/engine.js'
-import { instantOf, isBatchId, processingDateOf } from '../../schemas/batch.js'
+import { batchTimes, parseBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
@@ -18,18 +18,11 @@ export const LANDED = '_landed'
 /** Record ids that earlier batches have built. */
 export const BUILT_IDS = '_built_ids'
 
-const DAY_MS = 86_400_000
-
 /** `batch`: one row that says which batch this is. */
 export async function attachBatch(session: EngineSession, { plan }: Pick<Batch, 'plan'>): Promise<void> {
   const { batch, pipeline } = plan
-  if (!isBatchId(batch)) throw new FirnError('invalid-input', `"${batch}" is no batch id`)
-  const row = {
-    batch_id: batch,
-    pipeline,
-    processing_timestamp: BigInt(instantOf(batch).getTime()) * 1000n,
-    processing_date: Date.parse(processingDateOf(batch)) / DAY_MS,
-  }
+  const { timestamp, date } = batchTimes(parseBatchId(batch))
+  const row = { batch_id: batch, pipeline, processing_timestamp: timestamp, processing_date: date }
   await session.addRelation({
     kind: 'rows',
     name: 'batch',

@@ -2,18 +2,13 @@ import type { EngineSession } from '../../engine/engine.js'
 import { quoteName } from '../../engine/duckdb/sql-text.js'
 import { tableTarget } from '../../engine/table-target.js'
 import { FirnError } from '../../schemas/error.js'
-import type { LakeDeps, OnProgress } from '../../schemas/lake-deps.js'
+import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import type { BuiltTables, PlannedBuild } from '../../schemas/messages.js'
 import { sqlOf } from '../define/dependencies.js'
 import { definitionFingerprint } from '../define/fingerprint.js'
 import { attachBatch, attachCurrent, attachSource, attachUpstream } from './batch-relations.js'
 import { definitionOf, loadedTable, openBatch, stageOf, type Batch } from './batch-state.js'
 import { stageRows, stageSourceIds } from './stage-rows.js'
-
-export interface RunControl {
-  readonly onProgress?: OnProgress
-  readonly signal?: AbortSignal
-}
 
 /**
  * Runs the SQL of some tables of a batch and stages their files; nothing is visible yet. What another attempt has staged

@@ -1,7 +1,6 @@
-import { isIcebergError } from '../../iceberg/error.js'
-import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
-import { isBatchId, rebuildId, type BatchId } from '../../schemas/batch.js'
-import { FirnError } from '../../schemas/error.js'
+import { ifFound } from '../../iceberg/error.js'
+import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
+import { parseBatchId, rebuildId, type BatchId } from '../../schemas/batch.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier, ledgerIdentifier } from '../../schemas/lake-tables.js'
 import type { BuildFeaturesInput, BuildPlan } from '../../schemas/messages.js'
@@ -31,16 +30,10 @@ export async function planBuild(
   { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): Promise<BuildPlan> {
   const { pipeline, name: source } = sourceOf(deps, input)
-  const { batch } = input
-  if (!isBatchId(batch)) {
-    throw new FirnError(
-      'invalid-input',
-      `"${batch}" is no batch id; write the instant in UTC, such as 20261121T020000Z`,
-    )
-  }
+  const batch = parseBatchId(input.batch)
   if (input.skip !== undefined) await skipFailedBatch(deps, pipeline, { batch, skip: input.skip })
-  const audit = await loadIfThere(deps, auditIdentifier(pipeline.namespace))
-  const ledger = await loadIfThere(deps, ledgerIdentifier(source))
+  const audit = await ifFound(deps.catalog.loadTable(auditIdentifier(pipeline.namespace)))
+  const ledger = await ifFound(deps.catalog.loadTable(ledgerIdentifier(source)))
   const state = await (audit === undefined ? NEVER_BUILT : publishedState(deps, audit, pipeline.name))
   const end = ledger === undefined ? 0 : await nextRowNumber(deps, ledger)
   const family = audit === undefined ? [] : await readBatchFamily(deps, audit, pipeline.name, batch)
@@ -79,15 +72,6 @@ function freeBatchId(batch: BatchId, family: readonly AuditRow[], tables: readon
 
 async function tablesSoFar(deps: LakeDeps, { namespace, tables }: Pipeline): Promise<readonly LoadedTable[]> {
   const names = Object.keys(tables)
-  const loaded = await Promise.all(names.map((name) => loadIfThere(deps, { namespace, name })))
+  const loaded = await Promise.all(names.map((name) => ifFound(deps.catalog.loadTable({ namespace, name }))))
   return loaded.filter((table) => table !== undefined)
-}
-
-async function loadIfThere(deps: LakeDeps, identifier: TableIdentifier): Promise<LoadedTable | undefined> {
-  try {
-    return await deps.catalog.loadTable(identifier)
-  } catch (error) {
-    if (isIcebergError(error, 'not-found')) return undefined
-    throw error
-  }
 }

@@ -1,6 +1,6 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
-import { isBatchId } from '../../schemas/batch.js'
+import { parseBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier } from '../../schemas/lake-tables.js'
@@ -73,12 +73,11 @@ async function dueFailure(
 }
 
 function skippedRow(deps: LakeDeps, pipeline: Pipeline, failed: AuditRow, batch: string) {
-  if (!isBatchId(failed.batch)) throw new FirnError('invalid-input', `"${failed.batch}" is no batch id`)
   const now = deps.now()
   const row = auditRow({
     request: {
       processingName: pipeline.name,
-      batch: failed.batch,
+      batch: parseBatchId(failed.batch),
       inputFrom: failed.inputFrom,
       inputTo: failed.inputTo,
       duplicates: 0,

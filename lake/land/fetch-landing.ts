@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
-import { isIcebergError } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
+import { tryCreate } from '../../iceberg/io/try-create.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { Row } from '../../engine/engine.js'
 import type { BatchId } from '../../schemas/batch.js'
-import { instantOf, processingDateOf } from '../../schemas/batch.js'
+import { batchTimes, processingDateOf } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
-import type { LakeDeps, OnProgress } from '../../schemas/lake-deps.js'
+import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import type { FetchedLanding, LandingPlan } from '../../schemas/messages.js'
 import { parseDocumentSchema } from '../../schemas/table-schema.js'
 import { ensureLandingTables } from '../tables/ensure-tables.js'
@@ -20,11 +20,6 @@ import { DEFAULT_MAX_DOCUMENT_BYTES } from './plan-landing.js'
 import { sourceOf } from './source-of.js'
 import type { StagedLanding } from './staged-landing.js'
 import { readStagedLanding, stagedLandingLocation, stageLanding } from './staged-landing.js'
-
-export interface LongWork {
-  readonly onProgress?: OnProgress
-  readonly signal?: AbortSignal
-}
 
 /** Payload after which a raw object is closed: small enough that a batch is several, which threads read side by side. */
 const OBJECT_BYTES = 8 * 1024 * 1024
@@ -39,7 +34,7 @@ const TELLING_RECORDS = 3
 export async function fetchLanding(
   deps: LakeDeps,
   plan: LandingPlan,
-  work: LongWork = {},
+  work: RunControl = {},
 ): Promise<FetchedLanding> {
   const { planLocation } = plan
   if (planLocation === undefined)
@@ -55,7 +50,7 @@ async function fetchPlanned(
   deps: LakeDeps,
   plan: LandingPlan,
   planLocation: string,
-  work: LongWork,
+  work: RunControl,
 ): Promise<StagedLanding> {
   const { io } = deps.catalog
   const planned = await readPlanFile(io, planLocation)
@@ -180,7 +175,7 @@ class LandingWriter {
 
   private async writeDeadLetters(): Promise<void> {
     // The logical instant, not the clock: a landing done again writes the same rows.
-    const landedAt = BigInt(instantOf(this.plan.batch as BatchId).getTime()) * 1000n
+    const landedAt = batchTimes(this.plan.batch as BatchId).timestamp
     const rows = this.letters.map((letter) => ({
       source: this.plan.source,
       path: letter.path,
@@ -202,12 +197,7 @@ class LandingWriter {
 /** An object of that name with the same bytes is the work of an earlier attempt. */
 async function writeOnce(deps: LakeDeps, location: string, object: PackedObject): Promise<void> {
   const { io } = deps.catalog
-  try {
-    await io.createIfAbsent(location, object.bytes)
-    return
-  } catch (error) {
-    if (!isIcebergError(error, 'already-exists')) throw error
-  }
+  if (await tryCreate(io, location, object.bytes)) return
   const found = createHash('sha256')
     .update(await io.read(location))
     .digest('hex')

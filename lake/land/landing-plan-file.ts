@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isIcebergError } from '../../iceberg/error.js'
+import { ifFound } from '../../iceberg/error.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { FirnError } from '../../schemas/error.js'
@@ -45,23 +45,12 @@ export async function readPlanFile(io: FileIO, location: string): Promise<Landin
   })
 }
 
-/** False where another attempt wrote one first: that one counts. */
-export async function createPlanFile(io: FileIO, location: string, plan: LandingPlanFile): Promise<boolean> {
-  try {
-    await io.createIfAbsent(location, Buffer.from(JSON.stringify(plan)))
-    return true
-  } catch (error) {
-    if (isIcebergError(error, 'already-exists')) return false
-    throw error
-  }
-}
-
 export async function readJsonIfThere(io: FileIO, location: string): Promise<unknown> {
+  const bytes = await ifFound(io.read(location))
+  if (bytes === undefined) return undefined
   try {
-    return JSON.parse(new TextDecoder().decode(await io.read(location))) as unknown
+    return JSON.parse(new TextDecoder().decode(bytes)) as unknown
   } catch (error) {
-    if (isIcebergError(error, 'not-found')) return undefined
-    if (!(error instanceof SyntaxError)) throw error
     throw new FirnError('io', `${location} is damaged; remove it and land again`, { cause: error })
   }
 }

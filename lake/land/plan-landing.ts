@@ -1,15 +1,16 @@
 import { join } from 'node:path'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
+import { tryCreate } from '../../iceberg/io/try-create.js'
 import { isBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { LandingPlan, LandSourceInput } from '../../schemas/messages.js'
 import { ensureLandingTables } from '../tables/ensure-tables.js'
-import { stagedLandingExists } from './staged-landing.js'
+import { readStagedLanding } from './staged-landing.js'
 import type { ListedFile, PlannedFile } from './landing-files.js'
 import { incarnationOf, listFolder, resolveFolder, statFile } from './landing-files.js'
 import type { LandingPlanFile } from './landing-plan-file.js'
-import { createPlanFile, landingPlanLocation, readPlanFile } from './landing-plan-file.js'
+import { landingPlanLocation, readPlanFile } from './landing-plan-file.js'
 import type { LedgerPosition } from './ledger.js'
 import { ledgerPosition, newFilesOf } from './ledger.js'
 import { countDocuments, documentFormatOf } from './read-documents.js'
@@ -41,7 +42,9 @@ export async function planLanding(deps: LakeDeps, input: LandSourceInput): Promi
     } else {
       const plan = await newPlan(deps, source, ledger, { ...landing, ...startOf(position) })
       if (plan.files.length === 0) return toPlan(plan, undefined)
-      if (await createPlanFile(deps.catalog.io, location, plan)) return toPlan(plan, location)
+      const bytes = Buffer.from(JSON.stringify(plan))
+      if (await tryCreate(deps.catalog.io, location, bytes)) return toPlan(plan, location)
+      // Another attempt wrote one first: that one counts.
       n -= 1
     }
   }
@@ -80,7 +83,7 @@ function isNext(plan: LandingPlanFile, incarnation: string, position: LedgerPosi
 
 /** Its files are read already, or are still those that were planned. */
 async function canBeLanded(deps: LakeDeps, plan: LandingPlanFile, location: string): Promise<boolean> {
-  if (await stagedLandingExists(deps.catalog.io, location)) return true
+  if ((await readStagedLanding(deps.catalog.io, location)) !== undefined) return true
   for (const file of plan.files) {
     const now = statFile(plan.from, file.path)
     if (now?.size !== file.size || now.mtimeMs !== file.mtimeMs) return false

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { FileIO } from '../../iceberg/io/file-io.js'
-import { isIcebergError } from '../../iceberg/error.js'
+import { tryCreate } from '../../iceberg/io/try-create.js'
 import { dataFileFromJson, dataFileToJson } from '../../iceberg/format/data-file-json.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { FirnError } from '../../schemas/error.js'
+import { isIntact } from '../staging/is-intact.js'
 import { readJsonIfThere } from './landing-plan-file.js'
 
 /** What a fetch wrote, for the commit to make visible. */
@@ -29,10 +30,6 @@ const stagedJson = z.object({
 /** `<warehouse>/_staging/<pipeline>/<batch>/landing-<name of the plan>`, beside what the batch's tables stage. */
 export function stagedLandingLocation(planLocation: string): string {
   return planLocation.replace(/\/_landing\/([^/]+\/[^/]+)\/([^/]+)$/, '/_staging/$1/landing-$2')
-}
-
-export async function stagedLandingExists(io: FileIO, planLocation: string): Promise<boolean> {
-  return (await readStagedLanding(io, planLocation)) !== undefined
 }
 
 /** Undefined where there is none, or where a file of it is gone. */
@@ -71,12 +68,7 @@ export async function stageLanding(
   const files = [...ledgerFiles, ...deadLetterFiles].map(dataFileToJson)
   const json = { ...lease, ...counts, ledgerFiles: ledgerFiles.length, files }
   const bytes = Buffer.from(JSON.stringify(json))
-  try {
-    await io.createIfAbsent(location, bytes)
-    return landing
-  } catch (error) {
-    if (!isIcebergError(error, 'already-exists')) throw error
-  }
+  if (await tryCreate(io, location, bytes)) return landing
   const earlier = await readStagedLanding(io, planLocation)
   if (earlier !== undefined) return earlier
   await io.write(location, bytes)
@@ -85,12 +77,7 @@ export async function stageLanding(
 
 async function allExist(io: FileIO, files: readonly DataFile[]): Promise<boolean> {
   for (const file of files) {
-    try {
-      if ((await io.stat(file.filePath)).sizeBytes !== file.fileSizeInBytes) return false
-    } catch (error) {
-      if (isIcebergError(error, 'not-found')) return false
-      throw error
-    }
+    if (!(await isIntact(io, file))) return false
   }
   return true
 }

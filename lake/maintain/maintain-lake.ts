@@ -1,6 +1,6 @@
 import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
-import { isIcebergError } from '../../iceberg/error.js'
+import { ifFound } from '../../iceberg/error.js'
 import { compactTable } from '../../iceberg/maintain/compact.js'
 import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { removeOrphans } from '../../iceberg/maintain/orphans.js'
@@ -42,7 +42,8 @@ export async function maintainTable(
 ): Promise<TableMaintenance> {
   const identifier = parseIdentifier(table)
   const loaded = await deps.catalog.loadTable(identifier)
-  const dropRefs = refsToDrop(deps, loaded, await auditOf(deps, identifier))
+  const audit = await ifFound(deps.catalog.loadTable(auditIdentifier(identifier.namespace)))
+  const dropRefs = refsToDrop(deps, loaded, audit)
   const common = { catalog: deps.catalog, identifier, dryRun }
   const compacted = await compact(deps, loaded, dryRun)
   const expired = await expireSnapshots({
@@ -132,16 +133,6 @@ function leaseNotes(leases: readonly Lease[]): readonly string[] {
     const name = location.split('/').slice(-3).join('/')
     return `kept ${files.length} staged files of ${name}: leased until ${new Date(expiresAtMs).toISOString()}`
   })
-}
-
-/** The pipeline's audit table, whose tags tell when a batch was published. */
-async function auditOf(deps: LakeDeps, { namespace }: TableIdentifier): Promise<LoadedTable | undefined> {
-  try {
-    return await deps.catalog.loadTable(auditIdentifier(namespace))
-  } catch (error) {
-    if (isIcebergError(error, 'not-found')) return undefined
-    throw error
-  }
 }
 
 function pipelineTables(deps: LakeDeps, name: string): readonly string[] {

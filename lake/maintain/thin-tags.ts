@@ -1,4 +1,4 @@
-import { isBatchId, processingDateOf, type BatchId } from '../../schemas/batch.js'
+import { compareBatches, isBatchId, processingDateOf, type BatchId } from '../../schemas/batch.js'
 
 export interface BatchTag {
   readonly name: string
@@ -25,7 +25,7 @@ export function tagsToThin(
   tags: readonly BatchTag[],
   { nowMs, thinAfterMs }: { readonly nowMs: number; readonly thinAfterMs: number },
 ): readonly string[] {
-  const lastOfDay = new Map<string, string>()
+  const lastOfDay = new Map<string, BatchId>()
   const batches = tags.flatMap((tag) => {
     const tagged = batchOfTag(tag.name)
     if (tagged === undefined) return []
@@ -34,15 +34,9 @@ export function tagsToThin(
   })
   for (const { batch, day } of batches) {
     const last = lastOfDay.get(day)
-    if (last === undefined || isLater(batch, last)) lastOfDay.set(day, batch)
+    if (last === undefined || compareBatches(batch, last) > 0) lastOfDay.set(day, batch)
   }
   return batches
     .filter(({ batch, day, taggedAtMs }) => lastOfDay.get(day) !== batch && nowMs - taggedAtMs > thinAfterMs)
     .map(({ name }) => name)
-}
-
-/** `…Z-10` is later than `…Z-9`, and that is later than `…Z`. */
-function isLater(a: string, b: string): boolean {
-  const [instantA, instantB] = [a.slice(0, 16), b.slice(0, 16)]
-  return instantA === instantB ? Number(a.slice(17)) > Number(b.slice(17)) : instantA > instantB
 }

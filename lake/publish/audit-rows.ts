@@ -1,9 +1,7 @@
 import type { Row } from '../../engine/engine.js'
-import { instantOf, processingDateOf } from '../../schemas/batch.js'
+import { batchTimes } from '../../schemas/batch.js'
 import type { CheckResult, PublishedTable, PublishRequest } from '../../schemas/publish.js'
 import type { AuditStatus } from './audit.js'
-
-const DAY_MS = 86_400_000
 
 /** The row of `processing_metadata` (schemas/lake-tables): the durable marker of a batch. */
 export function auditRow(audit: {
@@ -14,11 +12,12 @@ export function auditRow(audit: {
   readonly endedAtMs: number
 }): Row {
   const { request, tables, status, reason } = audit
+  const { timestamp, date } = batchTimes(request.batch)
   return {
     processing_batch_id: request.batch,
     processing_name: request.processingName,
-    processing_timestamp: BigInt(instantOf(request.batch).getTime()) * 1000n,
-    processing_date: Date.parse(processingDateOf(request.batch)) / DAY_MS,
+    processing_timestamp: timestamp,
+    processing_date: date,
     table_names: tables.map((table) => table.table),
     table_versions: tables.map((table) => table.version),
     record_counts: tables.map((table) => BigInt(table.rows)),

@@ -1,8 +1,7 @@
-import { isIcebergError } from '../../iceberg/error.js'
-import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { PublishRequest } from '../../schemas/publish.js'
+import { isIntact } from '../staging/is-intact.js'
 
 const PARALLEL = 16
 
@@ -21,19 +20,10 @@ export async function checkStagedFiles(
     }
     for (let start = 0; start < files.length; start += PARALLEL) {
       const slice = files.slice(start, start + PARALLEL)
-      const missing = (await Promise.all(slice.map((file) => isMissing(deps, file)))).indexOf(true)
+      const missing = (await Promise.all(slice.map((file) => isIntact(deps.catalog.io, file)))).indexOf(false)
       if (missing !== -1)
         throw expired(request, table, `staged file ${slice[missing]?.filePath ?? ''} is gone or changed`)
     }
-  }
-}
-
-async function isMissing(deps: Pick<LakeDeps, 'catalog'>, file: DataFile): Promise<boolean> {
-  try {
-    return (await deps.catalog.io.stat(file.filePath)).sizeBytes !== file.fileSizeInBytes
-  } catch (error) {
-    if (isIcebergError(error, 'not-found')) return true
-    throw error
   }
 }
 

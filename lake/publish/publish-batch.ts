@@ -1,5 +1,5 @@
 import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
-import { isBatchId, type BatchId } from '../../schemas/batch.js'
+import { parseBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier } from '../../schemas/lake-tables.js'
@@ -61,7 +61,7 @@ function publishRequest({ plan, checks, run }: PublishBatchInput, batch: Batch):
   return {
     namespace,
     processingName: plan.pipeline,
-    batch: batchIdOfPlan(plan.batch),
+    batch: parseBatchId(plan.batch),
     tables: stagedNames(batch).map((table) => publishTable(batch, table)),
     tag: plan.tag,
     tagTables: [...names.map((name) => `${namespace}.${name}`), formatIdentifier(auditIdentifier(namespace))],
@@ -116,9 +116,4 @@ async function dropStages(deps: LakeDeps, batch: Batch, tables: readonly string[
 
 function isOutdated(error: unknown): error is FirnError {
   return error instanceof FirnError && ['rebuild-needed', 'stage-expired', 'stale-range'].includes(error.kind)
-}
-
-function batchIdOfPlan(batch: string): BatchId {
-  if (isBatchId(batch)) return batch
-  throw new FirnError('invalid-input', `"${batch}" is no batch id; plan the batch again`)
 }

@@ -1,7 +1,8 @@
 import { dataFileFromJson, dataFileToJson } from '../../iceberg/format/data-file-json.js'
-import { isIcebergError } from '../../iceberg/error.js'
+import { ifFound } from '../../iceberg/error.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { joinLocation } from '../../iceberg/io/location.js'
+import { tryCreate } from '../../iceberg/io/try-create.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
@@ -60,12 +61,7 @@ export async function createStage(
   const location = stageLocation(deps, stage)
   const bytes = Buffer.from(JSON.stringify({ ...stage, files: stage.files.map(dataFileToJson) }))
   for (let attempt = 1; attempt <= CREATE_TRIES; attempt += 1) {
-    try {
-      await io.createIfAbsent(location, bytes)
-      return stage
-    } catch (error) {
-      if (!isIcebergError(error, 'already-exists')) throw error
-    }
+    if (await tryCreate(io, location, bytes)) return stage
     const winner = await readDescriptor<StagedTable>(io, location)
     if (winner === undefined) continue
     if (belongsTo(winner, plan) && isLive(winner, deps.now()) && sameUpstream(winner, stage)) return winner
@@ -131,11 +127,8 @@ async function readDescriptor<T extends Pick<Lease, 'files'>>(
   io: FileIO,
   location: string,
 ): Promise<T | undefined> {
-  try {
-    const json = JSON.parse(Buffer.from(await io.read(location)).toString('utf8')) as T
-    return { ...json, files: (json.files as readonly unknown[]).map(dataFileFromJson) }
-  } catch (error) {
-    if (isIcebergError(error, 'not-found')) return undefined
-    throw error
-  }
+  const bytes = await ifFound(io.read(location))
+  if (bytes === undefined) return undefined
+  const json = JSON.parse(Buffer.from(bytes).toString('utf8')) as T
+  return { ...json, files: (json.files as readonly unknown[]).map(dataFileFromJson) }
 }

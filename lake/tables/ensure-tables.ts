@@ -1,6 +1,6 @@
 import type { CreateTable, LoadedTable, TableCommit, TableIdentifier } from '../../iceberg/catalog/catalog.js'
 import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
-import { isIcebergError } from '../../iceberg/error.js'
+import { ifFound, isIcebergError } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { currentSchema } from '../../iceberg/spec/schema.js'
 import { defaultSpec } from '../../iceberg/spec/specs.js'
@@ -110,16 +110,7 @@ async function existing(
     return await deps.catalog.loadTables(tables.map((table) => table.identifier))
   } catch (error) {
     if (!isIcebergError(error, 'not-found')) throw error
-    return await Promise.all(tables.map((table) => loadIfThere(deps, table.identifier)))
-  }
-}
-
-async function loadIfThere(deps: TablesDeps, identifier: TableIdentifier): Promise<LoadedTable | undefined> {
-  try {
-    return await deps.catalog.loadTable(identifier)
-  } catch (error) {
-    if (isIcebergError(error, 'not-found')) return undefined
-    throw error
+    return await Promise.all(tables.map((table) => ifFound(deps.catalog.loadTable(table.identifier))))
   }
 }
 

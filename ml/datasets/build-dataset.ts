@@ -1,11 +1,11 @@
 import { joinLocation } from '../../iceberg/io/location.js'
+import { tryCreate } from '../../iceberg/io/try-create.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { DatasetInfo, TrainingPin } from '../../schemas/messages.js'
 import { encodeDataset, type LabelledRow } from './dataset.js'
 import { modelOf } from './model-of.js'
 import { readFeatures } from './read-features.js'
-import { writeOnce } from './write-once.js'
 
 /** Writes the labelled rows of a pin under a name drawn from their content: the same rows are the same file. */
 export async function buildDataset(deps: LakeDeps, pin: TrainingPin): Promise<DatasetInfo> {
@@ -27,6 +27,7 @@ export async function buildDataset(deps: LakeDeps, pin: TrainingPin): Promise<Da
     deps.warehouse,
     ...['ml', pin.pipeline, pin.model, 'datasets', `${digest}.json.gz`],
   )
-  await writeOnce(deps, location, bytes)
+  // Its name is drawn from its content: whoever wrote it first wrote the same.
+  await tryCreate(deps.catalog.io, location, bytes)
   return { location, rows: rows.length, features: numeric.length + categorical.length, digest }
 }

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { compiledEntry } from '../../engine/compiled-entry.js'
 import { FirnError, type FirnErrorKind } from '../../schemas/error.js'
-import type { OnProgress } from '../../schemas/lake-deps.js'
+import type { RunControl } from '../../schemas/lake-deps.js'
 
 /** What a child process says to its parent. */
 export type ChildMessage =
@@ -10,11 +10,9 @@ export type ChildMessage =
   | { readonly kind: 'done'; readonly result: unknown }
   | { readonly kind: 'failed'; readonly error: FirnErrorKind; readonly message: string }
 
-export interface ChildOptions {
+/** Aborting kills the process. */
+export interface ChildOptions extends RunControl {
   readonly env: Readonly<Record<string, string>>
-  readonly onProgress?: OnProgress | undefined
-  /** Aborting kills the process. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /** Runs one job in a process of its own, whose module calls `serveJob`. The process ends with the job or its parent. */

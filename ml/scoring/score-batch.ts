@@ -2,7 +2,7 @@ import type { Row } from '../../engine/engine.js'
 import { tableTarget } from '../../engine/table-target.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { headOf } from '../../iceberg/spec/refs.js'
-import { instantOf, isBatchId, processingDateOf, type BatchId } from '../../schemas/batch.js'
+import { batchTimes, isBatchId, parseBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { ScoreBatchInput, ScoreBatchResult, TrainingPin } from '../../schemas/messages.js'
@@ -30,7 +30,7 @@ export async function scoreBatch(
   run: RunInfo,
 ): Promise<ScoreBatchResult> {
   const model = modelOf(deps, input)
-  const batch = checkedBatch(input.batch)
+  const batch = parseBatchId(input.batch)
   const key: ScoringKey = {
     namespace: model.pipeline.namespace,
     predictions: `${model.pipeline.namespace}.${model.definition.predictions}`,
@@ -76,14 +76,6 @@ export async function scoreBatch(
     snapshotId: own?.snapshotId ?? null,
   }
   return published.alreadyCommitted ? ((await findScoring(deps, key)) ?? fresh) : fresh
-}
-
-function checkedBatch(batch: string): BatchId {
-  if (isBatchId(batch)) return batch
-  throw new FirnError(
-    'invalid-input',
-    `"${batch}" is no batch id: give the instant in UTC, such as 20261121T020000Z.`,
-  )
 }
 
 function readyVersion(registry: Registry, { pipeline, model, version }: ScoreBatchInput): ModelVersion {
@@ -148,6 +140,7 @@ function predictionRow(
 ): Row {
   const { version, pin, key, entity, prediction } = scored
   const { name, definition, tables } = model
+  const { timestamp, date } = batchTimes(key.batch)
   const entityColumn = predictionsKey(model).find((column) => column !== 'score_date' && column !== 'model')
   const features = tables[0] === undefined ? undefined : pin.snapshots[formatIdentifier(tables[0])]
   if (entityColumn === undefined || features === undefined) {
@@ -164,8 +157,8 @@ function predictionRow(
     prediction,
     features_snapshot_id: BigInt(features),
     scoring_run_id: key.tag,
-    scored_at: BigInt(instantOf(key.batch).getTime()) * 1000n,
-    score_date: Date.parse(processingDateOf(key.batch)) / 86_400_000,
+    scored_at: timestamp,
+    score_date: date,
   }
 }
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { joinLocation } from '../../iceberg/io/location.js'
+import { tryCreate } from '../../iceberg/io/try-create.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { DatasetInfo, TrainingPin } from '../../schemas/messages.js'
 import type { NetworkDefinition } from '../../schemas/pipeline.js'
-import { writeOnce } from '../datasets/write-once.js'
 import type { Evaluation } from './cross-validate.js'
 import type { StoredNetwork } from './stored-network.js'
 import type { TrainingEnvironment } from './train-child.js'
@@ -32,7 +32,8 @@ export async function writeArtifact(deps: LakeDeps, artifact: ModelArtifact): Pr
     deps.warehouse,
     ...['ml', pipeline, model, artifact.network.weightsDigest, `model-${digest}.json`],
   )
-  await writeOnce(deps, location, Buffer.from(text))
+  // Its name is drawn from its content: whoever wrote it first wrote the same.
+  await tryCreate(deps.catalog.io, location, Buffer.from(text))
   return location
 }
 

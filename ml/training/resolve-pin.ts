@@ -1,5 +1,5 @@
 import { formatIdentifier, type LoadedTable } from '../../iceberg/catalog/catalog.js'
-import { instantOf, isBatchId, type BatchId } from '../../schemas/batch.js'
+import { compareBatches, isBatchId, type BatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { TrainingPin } from '../../schemas/messages.js'
@@ -63,10 +63,4 @@ function newestBatchTag(tables: readonly LoadedTable[]): string | undefined {
 function batchOfTag(name: string): BatchId | undefined {
   const batch = /^v_(?:incr_)?(.+)$/.exec(name)?.[1]
   return batch !== undefined && isBatchId(batch) ? batch : undefined
-}
-
-/** By instant, then by the suffix's number: `…Z-10` is after `…Z-9`. */
-function compareBatches(a: BatchId, b: BatchId): number {
-  const suffix = (batch: BatchId): number => Number(batch.slice(17) || 1)
-  return instantOf(a).getTime() - instantOf(b).getTime() || suffix(a) - suffix(b)
 }

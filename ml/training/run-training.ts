@@ -1,4 +1,4 @@
-import type { LakeDeps, OnProgress } from '../../schemas/lake-deps.js'
+import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import type { DatasetInfo, TrainedModel, TrainingPin } from '../../schemas/messages.js'
 import { modelOf } from '../datasets/model-of.js'
 import { runChild } from '../process/run-child.js'
@@ -6,17 +6,12 @@ import { writeArtifact } from './model-artifact.js'
 import { THREAD_SETTINGS } from './tensorflow.js'
 import type { TrainJob, TrainJobResult } from './train-child.js'
 
-export interface TrainingOptions {
-  readonly onProgress?: OnProgress
-  readonly signal?: AbortSignal
-}
-
 /** Trains in a process of its own and stores the artifact. The same pin and data set give the same weights. */
 export async function runTraining(
   deps: LakeDeps,
   pin: TrainingPin,
   dataset: DatasetInfo,
-  options: TrainingOptions = {},
+  control: RunControl = {},
 ): Promise<TrainedModel> {
   const { definition, featuresDigest } = modelOf(deps, pin)
   const job: TrainJob = {
@@ -28,10 +23,7 @@ export async function runTraining(
   const { network, evaluation, environment } = await runChild<TrainJobResult>(
     'ml/training/train-child',
     job,
-    {
-      env: THREAD_SETTINGS,
-      ...options,
-    },
+    { env: THREAD_SETTINGS, ...control },
   )
   const artifactLocation = await writeArtifact(deps, {
     format: 1,
