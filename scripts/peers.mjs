@@ -7,7 +7,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'), 'peers')
-const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow]==0.12.0', 'pyspark==3.5.9']
+const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0', 'pyspark==3.5.9']
 const JARS = ['org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0', 'org.xerial:sqlite-jdbc:3.50.3.0']
 const COMPOSE = 'github.com/compose-spec/compose-go/v2@v2.16.2'
 
