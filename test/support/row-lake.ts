@@ -1,5 +1,8 @@
 import type { LoadedTable, TableIdentifier } from '../../iceberg/catalog/catalog.js'
-import { MemoryCatalog } from '../../iceberg/catalog/memory.js'
+import { MemoryPointerStore } from '../../iceberg/catalog/memory.js'
+import { PointerCatalog } from '../../iceberg/catalog/pointer-catalog.js'
+import type { PointerStore } from '../../iceberg/catalog/pointer-store.js'
+import type { FileIO } from '../../iceberg/io/file-io.js'
 import { MemoryFileIO } from '../../iceberg/io/memory.js'
 import type { Rewriter } from '../../iceberg/maintain/rewriter.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
@@ -24,13 +27,14 @@ export class RowLake {
   newUuid = (): string => `00000000-0000-4000-8000-${(++this.#counter).toString(16).padStart(12, '0')}`
   newSnapshotId = (): SnapshotId => toSnapshotId(2n ** 60n + BigInt(++this.#counter))
 
-  readonly catalog = new MemoryCatalog({
-    name: 'm',
-    warehouse: 'file:///w',
-    io: this.io,
-    now: this.now,
-    newUuid: this.newUuid,
-  })
+  readonly store = new MemoryPointerStore()
+  readonly catalog = this.openCatalog(this.store, this.io)
+
+  /** Another process's view of the lake. */
+  openCatalog(store: PointerStore, io: FileIO): PointerCatalog {
+    const { now, newUuid } = this
+    return new PointerCatalog(store, { name: 'm', warehouse: 'file:///w', io, now, newUuid })
+  }
 
   async create(
     identifier: TableIdentifier,
@@ -92,7 +96,7 @@ export class RowLake {
   async rows(identifier: TableIdentifier, ref = 'main'): Promise<readonly string[]> {
     const { metadata } = await this.catalog.loadTable(identifier)
     const { tasks } = await planScan({ metadata, io: this.io, target: { kind: 'ref', ref } })
-    const rows = await Promise.all(tasks.map((task) => this.#read(task.file)))
+    const rows = await Promise.all(tasks.map((task) => this.read(task.file)))
     return rows.flat().sort()
   }
 
@@ -104,7 +108,7 @@ export class RowLake {
 
   readonly rewriter: Rewriter = {
     rewrite: async ({ tasks, dataLocation }) => {
-      const rows = await Promise.all(tasks.map((task) => this.#read(task.file)))
+      const rows = await Promise.all(tasks.map((task) => this.read(task.file)))
       const partition = Number(tasks[0]?.file.partition[0])
       return [await this.#writeTo(dataLocation, rows.flat(), partition, dataLocation)]
     },
@@ -129,7 +133,7 @@ export class RowLake {
     }
   }
 
-  async #read(file: DataFile): Promise<readonly string[]> {
+  async read(file: DataFile): Promise<readonly string[]> {
     const location = file.filePath.replace(/^file:\/+/, 'file:///')
     return JSON.parse(Buffer.from(await this.io.read(location)).toString()) as string[]
   }
