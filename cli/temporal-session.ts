@@ -141,6 +141,10 @@ async function withWorkers<T>({ config, lake, server, options, use }: WorkersOpt
   }
 }
 
+function lockFile(config: FirnConfig): string {
+  return join(config.home, 'temporal.lock')
+}
+
 function serverFile(config: FirnConfig): string {
   return join(config.home, 'temporal.json')
 }
@@ -159,12 +163,20 @@ async function findRunningServer(
   }
 }
 
+/** Process that runs a dev server on this lake; undefined where none does. */
+export function serverProcess(config: FirnConfig): number | undefined {
+  const announced = readJson(serverFile(config)) as RunningServer | undefined
+  return [announced?.pid, readJson(lockFile(config))].find(
+    (pid): pid is number => typeof pid === 'number' && isAlive(pid),
+  )
+}
+
 /**
  * One dev server at a time keeps its history in `temporal.db`; another command beside it works in memory. Returns how
  * to give the file free, or undefined where somebody else has it.
  */
 function lockHistory(config: FirnConfig): (() => void) | undefined {
-  const path = join(config.home, 'temporal.lock')
+  const path = lockFile(config)
   const owner = readJson(path)
   if (typeof owner === 'number' && !isAlive(owner)) rmSync(path, { force: true })
   try {

@@ -19,8 +19,8 @@ export function addDemoCommand(program: Command): void {
 
 async function demo({ keep = false, json = false }: { keep?: boolean; json?: boolean }): Promise<void> {
   const config = readConfig()
-  prepareHome(config)
-  const { withOwnServer } = await import('../temporal-session.js')
+  const { serverProcess, withOwnServer } = await import('../temporal-session.js')
+  prepareHome(config, serverProcess(config))
   const { runDemo } = await import('../demo/run-demo.js')
   const { printSummary, summaryJson } = await import('../demo/summary.js')
   await interruptible((signal) =>
@@ -40,7 +40,13 @@ async function demo({ keep = false, json = false }: { keep?: boolean; json?: boo
 }
 
 /** The demo starts from an empty lake: it clears one that a demo made, and leaves any other alone. */
-function prepareHome(config: FirnConfig): void {
+function prepareHome(config: FirnConfig, server: number | undefined): void {
+  if (server !== undefined) {
+    throw new FirnError(
+      'invalid-input',
+      `another command works on ${config.home} (process ${server}): end it first, or set FIRN_HOME to another folder.`,
+    )
+  }
   const marker = join(config.home, MARKER)
   if (existsSync(config.catalogPath) && !existsSync(marker)) {
     throw new FirnError(
