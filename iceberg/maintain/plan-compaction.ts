@@ -1,4 +1,5 @@
 import type { FileScanTask } from '../scan/scan-plan.js'
+import { partitionKey } from '../spec/partition-key.js'
 import type { Value } from '../spec/type.js'
 
 export interface CompactionOptions {
@@ -35,7 +36,7 @@ export function planCompaction(
   const minInputFiles = options.minInputFiles ?? 5
   const partitions = new Map<string, FileScanTask[]>()
   for (const task of tasks) {
-    const key = `${task.file.specId}/${task.file.partition.map(partitionKey).join('/')}`
+    const key = partitionKey(task.file)
     const list = partitions.get(key)
     if (list === undefined) partitions.set(key, [task])
     else list.push(task)
@@ -70,10 +71,4 @@ function pack(tasks: readonly FileScanTask[], target: number): FileScanTask[][] 
 
 function sizeOf(tasks: readonly FileScanTask[]): number {
   return tasks.reduce((sum, task) => sum + task.file.fileSizeInBytes, 0)
-}
-
-function partitionKey(value: Value | null): string {
-  if (value === null) return 'null'
-  const text = value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)
-  return `${typeof value}:${encodeURIComponent(text)}`
 }

@@ -15,8 +15,6 @@ export interface ExpireOptions {
 export interface ExpirePlan {
   readonly dropRefs: readonly string[]
   readonly removeSnapshots: readonly SnapshotId[]
-  /** Snapshot → the refs that hold it. */
-  readonly heldBy: ReadonlyMap<SnapshotId, readonly string[]>
 }
 
 const FIVE_DAYS_MS = 5 * 24 * 60 * 60 * 1000
@@ -44,19 +42,16 @@ export function planExpire(metadata: TableMetadata, options: ExpireOptions): Exp
   const refs = Object.entries(metadata.refs)
   const kept = refs.filter((entry) => !isDropped(entry))
 
-  const heldBy = new Map<SnapshotId, string[]>()
+  const held = new Set<SnapshotId>()
   const reachable = new Set<SnapshotId>()
-  const hold = (id: SnapshotId, name: string): void => {
-    heldBy.set(id, [...(heldBy.get(id) ?? []), name])
-  }
-  for (const [name, ref] of kept) {
-    if (ref.type === 'tag') hold(ref['snapshot-id'], name)
-    else holdBranch(metadata, ref, { minKeep, maxAge, ageOf, reachable, hold: (id) => hold(id, name) })
+  for (const [, ref] of kept) {
+    if (ref.type === 'tag') held.add(ref['snapshot-id'])
+    else holdBranch(metadata, ref, { minKeep, maxAge, ageOf, reachable, held })
   }
   const removeSnapshots = metadata.snapshots
     .map((snapshot) => snapshot['snapshot-id'])
-    .filter((id) => !heldBy.has(id) && (reachable.has(id) || ageOf(id) > maxAge))
-  return { dropRefs: refs.filter(isDropped).map(([name]) => name), removeSnapshots, heldBy }
+    .filter((id) => !held.has(id) && (reachable.has(id) || ageOf(id) > maxAge))
+  return { dropRefs: refs.filter(isDropped).map(([name]) => name), removeSnapshots }
 }
 
 interface BranchRetention {
@@ -64,7 +59,7 @@ interface BranchRetention {
   readonly maxAge: number
   readonly ageOf: (id: SnapshotId) => number
   readonly reachable: Set<SnapshotId>
-  readonly hold: (id: SnapshotId) => void
+  readonly held: Set<SnapshotId>
 }
 
 function holdBranch(metadata: TableMetadata, ref: SnapshotRef, retention: BranchRetention): void {
@@ -74,7 +69,7 @@ function holdBranch(metadata: TableMetadata, ref: SnapshotRef, retention: Branch
   for (const snapshot of ancestorsOf(metadata, ref['snapshot-id'])) {
     const id = snapshot['snapshot-id']
     retention.reachable.add(id)
-    if (position < Math.max(minKeep, 1) || retention.ageOf(id) <= maxAge) retention.hold(id)
+    if (position < Math.max(minKeep, 1) || retention.ageOf(id) <= maxAge) retention.held.add(id)
     position += 1
   }
 }

@@ -1,6 +1,6 @@
 import type { DataFile, ManifestEntry } from '../spec/data-file.js'
+import { partitionKey } from '../spec/partition-key.js'
 import { compareValues } from '../spec/single-value.js'
-import type { Value } from '../spec/type.js'
 
 /** Which delete files apply to a data file (Iceberg spec, "Scan Planning"). */
 export interface DeleteIndex {
@@ -65,16 +65,4 @@ function addTo(index: Map<string, ManifestEntry[]>, key: string, entry: Manifest
   const entries = index.get(key)
   if (entries === undefined) index.set(key, [entry])
   else entries.push(entry)
-}
-
-/** Equal for files of one spec with equal partition values, and for no others. */
-export function partitionKey(file: DataFile): string {
-  return JSON.stringify([file.specId, ...file.partition.map(keyOf)])
-}
-
-function keyOf(value: Value | null): unknown {
-  if (typeof value === 'bigint') return value.toString()
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-  if (typeof value !== 'number') return value
-  return Number.isFinite(value) ? value : String(value)
 }

@@ -26,14 +26,6 @@ export function* ancestorsOf(metadata: TableMetadata, snapshotId: bigint): Itera
   }
 }
 
-/** Whether `ancestor` is `snapshotId` or one of its ancestors. */
-export function isAncestor(metadata: TableMetadata, snapshotId: bigint, ancestor: bigint): boolean {
-  for (const snapshot of ancestorsOf(metadata, snapshotId)) {
-    if (snapshot['snapshot-id'] === ancestor) return true
-  }
-  return false
-}
-
 /** The snapshot that a scan reads; `undefined` only for the head of an empty table. */
 export function resolveTarget(
   metadata: TableMetadata,
@@ -52,7 +44,7 @@ export function resolveTarget(
 }
 
 function refTarget(metadata: TableMetadata, name: string): Snapshot | undefined {
-  const ref = metadata.refs[name]
+  const ref = Object.hasOwn(metadata.refs, name) ? metadata.refs[name] : undefined
   if (ref !== undefined) return snapshotTarget(metadata, ref['snapshot-id'])
   if (name === 'main') return undefined
   const known = listed(Object.keys(metadata.refs))

@@ -1,16 +1,16 @@
 import type { DataFile, FieldSummary, ManifestFile } from '../spec/data-file.js'
+import { partitionKey } from '../spec/partition-key.js'
 import { compareValues, decodeValue } from '../spec/single-value.js'
 import { partitionTypes, schemasNewestFirst, specById } from '../spec/specs.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { PrimitiveType, Value } from '../spec/type.js'
-import { tupleKey } from './partition-match.js'
 
 /** Whether a manifest's partition bounds leave room for a file in the partition of one of `targets`. */
 export function manifestMayHold(
   metadata: TableMetadata,
   targets: readonly DataFile[],
 ): (manifest: ManifestFile) => boolean {
-  const tuples = new Map(targets.map((file) => [`${file.specId}/${tupleKey(file.partition)}`, file]))
+  const tuples = new Map(targets.map((file) => [partitionKey(file), file]))
   const wanted = [...tuples.values()]
   return (manifest) => {
     const specId = manifest.partitionSpecId

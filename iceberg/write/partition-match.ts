@@ -1,5 +1,6 @@
 import type { DataFile } from '../spec/data-file.js'
 import type { PartitionField, PartitionSpec } from '../spec/partition-spec.js'
+import { partitionKey, valueKey } from '../spec/partition-key.js'
 import type { Value } from '../spec/type.js'
 
 /** Where a file lies towards a set of partitions: `straddles` where it may hold rows of them and others. */
@@ -13,9 +14,10 @@ export function partitionMatcher(
   targets: readonly DataFile[],
 ): PartitionMatcher {
   const tuples = new Map<number, Map<string, readonly (Value | null)[]>>()
-  for (const { specId, partition } of targets) {
+  for (const target of targets) {
+    const { specId, partition } = target
     const known = tuples.get(specId) ?? new Map<string, readonly (Value | null)[]>()
-    tuples.set(specId, known.set(tupleKey(partition), partition))
+    tuples.set(specId, known.set(partitionKey(target), partition))
   }
   const fieldsOf = new Map(specs.map((spec) => [spec['spec-id'], spec.fields]))
   return (file) => {
@@ -23,7 +25,7 @@ export function partitionMatcher(
     for (const [specId, partitions] of tuples) {
       const one =
         file.specId === specId
-          ? partitions.has(tupleKey(file.partition))
+          ? partitions.has(partitionKey(file))
             ? 'inside'
             : 'outside'
           : acrossSpecs(file, fieldsOf.get(file.specId) ?? [], fieldsOf.get(specId) ?? [], partitions)
@@ -54,13 +56,4 @@ function acrossSpecs(
   if (!agrees) return 'outside'
   const complete = targetFields.every((field, at) => field.transform === 'void' || positions[at] !== -1)
   return complete ? 'inside' : 'straddles'
-}
-
-export function tupleKey(partition: readonly (Value | null)[]): string {
-  return partition.map(valueKey).join('\u0000')
-}
-
-function valueKey(value: Value | null): string {
-  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`
-  return `${value === null ? 'null' : typeof value}:${String(value)}`
 }

@@ -1,6 +1,6 @@
 import type { DataFile } from '../spec/data-file.js'
+import { partitionKey } from '../spec/partition-key.js'
 import type { Operation, SnapshotSummary } from '../spec/snapshot.js'
-import { tupleKey } from './partition-match.js'
 
 export interface SummaryInput {
   readonly operation: Operation
@@ -17,9 +17,7 @@ export interface SummaryInput {
 export function snapshotSummary(input: SummaryInput): SnapshotSummary {
   const added = count(input.added)
   const removed = count(input.removed)
-  const partitions = new Set(
-    [...input.added, ...input.removed].map((file) => `${file.specId}/${tupleKey(file.partition)}`),
-  )
+  const partitions = new Set([...input.added, ...input.removed].map(partitionKey))
   return {
     ...input.properties,
     ...(input.replacesPartitions && { 'replace-partitions': 'true' }),

@@ -1,8 +1,7 @@
 import type { CompactionOptions } from '../../iceberg/maintain/plan-compaction.js'
 import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
+import { partitionKey } from '../../iceberg/spec/partition-key.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
-import type { Value } from '../../iceberg/spec/type.js'
-import { tupleKey } from '../../iceberg/write/partition-match.js'
 
 /** A partition that the last so many commits left alone is closed: it is compacted once, not after every batch. */
 const QUIET_COMMITS = 2
@@ -20,7 +19,7 @@ export function closedPartitions(
   const files = new Map<string, number>()
   const newest = new Map<string, number>()
   for (const { file, sequenceNumber } of tasks) {
-    const key = keyOf(file)
+    const key = partitionKey(file)
     files.set(key, (files.get(key) ?? 0) + 1)
     newest.set(key, Math.max(newest.get(key) ?? 0, sequenceNumber))
   }
@@ -29,12 +28,8 @@ export function closedPartitions(
     (files.get(key) ?? 0) < OPEN_FILES_MAX
   const open = [...newest].filter(([key, sequence]) => (files.get(key) ?? 0) > 1 && isOpen(key, sequence))
   return {
-    isClosed: (group) => !isOpen(keyOf(group), group.newestSequenceNumber),
+    isClosed: (group) => !isOpen(partitionKey(group), group.newestSequenceNumber),
     notes:
       open.length === 0 ? [] : [`not compacted: ${open.length} partitions that are still being written to`],
   }
-}
-
-function keyOf(of: { readonly specId: number; readonly partition: readonly (Value | null)[] }): string {
-  return `${of.specId}/${tupleKey(of.partition)}`
 }
