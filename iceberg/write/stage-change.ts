@@ -74,13 +74,15 @@ function requirementsOf(
       { context: { table: formatIdentifier(identifier), tag: name, snapshotId: at } },
     )
   }
+  // A branch that does not exist yet starts at main, so main has to stand as well.
+  const heads = branch in metadata.refs || branch === 'main' ? [branch] : [branch, 'main']
   return [
     { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
-    {
-      type: 'assert-ref-snapshot-id',
-      ref: branch,
-      'snapshot-id': metadata.refs[branch]?.['snapshot-id'] ?? null,
-    },
+    ...heads.map((ref) => ({
+      type: 'assert-ref-snapshot-id' as const,
+      ref,
+      'snapshot-id': metadata.refs[ref]?.['snapshot-id'] ?? null,
+    })),
     ...tags.map(({ name }) => ({ type: 'assert-ref-snapshot-id', ref: name, 'snapshot-id': null }) as const),
   ]
 }

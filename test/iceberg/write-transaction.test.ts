@@ -174,6 +174,29 @@ describe('a transaction', () => {
     expect(await paths(ONE)).toEqual(['a', 'c'])
   })
 
+  it('starts a branch at the main that is there when it commits, not at one rolled back and expired meanwhile', async () => {
+    const { append, options, change, catalog, head } = await lake()
+    await append(ONE, file(1, 'a'))
+    const first = (await head(ONE))!['snapshot-id']
+    await append(ONE, file(1, 'gone'))
+    const second = (await head(ONE))!['snapshot-id']
+    let calls = 0
+    await commitTransaction({
+      ...options,
+      changes: [change(ONE, { kind: 'append', files: [file(1, 'b')] }, { branch: 'failed_x' })],
+      beforeAttempt: async () => {
+        if (++calls > 1) return undefined
+        const changes = [{ kind: 'replace-branch', name: 'main', snapshotId: first }] as const
+        await changeRefs({ ...options, tables: [{ identifier: ONE, changes }] })
+        const updates = [{ action: 'remove-snapshots', 'snapshot-ids': [second] }] as const
+        await catalog.commit([{ identifier: ONE, requirements: [], updates }])
+        return undefined
+      },
+    })
+    const { metadata } = await catalog.loadTable(ONE)
+    expect(headOf(metadata, 'failed_x')).toMatchObject({ 'parent-snapshot-id': first })
+  })
+
   it('ends with what beforeAttempt finds on the metadata that it would commit onto', async () => {
     const { options, change, append, paths } = await lake()
     const result = await commitTransaction({
