@@ -7,7 +7,8 @@ export const peers = readPeers()
 
 /** Why a test is skipped, for its name; nothing where its peer is there. */
 export function why(peer: 'python' | 'spark'): string {
-  return peers.missing[peer] === undefined ? '' : ` [${peers.missing[peer]}]`
+  const reason = peers.missing[peer] ?? peers.missing['python']
+  return reason === undefined ? '' : ` [${reason}]`
 }
 
 export type PeerRow = Readonly<Record<string, unknown>>

@@ -25,6 +25,8 @@ const FIRST = 'v_20260701T020000Z'
 const MODEL = 'model-energy-1'
 const PARTITIONED = 'peers.partitioned'
 const DAY_MS = 86_400_000
+const noPython = peers.python === null
+const noSpark = noPython || peers.sparkJars === null
 let lake: Lake
 let peer: PeerProcess
 
@@ -38,17 +40,14 @@ beforeAll(async () => {
   await tagAll([{ name: MODEL }])
   await unpackSample({ folder: from, from: 2, count: 1 })
   await runNight(deps, { pipeline: 'quantum', from, batch: '20260702T020000Z' })
-  if (peers.python !== null) peer = new PeerProcess(config)
+  if (!noPython) peer = new PeerProcess(config)
 })
 
 afterAll(async () => {
-  await peer.close()
+  if (!noPython) await peer.close()
   lake.close()
   rmSync(home, { recursive: true, force: true })
 })
-
-const noPython = peers.python === null
-const noSpark = noPython || peers.sparkJars === null
 
 test.skipIf(noPython)(
   `PyIceberg reads every table with equal rows, at the head and at a tag${why('python')}`,

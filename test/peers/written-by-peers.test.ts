@@ -18,23 +18,22 @@ import { canonical, firnRows } from './same-rows.js'
  */
 const home = mkdtempSync(join(tmpdir(), 'firn-written-'))
 const config = lakeConfig(home)
+const noPython = peers.python === null
+const noSpark = noPython || peers.sparkJars === null
 let lake: Lake
 let peer: PeerProcess
 
 beforeAll(async () => {
   lake = await createLakeDeps(config)
   await lake.deps.catalog.createNamespace('theirs')
-  if (peers.python !== null) peer = new PeerProcess(config)
+  if (!noPython) peer = new PeerProcess(config)
 })
 
 afterAll(async () => {
-  await peer.close()
+  if (!noPython) await peer.close()
   lake.close()
   rmSync(home, { recursive: true, force: true })
 })
-
-const noPython = peers.python === null
-const noSpark = noPython || peers.sparkJars === null
 
 test.skipIf(noPython)(`Firn reads all types that PyIceberg writes${why('python')}`, async () => {
   await peer.call('pyiceberg_types', { table: 'theirs.types' })
