@@ -22,7 +22,7 @@ export async function registerModel(
     const version = registry.reserve(training, deps.now())
     if (version.state === 'READY') return version.version
     if (await tagInputs(deps, registry, version)) {
-      if (registry.move(version, ['PENDING', 'READY'], 'READY')) return version.version
+      if (await makeReady(deps, registry, version)) return version.version
       throw new FirnError(
         'training-failed',
         `version ${version.version} of model "${version.model}" was deleted while it was registered. Train it again.`,
@@ -36,7 +36,7 @@ export async function deleteModel(deps: RegisterDeps, registry: Registry, key: V
   const version = registry.list(key).find((candidate) => candidate.version === key.version)
   if (version === undefined) return
   registry.move(key, ['PENDING', 'READY'], 'DELETING')
-  await changeInputTags(deps, version, (name) => ({ kind: 'drop', name }))
+  await dropTags(deps, registry, version)
   registry.move(key, ['DELETING'], 'DELETED')
 }
 
@@ -48,15 +48,13 @@ export async function settleRegistry(deps: RegisterDeps, registry: Registry): Pr
   const unsettled = registry.list().filter(({ state }) => state === 'PENDING' || state === 'DELETING')
   for (const version of unsettled) {
     if (version.state === 'DELETING') await deleteModel(deps, registry, version)
-    else if (await tagInputs(deps, registry, version).catch(isGone)) {
-      registry.move(version, ['PENDING'], 'READY')
-    }
+    else if (await tagInputs(deps, registry, version).catch(isGone)) await makeReady(deps, registry, version)
   }
   return unsettled.map(({ pipeline, model, version }) => ({ pipeline, model, version }))
 }
 
 /** The tag that keeps a version's inputs. */
-export function modelTag(model: string, version: number): string {
+function modelTag(model: string, version: number): string {
   return `model-${model}-${version}-data`
 }
 
@@ -75,7 +73,8 @@ async function tagInputs(deps: RegisterDeps, registry: Registry, version: ModelV
       registry.move(version, ['PENDING'], 'DELETED')
       return false
     }
-    if (isIcebergError(error, 'not-found')) {
+    // A tag is refused on a snapshot that expires at the same moment.
+    if (isIcebergError(error, 'not-found') || isIcebergError(error, 'commit-rejected')) {
       registry.move(version, ['PENDING'], 'DELETED')
       throw new FirnError(
         'not-found',
@@ -85,6 +84,25 @@ async function tagInputs(deps: RegisterDeps, registry: Registry, version: ModelV
     }
     throw error
   }
+}
+
+/** False where the version was deleted after its inputs were tagged: then they are freed again. */
+async function makeReady(deps: RegisterDeps, registry: Registry, version: ModelVersion): Promise<boolean> {
+  if (registry.move(version, ['PENDING', 'READY'], 'READY')) return true
+  await dropTags(deps, registry, version)
+  return false
+}
+
+/** A version of the same name and number in another pipeline may be trained on the same snapshots: its tag stays. */
+async function dropTags(deps: RegisterDeps, registry: Registry, version: ModelVersion): Promise<void> {
+  const twins = registry
+    .list({ model: version.model })
+    .filter(({ pipeline, state }) => pipeline !== version.pipeline && state !== 'DELETING')
+    .filter((other) => other.version === version.version)
+  const shared = new Set(twins.flatMap((twin) => Object.keys(twin.pin.snapshots)))
+  const own = Object.entries(version.pin.snapshots).filter(([table]) => !shared.has(table))
+  const pin = { ...version.pin, snapshots: Object.fromEntries(own) }
+  await changeInputTags(deps, { ...version, pin }, (name) => ({ kind: 'drop', name }))
 }
 
 function isGone(error: unknown): boolean {

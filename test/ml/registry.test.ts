@@ -9,13 +9,13 @@ import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { NEVER_EXPIRES_MS, toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
-import { deleteModel, settleRegistry, type RegisterDeps } from '../../ml/registry/register-model.js'
 import {
-  openRegistry,
+  deleteModel,
   registerModel,
-  type Registry,
-  type TrainedVersion,
-} from '../../ml/registry/registry.js'
+  settleRegistry,
+  type RegisterDeps,
+} from '../../ml/registry/register-model.js'
+import { openRegistry, type Registry, type TrainedVersion } from '../../ml/registry/registry.js'
 
 const TABLES: readonly TableIdentifier[] = [
   { namespace: 'f', name: 'left' },
@@ -185,6 +185,57 @@ describe('deleting and settling', () => {
     registry.close()
   })
 
+  test('a version deleted while it is registered leaves no tag behind', async () => {
+    for (const settle of [false, true]) {
+      const registry = openRegistry({ path })
+      const pending = registry.reserve(training(), 1)
+      const racing = {
+        ...deps,
+        catalog: before(catalog, 'commit', () => deleteModel(deps, registry, pending)),
+      }
+      if (settle) await settleRegistry(racing, registry)
+      else {
+        await expect(registerModel(racing, registry, training())).rejects.toMatchObject({
+          kind: 'training-failed',
+        })
+      }
+      expect(registry.list()).toEqual([])
+      expect(await tagged(pending.version)).toEqual([undefined, undefined])
+      registry.close()
+    }
+  })
+
+  test('deleting keeps the tag that a version of another pipeline shares', async () => {
+    const registry = openRegistry({ path })
+    const twin = { ...training(), pin: { ...training().pin, pipeline: 'q' } }
+    const version = await registerModel(deps, registry, training())
+    expect(await registerModel(deps, registry, twin)).toBe(version)
+    await deleteModel(deps, registry, { pipeline: 'p', model: 'm', version })
+    expect(registry.getVersion({ pipeline: 'q', model: 'm', version })).toBeDefined()
+    expect(await tagged(version)).toEqual(PINNED)
+    await deleteModel(deps, registry, { pipeline: 'q', model: 'm', version })
+    expect(await tagged(version)).toEqual([undefined, undefined])
+    registry.close()
+  })
+
+  test('a version whose inputs expire while they are tagged is freed', async () => {
+    const registry = openRegistry({ path })
+    const racing = {
+      ...deps,
+      catalog: before(catalog, 'commit', async () => {
+        for (const [at, identifier] of TABLES.entries()) {
+          const updates = [
+            { action: 'remove-snapshots', 'snapshot-ids': [toSnapshotId(PINNED[at]!)] },
+          ] as const
+          await catalog.commit([{ identifier, requirements: [], updates }])
+        }
+      }),
+    }
+    await expect(registerModel(racing, registry, training())).rejects.toMatchObject({ kind: 'not-found' })
+    expect(registry.list()).toEqual([])
+    registry.close()
+  })
+
   test('settling finishes what was PENDING, and frees what cannot be finished', async () => {
     const registry = openRegistry({ path })
     registry.reserve(training(), 1)
@@ -230,4 +281,24 @@ class CrashAt {
       throw new Error('crashed')
     })
   }
+}
+
+/** Does something right before the first call of a method. */
+function before(inner: Catalog, method: 'commit', action: () => Promise<unknown>): Catalog {
+  let isFirst = true
+  return new Proxy(inner, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      const call = value.bind(target) as (...of: unknown[]) => unknown
+      if (name !== method) return call
+      return async (...of: unknown[]) => {
+        if (isFirst) {
+          isFirst = false
+          await action()
+        }
+        return call(...of)
+      }
+    },
+  })
 }
