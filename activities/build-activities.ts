@@ -2,6 +2,7 @@ import { buildTables } from '../lake/features/build-tables.js'
 import { planBuild } from '../lake/features/plan-build.js'
 import { publishBatch } from '../lake/publish/publish-batch.js'
 import { runChecks } from '../lake/quality/run-checks.js'
+import { findPipeline } from '../schemas/find-pipeline.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
 import type {
   BuildFeaturesInput,
@@ -13,7 +14,6 @@ import type {
 } from '../schemas/messages.js'
 import type { PublishResult } from '../schemas/publish.js'
 import { batchOfDate } from '../schemas/scheduled-instant.js'
-import { pipelineOf } from './pipeline-of.js'
 import { runCore } from './run-core.js'
 
 export type BuildActivities = ReturnType<typeof createBuildActivities>
@@ -26,7 +26,7 @@ export function createBuildActivities(deps: LakeDeps) {
      */
     resolveBatch: (input: { readonly pipeline: string; readonly date: string }): Promise<string> =>
       runCore(() => {
-        const { schedule } = pipelineOf(deps, input.pipeline)
+        const { schedule } = findPipeline(deps.pipelines, input.pipeline)
         return Promise.resolve(batchOfDate(input.date, schedule))
       }),
 

@@ -5,6 +5,7 @@ import { scoreBatch } from '../ml/scoring/score-batch.js'
 import { buildDataset } from '../ml/datasets/build-dataset.js'
 import { resolvePin } from '../ml/training/resolve-pin.js'
 import { runTraining } from '../ml/training/run-training.js'
+import { findPipeline } from '../schemas/find-pipeline.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
 import type {
   DatasetInfo,
@@ -15,7 +16,6 @@ import type {
   TrainModelInput,
 } from '../schemas/messages.js'
 import type { RunInfo } from '../schemas/publish.js'
-import { pipelineOf } from './pipeline-of.js'
 import { runCore } from './run-core.js'
 
 export type ModelActivities = ReturnType<typeof createModelActivities>
@@ -28,7 +28,7 @@ export function createModelActivities(deps: LakeDeps, registry: Registry) {
      */
     listReadyModels: (input: { readonly pipeline: string }): Promise<readonly string[]> =>
       runCore(() => {
-        const models = Object.keys(pipelineOf(deps, input.pipeline).models ?? {}).sort()
+        const models = Object.keys(findPipeline(deps.pipelines, input.pipeline).models ?? {}).sort()
         return Promise.resolve(
           models.filter((model) => registry.newestReady(input.pipeline, model) !== undefined),
         )

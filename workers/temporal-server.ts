@@ -113,7 +113,7 @@ function isExecutable(path: string): boolean {
 }
 
 /** A port that is free on loopback at this moment. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

@@ -168,22 +168,6 @@ export class SqlitePointerStore implements PointerStore {
   }
 }
 
-/** The names of all catalogs that a database holds. */
-export function sqliteCatalogNames(path: string): readonly string[] {
-  const database = open(path)
-  try {
-    return database
-      .prepare<[], { readonly name: string }>(
-        `SELECT catalog_name AS name FROM iceberg_tables UNION
-         SELECT catalog_name FROM iceberg_namespace_properties ORDER BY 1`,
-      )
-      .all()
-      .map((row) => row.name)
-  } finally {
-    database.close()
-  }
-}
-
 function open(path: string): Database.Database {
   let database
   try {

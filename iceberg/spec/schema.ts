@@ -47,10 +47,13 @@ export function highestFieldId(schema: Schema): number {
   return Math.max(0, ...indexOf(schema).byId.keys())
 }
 
-/** Ids from 1, a level's fields before what is nested in them (as Java's `TypeUtil.assignFreshIds`). */
-export function assignFreshIds(schema: Schema): { readonly schema: Schema; readonly lastColumnId: number } {
+/** Ids after `lastId`, a level's fields before what is nested in them (as Java's `TypeUtil.assignFreshIds`). */
+export function assignFreshIds(
+  schema: Schema,
+  lastId = 0,
+): { readonly schema: Schema; readonly lastColumnId: number } {
   const renamed = new Map<number, number>()
-  let last = 0
+  let last = lastId
   const next = (oldId: number): number => {
     last++
     renamed.set(oldId, last)

@@ -35,6 +35,11 @@ export function definePipeline(definition: PipelineDefinition): PipelineDefiniti
   )
 }
 
+/** Where a pipeline's tables lie. */
+export function namespaceOf({ namespace, name }: PipelineDefinition): string {
+  return namespace ?? `${name}_features`
+}
+
 /** A table of a pipeline; says its type where it is written. */
 export function table(definition: TableDefinition): TableDefinition {
   return definition
@@ -60,7 +65,7 @@ const RESERVED_NAMESPACES = [
 const RESERVED_RELATIONS = ['batch', 'processing_metadata']
 
 function reservedNames(definition: PipelineDefinition): readonly string[] {
-  const namespace = definition.namespace ?? `${definition.name}_features`
+  const namespace = namespaceOf(definition)
   const tables = Object.keys(definition.tables)
   const sources = Object.keys(definition.sources)
   const taken = [...RESERVED_RELATIONS, ...sources, ...sources.map(sourceIdsName)]

@@ -6,7 +6,7 @@ import { packageRoot } from '../../engine/compiled-entry.js'
 import { FirnError } from '../../schemas/error.js'
 import type { Pipeline, PipelineDefinition } from '../../schemas/pipeline.js'
 import { canonicalJson } from '../land/canonical-json.js'
-import { definePipeline } from './define-pipeline.js'
+import { definePipeline, namespaceOf } from './define-pipeline.js'
 
 /** Reads a pipeline from its folder: the default export of pipeline.js, .mjs or .ts, and its SQL files. */
 export async function loadPipeline(directory: string): Promise<Pipeline> {
@@ -22,7 +22,7 @@ export async function loadPipeline(directory: string): Promise<Pipeline> {
   const definition = definePipeline(await importDefinition(module))
   return {
     ...definition,
-    namespace: definition.namespace ?? `${definition.name}_features`,
+    namespace: namespaceOf(definition),
     directory: folder,
     sqlTexts: await readSqlFiles(folder, definition),
   }

@@ -28,7 +28,7 @@ export class DocumentProblem extends Error {
   }
 }
 
-export function formatPath(path: DocumentPath): string {
+function formatPath(path: DocumentPath): string {
   return path
     .map((step, i) => {
       if (typeof step === 'number') return `[${step}]`

@@ -72,9 +72,9 @@ export async function countDocuments(
   maxBytes: number,
 ): Promise<number> {
   if (!format.lines) return 1
+  const documents = readDocuments(file, format, maxBytes)
   let count = 0
-  for await (const document of readDocuments(file, format, maxBytes))
-    count += document.bytes.length >= 0 ? 1 : 0
+  while ((await documents.next()).done !== true) count += 1
   return count
 }
 

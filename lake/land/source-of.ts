@@ -1,4 +1,5 @@
 import { FirnError } from '../../schemas/error.js'
+import { findPipeline } from '../../schemas/find-pipeline.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { Pipeline, SourceDefinition } from '../../schemas/pipeline.js'
 
@@ -13,14 +14,7 @@ export function sourceOf(
   deps: Pick<LakeDeps, 'pipelines'>,
   named: { readonly pipeline: string; readonly source?: string },
 ): NamedSource {
-  const pipeline = deps.pipelines.get(named.pipeline)
-  if (pipeline === undefined) {
-    const known = [...deps.pipelines.keys()].join(', ')
-    throw new FirnError(
-      'not-found',
-      `there is no pipeline ${JSON.stringify(named.pipeline)}; there are: ${known}`,
-    )
-  }
+  const pipeline = findPipeline(deps.pipelines, named.pipeline)
   const names = Object.keys(pipeline.sources)
   const name = named.source ?? (names.length === 1 ? names[0] : undefined)
   const definition =

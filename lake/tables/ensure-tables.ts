@@ -2,7 +2,7 @@ import type { CreateTable, LoadedTable, TableCommit, TableIdentifier } from '../
 import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
 import { ifFound, isIcebergError } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
+import { assignFreshIds, currentSchema } from '../../iceberg/spec/schema.js'
 import { defaultSpec } from '../../iceberg/spec/specs.js'
 import type { NestedField, Schema, Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
@@ -149,7 +149,7 @@ async function evolve(deps: TablesDeps, table: LoadedTable, definition: CreateTa
   const added = definition.schema.fields.filter((field) => fieldNamed(current, field.name) === undefined)
   if (added.length === 0) return table
   const lastId = table.metadata['last-column-id']
-  const { fields, lastId: newLastId } = withIdsAfter(added, lastId)
+  const { schema, lastColumnId } = assignFreshIds({ ...current, fields: added }, lastId)
   const commit: TableCommit = {
     identifier: table.identifier,
     requirements: [
@@ -160,8 +160,12 @@ async function evolve(deps: TablesDeps, table: LoadedTable, definition: CreateTa
     updates: [
       {
         action: 'add-schema',
-        schema: { ...current, 'schema-id': nextSchemaId(table), fields: [...current.fields, ...fields] },
-        'last-column-id': newLastId,
+        schema: {
+          ...current,
+          'schema-id': nextSchemaId(table),
+          fields: [...current.fields, ...schema.fields],
+        },
+        'last-column-id': lastColumnId,
       },
       { action: 'set-current-schema', 'schema-id': -1 },
     ],
@@ -226,30 +230,4 @@ export function shapeOf(type: Type, required: boolean): string {
   }
   const members = type.fields.map((field) => `${field.name}: ${shapeOf(field.type, field.required)}`)
   return `struct<${members.join(', ')}>${mark}`
-}
-
-/** Gives new columns, and what is nested in them, the ids after the last one ever assigned. */
-function withIdsAfter(
-  fields: readonly NestedField[],
-  lastId: number,
-): { readonly fields: readonly NestedField[]; readonly lastId: number } {
-  let last = lastId
-  const next = (): number => ++last
-  const renumber = (type: Type): Type => {
-    if (isPrimitive(type)) return type
-    if (type.type === 'struct') return { ...type, fields: level(type.fields) }
-    if (type.type === 'list') return { ...type, 'element-id': next(), element: renumber(type.element) }
-    return {
-      ...type,
-      'key-id': next(),
-      'value-id': next(),
-      key: renumber(type.key),
-      value: renumber(type.value),
-    }
-  }
-  const level = (level: readonly NestedField[]): readonly NestedField[] =>
-    level
-      .map((field) => ({ ...field, id: next() }))
-      .map((field) => ({ ...field, type: renumber(field.type) }))
-  return { fields: level(fields), lastId: last }
 }

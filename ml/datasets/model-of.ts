@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { parseIdentifier, type TableIdentifier } from '../../iceberg/catalog/catalog.js'
 import { FirnError } from '../../schemas/error.js'
+import { findPipeline } from '../../schemas/find-pipeline.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { ModelDefinition, Pipeline } from '../../schemas/pipeline.js'
 
@@ -20,10 +21,16 @@ export function modelOf(
   deps: LakeDeps,
   of: { readonly pipeline: string; readonly model: string },
 ): ResolvedModel {
-  const pipeline = deps.pipelines.get(of.pipeline)
-  if (pipeline === undefined) throw unknown('pipeline', of.pipeline, deps.pipelines.keys())
-  const definition = pipeline.models?.[of.model]
-  if (definition === undefined) throw unknown('model', of.model, Object.keys(pipeline.models ?? {}))
+  const pipeline = findPipeline(deps.pipelines, of.pipeline)
+  const models = pipeline.models ?? {}
+  const definition = Object.hasOwn(models, of.model) ? models[of.model] : undefined
+  if (definition === undefined) {
+    const known = Object.keys(models).sort().join(', ') || 'none'
+    throw new FirnError(
+      'not-found',
+      `there is no model "${of.model}"; known are: ${known}. Correct the name.`,
+    )
+  }
   const sql = pipeline.sqlTexts[definition.features]
   if (sql === undefined) {
     throw new FirnError(
@@ -42,9 +49,4 @@ export function modelOf(
       .update(JSON.stringify([sql, numeric, categorical, firstK]))
       .digest('hex'),
   }
-}
-
-function unknown(what: string, name: string, known: Iterable<string>): FirnError {
-  const names = [...known].sort().join(', ') || 'none'
-  return new FirnError('not-found', `there is no ${what} "${name}"; known are: ${names}. Correct the name.`)
 }

@@ -46,7 +46,7 @@ export async function fitNetwork(tf: Tf, options: FitOptions): Promise<FittedNet
 }
 
 /** Rows are scored in blocks of exactly this many, the last one padded: the caller's batch size never changes a score. */
-export const SCORE_BLOCK_ROWS = 256
+const SCORE_BLOCK_ROWS = 256
 
 /** The probability of the positive class, one per row, in their order. */
 export function predict(tf: Tf, model: FittedNetwork, rows: readonly FeatureRow[]): number[] {

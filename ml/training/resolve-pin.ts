@@ -40,7 +40,7 @@ export async function resolvePin(deps: LakeDeps, input: PinInput): Promise<Train
 }
 
 function taggedSnapshot({ identifier, metadata }: LoadedTable, tag: string): string {
-  const ref = metadata.refs[tag]
+  const ref = Object.hasOwn(metadata.refs, tag) ? metadata.refs[tag] : undefined
   if (ref !== undefined) return ref['snapshot-id'].toString()
   const known = Object.keys(metadata.refs).filter((name) => metadata.refs[name]?.type === 'tag')
   throw new FirnError(

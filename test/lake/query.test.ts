@@ -81,6 +81,11 @@ describe('SQL over the lake', () => {
     await expect(sql('SELEC 1')).rejects.toMatchObject({ kind: 'sql-invalid' })
   })
 
+  it('takes no name for a tag that JavaScript gives every object', async () => {
+    const request = { sql: 'SELECT count(*) FROM lab_features.points', at: 'constructor' }
+    await expect(runSql(lake.deps, request)).rejects.toMatchObject({ kind: 'not-found' })
+  })
+
   it('bounds the number of rows', async () => {
     const request = { sql: 'SELECT * FROM range(11)', limit: 10 }
     await expect(runSql(lake.deps, request)).rejects.toMatchObject({ kind: 'too-many-rows' })

@@ -47,6 +47,10 @@ describe('a pin', () => {
     await expect(resolvePin(lake.deps, { pipeline: 'toy', model: 'other' })).rejects.toThrow(
       /known are: success/,
     )
+    const inherited = { pipeline: 'toy', model: 'constructor' }
+    await expect(resolvePin(lake.deps, inherited)).rejects.toMatchObject({ kind: 'not-found' })
+    const at = resolvePin(lake.deps, { ...PIN, at: 'constructor' })
+    await expect(at).rejects.toMatchObject({ kind: 'not-found' })
   })
 })
 
