@@ -27,12 +27,19 @@ export function benchRow(
   }
 }
 
-export async function timed<T>(
-  work: () => Promise<T>,
-): Promise<{ readonly result: T; readonly seconds: number }> {
+export interface Timed<T> {
+  readonly result: T
+  readonly seconds: number
+  /** Of all threads of this process: on a machine with other work it says more than the clock. */
+  readonly cpuSeconds: number
+}
+
+export async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
   const started = performance.now()
+  const cpu = process.cpuUsage()
   const result = await work()
-  return { result, seconds: (performance.now() - started) / 1000 }
+  const { user, system } = process.cpuUsage(cpu)
+  return { result, seconds: (performance.now() - started) / 1000, cpuSeconds: (user + system) / 1e6 }
 }
 
 function round(value: number): number {

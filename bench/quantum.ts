@@ -30,8 +30,8 @@ export async function benchQuantum(options: {
 }): Promise<BenchRow[]> {
   const root = mkdtempSync(join(tmpdir(), 'firn-bench-'))
   try {
-    const rows = await firstBatch(join(root, 'first'), options.log)
-    rows.push(...(await asWorkflow(join(root, 'workflow'), options.log)))
+    const { rows, night, nothing } = await firstBatch(join(root, 'first'), options.log)
+    rows.push(...(await asWorkflow(join(root, 'workflow'), { night, nothing }, options.log)))
     for (const history of options.quick ? [1, 10] : [1, 10, 100]) {
       options.log(`history of ${history} batches …`)
       rows.push(...(await afterHistory(join(root, `history-${history}`), history)))
@@ -42,7 +42,16 @@ export async function benchQuantum(options: {
   }
 }
 
-async function firstBatch(home: string, log: (text: string) => void): Promise<BenchRow[]> {
+/** Seconds of a whole night without Temporal, for its overhead. */
+interface WithoutTemporal {
+  readonly night: number
+  readonly nothing: number
+}
+
+async function firstBatch(
+  home: string,
+  log: (text: string) => void,
+): Promise<WithoutTemporal & { readonly rows: BenchRow[] }> {
   log('first batch of 150 runs …')
   const from = join(home, 'landing')
   await unpackSample({ folder: from })
@@ -53,7 +62,9 @@ async function firstBatch(home: string, log: (text: string) => void): Promise<Be
     const night = await timed(() => runNight(deps, { pipeline: PIPELINE, from, batch: '20260701T020000Z' }))
     const again = await timed(() => runNight(deps, { pipeline: PIPELINE, from, batch: '20260702T020000Z' }))
     const pipeline = deps.pipelines.get(PIPELINE)
-    if (pipeline === undefined || night.result.plan.kind !== 'build') return []
+    if (pipeline === undefined || night.result.plan.kind !== 'build') {
+      throw new Error('the first night built nothing: is the pipeline of the bench there?')
+    }
     const order = night.result.plan.groups.flat()
     const bare = await timed(() =>
       runBareDuckDB(pipeline, { files: `${from}/*.json`, out: join(home, 'bare'), order }),
@@ -62,20 +73,27 @@ async function firstBatch(home: string, log: (text: string) => void): Promise<Be
     const parse = await timed(() =>
       Promise.resolve(readSample().map(({ document }) => JSON.parse(document) as unknown)),
     )
-    return [
+    const rows = [
       benchRow('150 runs: open the lake', setUp.seconds),
       benchRow('150 runs: landing', landing / 1000, 'JSON.parse of the sample', parse.seconds),
       benchRow('150 runs: engine (build and check)', engine / 1000, PEER, bare.seconds),
       benchRow('150 runs: commit', commit / 1000),
+      benchRow('150 runs: engine and commit', (engine + commit) / 1000, PEER, bare.seconds),
       benchRow('150 runs: whole night, no workflow', night.seconds, PEER, bare.seconds),
+      benchRow('150 runs: whole night, no workflow', night.cpuSeconds, PEER, bare.cpuSeconds, 'CPU s'),
       benchRow('150 runs: nothing new', again.seconds, PEER, bare.seconds),
     ]
+    return { rows, night: night.seconds, nothing: again.seconds }
   } finally {
     lake.close()
   }
 }
 
-async function asWorkflow(home: string, log: (text: string) => void): Promise<BenchRow[]> {
+async function asWorkflow(
+  home: string,
+  without: WithoutTemporal,
+  log: (text: string) => void,
+): Promise<BenchRow[]> {
   log('the same as a workflow …')
   const from = join(home, 'landing')
   await unpackSample({ folder: from })
@@ -95,8 +113,8 @@ async function asWorkflow(home: string, log: (text: string) => void): Promise<Be
     const first = await night('2026-07-01')
     const nothing = await night('2026-07-02')
     return [
-      benchRow('150 runs: whole night as a workflow', first.seconds),
-      benchRow('nothing new as a workflow', nothing.seconds),
+      benchRow('150 runs: whole night as a workflow', first.seconds, 'without Temporal', without.night),
+      benchRow('nothing new as a workflow', nothing.seconds, 'without Temporal', without.nothing),
     ]
   } finally {
     await workers.stop()
@@ -118,6 +136,7 @@ async function afterHistory(home: string, batches: number): Promise<BenchRow[]> 
     const parts = `landing ${(landing / 1000).toFixed(2)}, engine ${(engine / 1000).toFixed(2)}, commit ${(commit / 1000).toFixed(2)}`
     return [
       benchRow(`10 runs after ${batches} batches`, small.seconds, parts),
+      benchRow(`10 runs after ${batches} batches`, small.cpuSeconds, '', null, 'CPU s'),
       benchRow(`nothing new after ${batches} batches`, nothing.seconds),
     ]
   } finally {

@@ -58,7 +58,7 @@ export class DuckDBSession implements EngineSession {
           )
           return
         case 'raw':
-          await this.run(`CREATE TABLE ${name} AS ${rawSql(relation)}`)
+          await this.addRaw(name, relation)
           return
         case 'rows':
           await this.addRows(name, relation)
@@ -172,6 +172,27 @@ export class DuckDBSession implements EngineSession {
     }
   }
 
+  /** One thread reads a row group, and a batch of large documents is less than one: it is cut, so that all threads read. */
+  private async addRaw(name: string, relation: Extract<Relation, { readonly kind: 'raw' }>): Promise<void> {
+    const { newName } = this.scanContext()
+    const whole = newName()
+    await this.run(`CREATE TABLE ${whole} AS ${rawSql(relation)}`)
+    const [counted] = await this.select(`SELECT count(*) FROM ${whole}`)
+    const rows = Number(counted?.[0])
+    const parts = rows > ROW_GROUP_ROWS ? 1 : Math.min(MOST_PARTS, Math.ceil(rows / ROWS_WORTH_A_PART))
+    const tables = parts <= 1 ? [whole] : Array.from({ length: parts }, newName)
+    for (const [part, table] of tables.entries()) {
+      if (table === whole) break
+      const [from, end] = [part, part + 1].map((at) => Math.floor((at * rows) / parts))
+      await this.run(
+        `CREATE TABLE ${table} AS SELECT * FROM ${whole} WHERE rowid >= ${from} AND rowid < ${end}`,
+      )
+    }
+    if (parts > 1) await this.run(`DROP TABLE ${whole}`)
+    const reads = tables.map((table) => `SELECT * FROM ${table}`)
+    await this.run(`CREATE VIEW ${name} AS ${reads.join(' UNION ALL ')}`)
+  }
+
   private async addRows(name: string, relation: Extract<Relation, { readonly kind: 'rows' }>): Promise<void> {
     const { fields } = relation.schema
     const columns = fields.map((field) => `${quoteName(field.name)} ${sqlType(field.type)}`)
@@ -195,6 +216,10 @@ export class DuckDBSession implements EngineSession {
     })
   }
 }
+
+const ROW_GROUP_ROWS = 122_880
+const ROWS_WORTH_A_PART = 32
+const MOST_PARTS = 8
 
 /** DuckDB's vector size. */
 const CHUNK_ROWS = 2048

@@ -1,22 +1,22 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DuckDBScalarFunction, DuckDBValue } from '@duckdb/node-api'
-import { joinLocation, toLocalPath } from '../../iceberg/io/location.js'
+import { toLocalPath } from '../../iceberg/io/location.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { allFields } from '../../iceberg/spec/schema.js'
-import type { NestedField, Schema, Type, Value } from '../../iceberg/spec/type.js'
+import type { Schema, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { flushFiles, removeFiles } from '../durable-files.js'
 import type { WriteTarget, WrittenFiles } from '../engine.js'
 import { EngineError } from '../engine.js'
-import { partitionPath } from '../parquet/partition-path.js'
-import { fileMetrics } from './file-metrics.js'
+import { copyDataFile, copyParquet } from './copy-parquet.js'
 import type { PartitionColumn } from './partition-sql.js'
 import { partitionColumns } from './partition-sql.js'
 import { checkRequired } from './required-columns.js'
 import { toIcebergValue } from './row-values.js'
 import type { ScanContext } from './scan-relation.js'
-import { quoteName, quoteText, sqlType } from './sql-text.js'
+import { quoteName, sqlType } from './sql-text.js'
+import { writeDirectly } from './write-directly.js'
 
 export interface WriteContext extends ScanContext {
   readonly newUuid: () => string
@@ -27,8 +27,8 @@ export interface WriteContext extends ScanContext {
 const DEFAULT_FILE_BYTES = 512 * 1024 * 1024
 
 /**
- * Materialises the query's rows sorted by partition and key, then writes each partition's stretch of them: the rows and
- * their order in a file depend on the data alone, never on threads. Files that are there when it fails are removed.
+ * Writes the query's rows sorted by partition and key: the rows and their order in a file depend on the data alone,
+ * never on threads. Files that are there when it fails are removed.
  */
 export async function writeFiles(
   context: WriteContext,
@@ -58,7 +58,7 @@ export async function writeFiles(
 
 type SizedTarget = WriteTarget & { readonly targetFileSizeBytes: number }
 
-/** By a work table of the sorted rows. */
+/** By a work table of the sorted rows, of which each partition has a stretch. */
 async function writeSorted(
   context: WriteContext,
   typed: string,
@@ -207,8 +207,8 @@ async function rowsPerFile(
   await mkdir(dirname(path), { recursive: true })
   try {
     const columns = target.schema.fields.map((field) => quoteName(field.name)).join(', ')
-    const rows = `SELECT ${columns} FROM ${table} WHERE rowid >= ${first} AND rowid < ${first + trialRows}`
-    const [trial] = await copyParquet(context.select, rows, target.schema, path)
+    const firstRows = `SELECT ${columns} FROM ${table} WHERE rowid >= ${first} AND rowid < ${first + trialRows}`
+    const [trial] = await copyParquet(context.select, firstRows, target.schema, path)
     const bytesPerRow = Number(trial?.[2]) / trialRows
     const files = Math.max(1, Math.ceil((rows * bytesPerRow) / targetBytes))
     return Math.ceil(rows / files)

@@ -75,6 +75,57 @@ describe('write', () => {
     expect(await digest(8)).toEqual(one)
   })
 
+  test('many rows of one partition become one sorted file, equal at 1, 2 and 8 threads', async () => {
+    const schema = parseTableSchema({ k: 'string!', g: 'string', x: 'double' })
+    const digest = async (threads: number): Promise<unknown> =>
+      withSession(
+        async (session) => {
+          const out = await session.write(
+            `SELECT 'key_' || (i * 7919) % 300007 AS k, 'one' AS g, sin(i) AS x FROM range(300000) r(i)`,
+            target(schema, ['k'], ['g']),
+          )
+          expect(out).toMatchObject({ rows: 300_000, files: [{ partition: ['one'], recordCount: 300_000 }] })
+          await session.addRelation(scan('t', schema, out.files))
+          const unsorted = `SELECT count(*) n FROM (SELECT k < lag(k) OVER () AS d FROM t) WHERE d`
+          expect((await session.query(unsorted)).rows).toEqual([{ n: 0n }])
+          const rows = `md5(string_agg(k || x::VARCHAR, ',' ORDER BY row_no))`
+          return (await session.query(`SELECT ${rows} h FROM (SELECT *, row_number() OVER () AS row_no FROM t)`))
+            .rows
+        },
+        { threads },
+      )
+    const one = await digest(1)
+    expect(await digest(2)).toEqual(one)
+    expect(await digest(8)).toEqual(one)
+  })
+
+  test.each([
+    ['two values of a partition', `CASE WHEN i = 7 THEN 'two' ELSE 'one' END`, ['one', 'two']],
+    [
+      'a value too long for a bound',
+      `'${'long'.repeat(8)}' || i % 2`,
+      [`${'long'.repeat(8)}0`, `${'long'.repeat(8)}1`],
+    ],
+    ['a null among them', `CASE WHEN i <> 7 THEN 'one' END`, [null, 'one']],
+  ])('many rows with %s are kept apart', async (_, partition, values) => {
+    const schema = parseTableSchema({ k: 'long!', g: 'string' })
+    const out = await withSession((session) =>
+      session.write(`SELECT i AS k, ${partition} AS g FROM range(210000) r(i)`, target(schema, ['k'], ['g'])),
+    )
+    expect(out.rows).toBe(210_000)
+    expect(out.files.map((file) => file.partition[0] ?? null).sort()).toEqual([...values].sort())
+  })
+
+  test('among many rows a null in a required column is data-invalid and leaves no file', async () => {
+    const schema = parseTableSchema({ k: 'long!', x: 'double!' })
+    const into = target(schema, ['k'])
+    const writing = withSession((session) =>
+      session.write('SELECT i AS k, CASE WHEN i <> 5 THEN 1.0 END AS x FROM range(210000) r(i)', into),
+    )
+    await expect(writing).rejects.toMatchObject({ kind: 'data-invalid', context: { column: 'x', rows: 1 } })
+    expect(readdirSync(toLocalPath(into.dataLocation), { recursive: true })).toEqual([])
+  })
+
   test('partition values of every transform equal applyTransform', async () => {
     const schema = parseTableSchema({
       i: 'int',
