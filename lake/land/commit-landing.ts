@@ -24,25 +24,34 @@ export async function commitLanding(
   fetched: FetchedLanding,
 ): Promise<LandResult> {
   if (plan.planLocation === undefined) return await nothingLanded(deps, plan)
-  const staged = await readStagedLanding(deps.catalog.io, plan.planLocation)
-  if (staged === undefined) {
-    throw new FirnError(
-      'stage-expired',
-      `files staged at ${fetched.stagedLocation} are gone; fetch the landing again`,
-    )
-  }
+  const { planLocation } = plan
+  const staged = await stagedFiles(deps, planLocation, fetched)
   const { catalog, now, newUuid } = deps
   const result = await commitTransaction<LandResult>({
     catalog,
-    changes: changesOf(deps, plan, plan.planLocation, staged),
-    beforeAttempt: async (tables) =>
-      await recordedOrDue(deps, plan, staged, ledgerAmong(tables, plan.source)),
+    changes: changesOf(deps, plan, planLocation, staged),
+    beforeAttempt: async (tables) => {
+      const recorded = await recordedOrDue(deps, plan, staged, ledgerAmong(tables, plan.source))
+      // Clean-up takes what is past its lease: just before the commit the files have to be there still.
+      if (recorded === undefined) await stagedFiles(deps, planLocation, fetched)
+      return recorded
+    },
     now,
     newUuid,
   })
   if (result.kind === 'ended') return result.value
   const ledger = result.tables.find((table) => isLedger(table, plan.source))
   return toResult(plan, staged, ledger?.snapshotId)
+}
+
+async function stagedFiles(
+  deps: LakeDeps,
+  planLocation: string,
+  { stagedLocation }: FetchedLanding,
+): Promise<StagedLanding> {
+  const staged = await readStagedLanding(deps.catalog.io, planLocation)
+  if (staged !== undefined) return staged
+  throw new FirnError('stage-expired', `files staged at ${stagedLocation} are gone; fetch the landing again`)
 }
 
 function changesOf(

@@ -79,7 +79,17 @@ describe('a compaction', () => {
   const compact = (
     rewriter: Rewriter = lake.rewriter,
     more: Partial<Parameters<typeof compactTable>[0]> = {},
-  ) => compactTable({ ...lake, catalog: lake.catalog, rewriter, identifier: T, minInputFiles: 2, ...more })
+  ) =>
+    compactTable({
+      catalog: lake.catalog,
+      now: lake.now,
+      newUuid: lake.newUuid,
+      newSnapshotId: lake.newSnapshotId,
+      rewriter,
+      identifier: T,
+      minInputFiles: 2,
+      ...more,
+    })
 
   /** Does something after the files are rewritten and before they are committed. */
   const interposed = (meanwhile: () => Promise<unknown>): Rewriter => ({

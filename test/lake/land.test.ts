@@ -7,6 +7,8 @@ import { canonicalJson } from '../../lake/land/canonical-json.js'
 import { commitLanding } from '../../lake/land/commit-landing.js'
 import { fetchLanding } from '../../lake/land/fetch-landing.js'
 import { planLanding } from '../../lake/land/plan-landing.js'
+import { maintainTable } from '../../lake/maintain/maintain-lake.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { LandResult } from '../../schemas/messages.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
 import { Crash } from './support/crashing.js'
@@ -276,6 +278,28 @@ describe('landing at the same time as others', () => {
     await expect(fetchLanding(lake.deps, plan)).rejects.toMatchObject({ kind: 'raw-differs' })
     await lake.deps.catalog.io.delete(object)
     expect(await land()).toMatchObject({ records: 1 })
+  })
+
+  it('is refused where clean-up took its files at the last moment, and then lands', async () => {
+    lake.put('a.json', { id: 'a' })
+    const plan = await planLanding(lake.deps, { pipeline: 'runs', from: lake.inbox, batch: BATCH })
+    const fetched = await fetchLanding(lake.deps, plan)
+    const later = { ...lake.deps, now: () => Date.now() + 9 * 86_400_000 }
+    const loadTables: LakeDeps['catalog']['loadTables'] = async (identifiers) => {
+      await maintainTable(later, 'raw.runs', { dryRun: false })
+      return lake.catalog.loadTables(identifiers)
+    }
+    const catalog = new Proxy(lake.catalog, {
+      get(target, name) {
+        const value: unknown = name === 'loadTables' ? loadTables : Reflect.get(target, name, target)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+    await expect(commitLanding({ ...lake.deps, catalog }, plan, fetched)).rejects.toMatchObject({
+      kind: 'stage-expired',
+    })
+    expect(await land()).toMatchObject({ files: 1, records: 1 })
+    expect(await lake.rows('raw.runs')).toHaveLength(1)
   })
 
   it('lands again exactly what a rollback of the ledger removed', async () => {
