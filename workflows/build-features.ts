@@ -1,12 +1,11 @@
-import { workflowInfo } from '@temporalio/workflow'
 import type { BuildFeaturesInput, BuildFeaturesResult, PlannedBuild } from '../schemas/messages.js'
-import type { RunInfo } from '../schemas/publish.js'
 import { readBuildFeaturesInput } from '../schemas/validate-input.js'
 import { control, data } from './activity-groups.js'
 import { logicalBatch } from './logical-batch.js'
 import { startProgress, type Progress } from './progress.js'
 import { readInput } from './read-input.js'
 import { withReplans } from './replan.js'
+import { runInfo } from './run-info.js'
 
 /**
  * Builds one batch of a pipeline's tables and publishes it whole:
@@ -65,9 +64,4 @@ async function buildGroups(plan: PlannedBuild, progress: Progress): Promise<void
     rows += built.tables.reduce((sum, table) => sum + table.rows, 0)
   }
   progress.tell('build', { note: `${rows} rows in ${plan.groups.flat().length} tables` })
-}
-
-function runInfo(): RunInfo {
-  const { workflowId, runId, startTime } = workflowInfo()
-  return { workflowId, runId, startedAtMs: startTime.getTime() }
 }

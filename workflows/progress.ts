@@ -15,7 +15,7 @@ import {
   type StepStatus,
 } from '../schemas/workflow-names.js'
 
-export const statusQuery = defineQuery<RunStatus>(STATUS_QUERY)
+const statusQuery = defineQuery<RunStatus>(STATUS_QUERY)
 
 const KEYS = {
   pipeline: defineSearchAttributeKey(SEARCH_ATTRIBUTES.pipeline, 'KEYWORD'),

@@ -20,7 +20,7 @@ export async function withReplans<T>(planToCommit: () => Promise<T>): Promise<T>
 }
 
 /** The error kind that an activity failed with (activities/map-error); undefined for time-outs and cancellations. */
-export function failureKind(error: unknown): string | undefined {
+function failureKind(error: unknown): string | undefined {
   if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return undefined
   return error.cause.type ?? undefined
 }

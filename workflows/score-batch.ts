@@ -1,4 +1,3 @@
-import { workflowInfo } from '@temporalio/workflow'
 import type { ScoreBatchInput, ScoreBatchResult } from '../schemas/messages.js'
 import { readScoreBatchInput } from '../schemas/validate-input.js'
 import { data } from './activity-groups.js'
@@ -6,6 +5,7 @@ import { logicalBatch } from './logical-batch.js'
 import { startProgress } from './progress.js'
 import { readInput } from './read-input.js'
 import { withReplans } from './replan.js'
+import { runInfo } from './run-info.js'
 
 /**
  * Scores a pipeline's entities with a READY model version at one tag, and publishes the predictions:
@@ -16,17 +16,13 @@ import { withReplans } from './replan.js'
 export async function scoreBatch(input: ScoreBatchInput): Promise<ScoreBatchResult> {
   const given = readInput(readScoreBatchInput, input)
   const batch = given.batch ?? logicalBatch()
-  const { workflowId, runId, startTime } = workflowInfo()
   const progress = startProgress({ pipeline: given.pipeline, batch }, ['score'])
   const result = await progress.step(
     'score',
     () =>
       withReplans(() =>
         data.scoreBatch.executeWithOptions({ summary: `${given.model} ${given.at ?? batch}` }, [
-          {
-            input: { ...given, batch },
-            run: { workflowId, runId, startedAtMs: startTime.getTime() },
-          },
+          { input: { ...given, batch }, run: runInfo() },
         ]),
       ),
     (scored) => `${scored.rows} predictions by version ${scored.version} at ${scored.featuresTag}`,

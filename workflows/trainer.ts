@@ -17,8 +17,8 @@ import { executeInTurn } from './execute-in-turn.js'
 import { readInput } from './read-input.js'
 import { trainModel } from './train-model.js'
 
-export const trainSignal = defineSignal<[TrainRequest?]>(TRAIN_SIGNAL)
-export const trainerStatusQuery = defineQuery<TrainerStatus>(STATUS_QUERY)
+const trainSignal = defineSignal<[TrainRequest?]>(TRAIN_SIGNAL)
+const trainerStatusQuery = defineQuery<TrainerStatus>(STATUS_QUERY)
 
 /**
  * One per model, long-lived: each signal `train` asks for a training.
