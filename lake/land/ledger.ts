@@ -10,21 +10,16 @@ import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { LEDGER_COLUMNS } from '../../schemas/lake-tables.js'
 import type { ListedFile } from './landing-files.js'
 
-/** A row of `raw.<source>`: records of one file (or topic range) in one raw object. */
+/** What a batch reads of a row of `raw.<source>`: records of one file (or topic range) in one raw object. */
 export interface LedgerRow {
-  readonly rowNumber: number
   /** Location of the raw object. */
   readonly path: string
   readonly incarnation: string
-  readonly partition: number
   readonly first: number
   /** One past the last offset. */
   readonly nextOffset: number
   readonly records: number
-  readonly deadLetters: number
   readonly bytes: number
-  readonly sha256: string
-  readonly sourcePath: string | null
   readonly batch: string
 }
 
@@ -50,7 +45,8 @@ export async function readLedger(
     deps,
     ledger,
     filter,
-    `SELECT * FROM ledger WHERE row_number >= ${range.rowFrom} AND row_number < ${range.rowEnd} ORDER BY row_number`,
+    `SELECT path, incarnation, first, next_offset, records, bytes, batch FROM ledger
+     WHERE row_number >= ${range.rowFrom} AND row_number < ${range.rowEnd} ORDER BY row_number`,
   )
   return rows.map(toLedgerRow)
 }
@@ -196,17 +192,12 @@ function toLedgerRow(row: Row): LedgerRow {
   const text = (column: keyof typeof LEDGER_COLUMNS): string => row[column] as string
   const number = (column: keyof typeof LEDGER_COLUMNS): number => Number(row[column])
   return {
-    rowNumber: number('row_number'),
     path: text('path'),
     incarnation: text('incarnation'),
-    partition: number('partition'),
     first: number('first'),
     nextOffset: number('next_offset'),
     records: number('records'),
-    deadLetters: number('dead_letters'),
     bytes: number('bytes'),
-    sha256: text('sha256'),
-    sourcePath: row['source_path'] === null ? null : text('source_path'),
     batch: text('batch'),
   }
 }

@@ -60,12 +60,12 @@ it('parts large files over objects whose ranges follow each other, and packs the
 })
 
 it('makes one range of the ledger rows of one object, and none of rows without records', () => {
-  const row = { incarnation: 'i', partition: 0, deadLetters: 0, sha256: '', sourcePath: null, batch: '' }
+  const row = { incarnation: 'i', batch: '' }
   const rows = [
-    { ...row, rowNumber: 0, path: 'x', first: 0, nextOffset: 1, records: 1, bytes: 10 },
-    { ...row, rowNumber: 1, path: 'x', first: 1, nextOffset: 2, records: 0, bytes: 0 },
-    { ...row, rowNumber: 2, path: 'x', first: 2, nextOffset: 9, records: 7, bytes: 100_000 },
-    { ...row, rowNumber: 3, path: 'y', first: 9, nextOffset: 10, records: 1, bytes: 1 },
+    { ...row, path: 'x', first: 0, nextOffset: 1, records: 1, bytes: 10 },
+    { ...row, path: 'x', first: 1, nextOffset: 2, records: 0, bytes: 0 },
+    { ...row, path: 'x', first: 2, nextOffset: 9, records: 7, bytes: 100_000 },
+    { ...row, path: 'y', first: 9, nextOffset: 10, records: 1, bytes: 1 },
   ]
   expect(rawObjectsOf(rows)).toMatchObject([
     { location: 'x', first: 0, end: 9 },
