@@ -33,6 +33,9 @@ export function printSummary(
   }
   printHeading('Model, each molecule held out in turn, beside a naive baseline')
   printTraining(summary.training)
+  print(
+    `(${summary.training.dataset.rows} runs of three molecules are few; pipelines/quantum/README.md has all 150)`,
+  )
   printHeading(`Predictions of the newest ${summary.score.rows} runs (the surest eight)`)
   printRecords(summary.predictions)
   printHeading('Maintenance')
