@@ -4,7 +4,7 @@ import { ifFound } from '../../iceberg/error.js'
 import { compactTable } from '../../iceberg/maintain/compact.js'
 import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { removeOrphans } from '../../iceberg/maintain/orphans.js'
-import { sameLocation } from '../../iceberg/maintain/reachable-files.js'
+import { mayDeleteFiles, sameLocation } from '../../iceberg/maintain/reachable-files.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier, CHECK_RESULTS, DEAD_LETTERS, ledgerIdentifier } from '../../schemas/lake-tables.js'
@@ -18,6 +18,8 @@ import { taggedBytes } from './tagged-bytes.js'
 
 /** Clocks of workers differ a little: a lease counts as live for longer than a publish trusts it. */
 const LEASE_GRACE_MS = 3_600_000
+/** Says the table itself how long, that counts. */
+const SNAPSHOT_AGE = 'history.expire.max-snapshot-age-ms'
 
 /** Tables to maintain: those of a pipeline with the lake's own that it writes to, or all there are; audit tables last. */
 export async function listMaintainable(deps: LakeDeps, input: MaintainLakeInput): Promise<readonly string[]> {
@@ -49,7 +51,9 @@ export async function maintainTable(
   const expired = await expireSnapshots({
     ...common,
     nowMs: deps.now(),
-    maxSnapshotAgeMs: deps.settings.snapshotMaxAgeMs,
+    ...(SNAPSHOT_AGE in loaded.metadata.properties
+      ? {}
+      : { maxSnapshotAgeMs: deps.settings.snapshotMaxAgeMs }),
     dropRefs: dropRefs.map((ref) => ref.name),
   })
   const leases = await removeExpiredLeases(deps, loaded, dryRun)
@@ -59,6 +63,7 @@ export async function maintainTable(
     spare: async () => liveFiles(deps, await listLeases(deps)),
   })
   const removed = orphans.filter((file) => file.result === 'deleted' || file.result === 'would-delete')
+  const dropped = dropRefs.filter((ref) => expired.droppedRefs.includes(ref.name))
   const after = dryRun ? loaded : await deps.catalog.loadTable(identifier)
   return {
     table,
@@ -73,7 +78,8 @@ export async function maintainTable(
     notes: [
       ...(compacted.conflict ? ['not compacted: a writer came in between, left for the next run'] : []),
       ...compacted.notes,
-      ...dropRefs.map((ref) => `${dryRun ? 'would drop' : 'dropped'} ${ref.name}: ${ref.why}`),
+      ...(mayDeleteFiles(loaded.metadata) ? [] : ['nothing expired or deleted: gc.enabled is false']),
+      ...dropped.map((ref) => `${dryRun ? 'would drop' : 'dropped'} ${ref.name}: ${ref.why}`),
       ...keptNotes(deps, after, expired.droppedRefs),
       ...leaseNotes(leases),
       ...orphans

@@ -28,7 +28,6 @@ export type TablesDeps = Pick<LakeDeps, 'catalog' | 'warehouse'>
 
 const TABLE_PROPERTIES = {
   'write.parquet.compression-codec': 'zstd',
-  'history.expire.max-snapshot-age-ms': String(5 * 24 * 3_600_000),
   'history.expire.min-snapshots-to-keep': '1',
   'write.metadata.previous-versions-max': '100',
 }

@@ -176,6 +176,28 @@ describe('maintenance', () => {
     expect(await lake.rows('lab_features.results')).toHaveLength(3)
   })
 
+  it('heeds what a table says of itself: a longer retention, or that its files are not to be deleted', async () => {
+    await batches(2)
+    const set = async (name: string, updates: Readonly<Record<string, string>>) => {
+      const identifier = parseIdentifier(`lab_features.${name}`)
+      await lake.catalog.commit([
+        { identifier, requirements: [], updates: [{ action: 'set-properties', updates }] },
+      ])
+    }
+    await set('groups', { 'history.expire.max-snapshot-age-ms': String(400 * DAY_MS) })
+    await set('points', { 'gc.enabled': 'false' })
+    const files = await filesOf('lab_features.points')
+    const reports = await maintainAll(daysOn(8))
+    expect(reports.get('lab_features.results')?.expiredSnapshots).toBeGreaterThan(0)
+    expect(reports.get('lab_features.groups')).toMatchObject({ expiredSnapshots: 0 })
+    expect(reports.get('lab_features.points')).toMatchObject({ droppedTags: [], deletedFiles: 0 })
+    const notes = reports.get('lab_features.points')?.notes
+    expect(notes).toContainEqual(expect.stringContaining('gc.enabled is false'))
+    expect(notes).toContainEqual(expect.stringContaining('kept 2 batch tags'))
+    expect(notes).not.toContainEqual(expect.stringContaining('dropped'))
+    expect(await filesOf('lab_features.points')).toBe(files)
+  })
+
   it('drops the branch of a failed batch after a week', async () => {
     await batches(1)
     await land(lake, '20260702T020000Z', [{ id: 'b', grp: 'x', values: [-1] }])
