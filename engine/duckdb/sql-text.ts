@@ -51,7 +51,8 @@ export function sqlType(type: Type): string {
 function primitiveSqlType(type: PrimitiveType): string {
   const known = SQL_TYPES[type]
   if (known !== undefined) return known
-  if (type.startsWith('decimal')) return type.toUpperCase()
+  // A type may come from metadata that others wrote, and it becomes SQL.
+  if (/^decimal\(\s*\d+\s*,\s*\d+\s*\)$/.test(type)) return type.toUpperCase()
   if (type.startsWith('fixed')) return 'BLOB'
   throw new EngineError('unsupported', `DuckDB has no type for Iceberg's ${type}: use timestamptz`)
 }
