@@ -71,7 +71,7 @@ describe('the Temporal dev server', () => {
     )
     expect(isAlive(pid)).toBe(true)
     parent.kill('SIGKILL')
-    await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
   })
 
   it('says who does not answer where no server is', async () => {

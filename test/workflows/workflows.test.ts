@@ -220,7 +220,7 @@ describe('nightly', () => {
       },
       async (calls) => {
         const handle = await start('nightly', { pipeline: 'quantum', batch: BATCH })
-        await expect.poll(() => names(calls)).toContain('buildTables')
+        await expect.poll(() => names(calls), { timeout: 30_000 }).toContain('buildTables')
         await handle.cancel()
         expect(await failureOf(handle)).toBeInstanceOf(CancelledFailure)
         expect(stopped).toBe(true)
@@ -343,12 +343,12 @@ describe('trainer', () => {
       async () => {
         const handle = await start('trainer', { pipeline: 'quantum', model: 'convergence' })
         await handle.signal('train', { seed: 1 })
-        await expect.poll(() => seeds).toEqual([1])
+        await expect.poll(() => seeds, { timeout: 30_000 }).toEqual([1])
         await handle.signal('train')
         await handle.signal('train', { seed: 2 })
         await handle.signal('train', { seed: 3 })
         const status = (): Promise<TrainerStatus> => handle.query('status')
-        await expect.poll(async () => (await status()).trained, { timeout: 10_000 }).toBe(2)
+        await expect.poll(async () => (await status()).trained, { timeout: 30_000 }).toBe(2)
         expect(seeds).toEqual([1, 3])
         expect(await status()).toMatchObject({
           running: false,
@@ -369,7 +369,7 @@ describe('trainer', () => {
       const status = (): Promise<TrainerStatus> => handle.query('status')
       for (let trained = 1; trained <= 6; trained += 1) {
         await handle.signal('train', { seed: trained })
-        await expect.poll(async () => (await status()).trained, { timeout: 10_000 }).toBe(trained)
+        await expect.poll(async () => (await status()).trained, { timeout: 30_000 }).toBe(trained)
       }
       expect((await handle.describe()).runId).not.toBe(first)
       expect(await status()).toMatchObject({ trained: 6, failed: 0, lastVersion: 1 })
