@@ -2,7 +2,7 @@ import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import type { Expression } from '../../iceberg/expr/expression.js'
 import { alwaysTrue, and, eq, gtEq, lt, ltEq } from '../../iceberg/expr/expression.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
-import type { SnapshotSummary } from '../../iceberg/spec/snapshot.js'
+import type { Snapshot, SnapshotSummary } from '../../iceberg/spec/snapshot.js'
 import { quoteText } from '../../engine/duckdb/sql-text.js'
 import type { Row, RowValue } from '../../engine/engine.js'
 import { queryTable } from '../../engine/query-table.js'
@@ -89,7 +89,10 @@ export function positionSummary(
 }
 
 export interface NewFiles {
-  /** Of the listed ones, those that no landing has seen in this size and age, in their order. */
+  /**
+   * Of the listed ones, those that no landing has seen in this size and age, in their order; first those that a rollback
+   * of the ledger took away, in the order of the rows that they had: batches that have read these rows read them again.
+   */
   readonly files: readonly ListedFile[]
   /** Those of them that were landed before in another state. */
   readonly changed: readonly string[]
@@ -120,7 +123,42 @@ export async function newFilesOf(
   )
   const paths = new Set(known.map((row) => row['source_path']))
   const fresh = files.filter((file) => !states.has(stateKey(file.path, file.size, file.mtimeMs)))
+  const removed = await rolledBackFiles(deps, ledger, incarnation)
+  const rankOf = (file: ListedFile): number =>
+    removed.get(stateKey(file.path, file.size, file.mtimeMs)) ?? Number.MAX_SAFE_INTEGER
+  fresh.sort((a, b) => rankOf(a) - rankOf(b))
   return { files: fresh, changed: fresh.filter((file) => paths.has(file.path)).map((file) => file.path) }
+}
+
+/** Files of rows beyond main's that a snapshot still shows: the ledger was rolled back. With their row numbers. */
+async function rolledBackFiles(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  incarnation: string,
+): Promise<ReadonlyMap<string, number>> {
+  const next = await nextRowNumber(deps, ledger)
+  const last = ledger.metadata.snapshots
+    .filter(({ summary }) => Number(summary?.[NEXT_ROW_NUMBER] ?? 0) > next)
+    .reduce<Snapshot | undefined>(
+      (max, one) => (max === undefined || one['sequence-number'] > max['sequence-number'] ? one : max),
+      undefined,
+    )
+  if (last === undefined) return new Map()
+  const main = { type: 'branch', 'snapshot-id': last['snapshot-id'] } as const
+  const then = { ...ledger, metadata: { ...ledger.metadata, refs: { ...ledger.metadata.refs, main } } }
+  const rows = await queryLedger(
+    deps,
+    then,
+    and(eq('incarnation', incarnation), gtEq('row_number', BigInt(next))),
+    `SELECT source_path, source_size, source_mtime_ms, row_number FROM ledger
+     WHERE incarnation = '${incarnation}' AND row_number >= ${next}`,
+  )
+  return new Map(
+    rows.map((row) => [
+      stateKey(row['source_path'], row['source_size'], row['source_mtime_ms']),
+      Number(row['row_number']),
+    ]),
+  )
 }
 
 /** Whether the ledger holds exactly these rows already: the landing was committed before. */

@@ -302,6 +302,20 @@ describe('landing at the same time as others', () => {
     expect(await lake.rows('raw.runs')).toHaveLength(1)
   })
 
+  it('lands what a rollback removed before what is new, so that no batch takes one for the other', async () => {
+    lake.put('a.json', { id: 'a' })
+    const { ledgerSnapshotId } = await land(BATCH)
+    for (const name of ['c', 'b']) {
+      lake.put(`${name}.json`, { id: name })
+      await land(NEXT_BATCH)
+    }
+    await rollBackLedger(BigInt(ledgerSnapshotId!))
+    lake.put('aa.json', { id: 'new' })
+    await land('20260703T020000Z')
+    const ledger = await lake.rows('raw.runs', 'row_number')
+    expect(ledger.map((row) => row['source_path'])).toEqual(['a.json', 'c.json', 'b.json', 'aa.json'])
+  })
+
   it('lands again exactly what a rollback of the ledger removed', async () => {
     lake.put('a.json', { id: 'a' })
     const { ledgerSnapshotId } = await land(BATCH)
