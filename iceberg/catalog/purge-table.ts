@@ -1,12 +1,12 @@
 import type { FileIO } from '../io/file-io.js'
-import { filesOf, reachableManifests } from '../maintain/reachable-files.js'
+import { filesOf, mayDeleteFiles, reachableManifests } from '../maintain/reachable-files.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 
 const DELETES_AT_ONCE = 16
 
 /**
  * Deletes every file that a dropped table's metadata names. Not its folder: a table that was renamed, or made anew under an
- * old name, may have put its files beside them.
+ * old name, may have put its files beside them. Data files stay where `gc.enabled` is false: others use them too.
  */
 export async function purgeTable(
   io: FileIO,
@@ -14,7 +14,9 @@ export async function purgeTable(
   metadataLocation: string,
 ): Promise<void> {
   const { manifestLists, manifests } = await reachableManifests(io, metadata, metadata.snapshots)
-  const dataFiles = await filesOf(io, metadata, manifests.values(), { live: false })
+  const dataFiles = mayDeleteFiles(metadata)
+    ? await filesOf(io, metadata, manifests.values(), { live: false })
+    : new Map<string, number>()
   const statistics = [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])]
   // What names others goes last, so that an interrupted purge can be told from its metadata.
   const locations = [

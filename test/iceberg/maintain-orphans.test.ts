@@ -99,5 +99,10 @@ describe('clean-up of orphans', () => {
     await lake.write(shared, ['somebody else names it'])
     lake.nowMs += 4 * DAY_MS
     expect(await orphans(shared)).toEqual([])
+    const named = await lake.write(shared, ['named here too'])
+    await lake.commit(shared, { kind: 'append', files: [named] })
+    await lake.catalog.dropTable(shared, { purge: true })
+    expect(await lake.files('file:///w/m/shared/data')).toContain(named.filePath)
+    expect(await lake.files('file:///w/m/shared/metadata')).toEqual([])
   })
 })
