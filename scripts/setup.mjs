@@ -13,6 +13,7 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -69,7 +70,7 @@ async function installPackages(say) {
 async function buildSqlite(say) {
   const folder = join(modules, 'better-sqlite3')
   const addon = join(folder, 'build', 'Release', 'better_sqlite3.node')
-  if (existsSync(addon)) return undefined
+  if (loads(addon)) return undefined
   const version = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
   const cached = join(
     cacheDir,
@@ -157,6 +158,16 @@ async function buildDist() {
 }
 
 // ---------------------------------------------------------------- small things
+
+/** False also for an addon that was built for another version of Node. */
+function loads(addon) {
+  try {
+    createRequire(import.meta.url)(addon)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function onPath(program) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
