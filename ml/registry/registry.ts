@@ -4,7 +4,6 @@ import Database from 'better-sqlite3'
 import { FirnError } from '../../schemas/error.js'
 import type { DatasetInfo, TrainedModel, TrainingPin } from '../../schemas/messages.js'
 
-
 /**
  * PENDING: a number is taken, its inputs may be tagged. READY: its inputs are tagged; only such a version resolves.
  * DELETING: its tags go. DELETED: only the number is left, which is never given again.

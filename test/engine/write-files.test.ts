@@ -89,8 +89,9 @@ describe('write', () => {
           const unsorted = `SELECT count(*) n FROM (SELECT k < lag(k) OVER () AS d FROM t) WHERE d`
           expect((await session.query(unsorted)).rows).toEqual([{ n: 0n }])
           const rows = `md5(string_agg(k || x::VARCHAR, ',' ORDER BY row_no))`
-          return (await session.query(`SELECT ${rows} h FROM (SELECT *, row_number() OVER () AS row_no FROM t)`))
-            .rows
+          return (
+            await session.query(`SELECT ${rows} h FROM (SELECT *, row_number() OVER () AS row_no FROM t)`)
+          ).rows
         },
         { threads },
       )
