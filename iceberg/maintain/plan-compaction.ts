@@ -11,6 +11,7 @@ export interface CompactionOptions {
   readonly isClosed?: (group: {
     readonly specId: number
     readonly partition: readonly (Value | null)[]
+    readonly files: number
     readonly newestSequenceNumber: number
   }) => boolean
 }
@@ -44,7 +45,8 @@ export function planCompaction(
   return [...partitions.values()].flatMap((partition) => {
     const { specId, partition: values } = (partition[0] as FileScanTask).file
     const newestSequenceNumber = Math.max(...partition.map((task) => task.sequenceNumber))
-    if (options.isClosed?.({ specId, partition: values, newestSequenceNumber }) === false) return []
+    const files = partition.length
+    if (options.isClosed?.({ specId, partition: values, files, newestSequenceNumber }) === false) return []
     const small = partition.filter(
       (task) => task.file.fileSizeInBytes < target * GOOD_ENOUGH || task.deletes.length > 0,
     )

@@ -5,7 +5,6 @@ import { compactTable } from '../../iceberg/maintain/compact.js'
 import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { removeOrphans } from '../../iceberg/maintain/orphans.js'
 import { mayDeleteFiles, sameLocation } from '../../iceberg/maintain/reachable-files.js'
-import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier, CHECK_RESULTS, DEAD_LETTERS, ledgerIdentifier } from '../../schemas/lake-tables.js'
 import type { MaintainLakeInput, TableMaintenance } from '../../schemas/messages.js'
@@ -90,12 +89,10 @@ export async function maintainTable(
 }
 
 async function compact(deps: LakeDeps, loaded: LoadedTable, dryRun: boolean) {
-  const { metadata, identifier } = loaded
-  const { tasks } = await planScan({ metadata, io: deps.catalog.io })
-  const { isClosed, notes } = closedPartitions(metadata, tasks)
+  const { isClosed, notes } = closedPartitions(loaded.metadata)
   const result = await compactTable({
     catalog: deps.catalog,
-    identifier,
+    identifier: loaded.identifier,
     rewriter: deps.rewriter,
     now: deps.now,
     newUuid: deps.newUuid,
@@ -104,7 +101,7 @@ async function compact(deps: LakeDeps, loaded: LoadedTable, dryRun: boolean) {
     summary: { 'firn.operation-id': deps.newUuid() },
     dryRun,
   })
-  return { ...result, notes }
+  return { ...result, notes: notes() }
 }
 
 /** Leases of this table, live ones left; a lease with no files protects nothing and goes when its time is over. */
