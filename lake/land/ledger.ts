@@ -151,7 +151,7 @@ async function rolledBackFiles(
     then,
     and(eq('incarnation', incarnation), gtEq('row_number', BigInt(next))),
     `SELECT source_path, source_size, source_mtime_ms, row_number FROM ledger
-     WHERE incarnation = '${incarnation}' AND row_number >= ${next}`,
+     WHERE incarnation = ${quoteText(incarnation)} AND row_number >= ${next}`,
   )
   return new Map(
     rows.map((row) => [
