@@ -1,17 +1,13 @@
 import type { FileScanTask } from '../iceberg/scan/scan-plan.js'
 import type { DataFile } from '../iceberg/spec/data-file.js'
 import type { PartitionSpec } from '../iceberg/spec/partition-spec.js'
+import type { TableMetadata } from '../iceberg/spec/table-metadata.js'
 import type { Schema } from '../iceberg/spec/type.js'
 
 /** A named input of a query. `name` is how SQL says it and may hold one dot: `quantum_features.vqe_results`. */
 export type Relation =
-  /** Rows of an Iceberg scan, by field id, deletes applied. Columns that a file lacks are null. */
-  | {
-      readonly kind: 'scan'
-      readonly name: string
-      readonly schema: Schema
-      readonly tasks: readonly FileScanTask[]
-    }
+  /** Rows of an Iceberg scan, by field id, deletes applied. Columns that a file lacks are null, or their default. */
+  | ScanRelation
   /**
    * Newline JSON objects (gzip by suffix): each line has the columns of `envelope` and a `payload` string, the document's
    * own JSON text, read with `schema`. The relation has the document's top-level fields under their names and the
@@ -28,6 +24,17 @@ export type Relation =
   | { readonly kind: 'rows'; readonly name: string; readonly schema: Schema; readonly rows: readonly Row[] }
   /** A SELECT over the other relations, computed once and kept for the session; with `lazy`, computed where it is read. */
   | { readonly kind: 'query'; readonly name: string; readonly sql: string; readonly lazy?: boolean }
+
+export interface ScanRelation {
+  readonly kind: 'scan'
+  readonly name: string
+  readonly schema: Schema
+  readonly tasks: readonly FileScanTask[]
+  /** Where the name mapping of files without field ids and columns dropped since are looked up. */
+  readonly metadata?: TableMetadata
+  /** Two more columns, `_file` (the data file's location) and `_pos` (the row's position in it, from 0). */
+  readonly positions?: boolean
+}
 
 export interface RawObject {
   readonly location: string

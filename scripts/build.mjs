@@ -26,7 +26,9 @@ const LAYERS = [
   'activities',
   'workflows',
   'workers',
+  'server',
   'cli',
+  'soak',
   'bench',
 ]
 /** What the workflow sandbox can see. */

@@ -17,7 +17,8 @@ const LAYERS: Record<string, { readonly may: readonly string[]; readonly types?:
   activities: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml'] },
   workflows: { may: ['schemas'], types: ['activities'] },
   workers: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml', 'activities', 'workflows'] },
-  cli: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml', 'workers', 'workflows', 'pipelines'] },
+  server: { may: ['iceberg', 'schemas'] },
+  cli: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml', 'workers', 'workflows', 'pipelines', 'server'] },
 }
 /** What parses texts shared by several layers and therefore needs a little of the layer it serves. */
 const EXCEPTIONS = new Set(['schemas/table-schema.ts -> iceberg'])

@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { Engine } from '../engine.js'
+import { IN_PLACE } from '../local-files.js'
 import { engineErrorOf } from './duckdb-error.js'
 import type { FileSchema } from './file-schemas.js'
 import { DuckDBSession } from './session.js'
@@ -45,6 +46,7 @@ export function createDuckDBEngine(options: DuckDBEngineOptions): Engine {
           ...(sessionOptions.signal === undefined ? {} : { signal: sessionOptions.signal }),
           newUuid,
           fileSchemas,
+          files: IN_PLACE,
           onFatal: drop,
         })
       } catch (cause) {

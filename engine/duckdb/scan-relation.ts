@@ -1,9 +1,10 @@
-import { toLocalPath } from '../../iceberg/io/location.js'
 import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { fieldById } from '../../iceberg/spec/schema.js'
 import type { NestedField, Schema } from '../../iceberg/spec/type.js'
+import type { ScanRelation } from '../engine.js'
 import { EngineError } from '../engine.js'
+import type { LocalFiles } from '../local-files.js'
 import type { FileColumn, FileSchema, Select } from './file-schemas.js'
 import { readFileSchemas } from './file-schemas.js'
 import { projectField, requireFieldIds } from './project-fields.js'
@@ -15,31 +16,56 @@ export interface ScanContext {
   /** A name for a work table that nothing else in the session has. */
   readonly newName: () => string
   readonly fileSchemas: Map<string, FileSchema>
+  readonly files: LocalFiles
 }
 
-/** SELECT of the live rows of `tasks`, by field id, files in their order. Work tables for deletes are made on the way. */
-export async function scanSql(
-  context: ScanContext,
-  schema: Schema,
-  tasks: readonly FileScanTask[],
-): Promise<string> {
-  if (tasks.length === 0) return emptySql(schema)
+/** SELECT of the live rows of a scan, by field id, files in their order. Work tables for deletes are made on the way. */
+export async function scanSql(context: ScanContext, relation: ScanRelation): Promise<string> {
+  const { schema, tasks, positions = false } = relation
+  if (tasks.length === 0) return emptySql(schema, positions)
   const files = tasks.flatMap((task) => [task.file, ...task.deletes])
   for (const file of files) requireParquet(file)
+  const paths = await context.files.open(files.map((file) => file.filePath))
+  const pathOf = (file: DataFile): string => paths.get(file.filePath) ?? file.filePath
   const schemas = await readFileSchemas(context.select, files.map(pathOf), context.fileSchemas)
-  const positions = await positionDeletes(context, tasks)
-  const branches: string[] = []
-  for (const run of runsOf(tasks, schemas)) {
-    branches.push(branchSql(schema, run, schemas, positions))
-  }
-  return branches.join('\nUNION ALL ')
+  const deleted = await positionDeletes(context, tasks, pathOf)
+  const locations = positions ? await locationTable(context, tasks, pathOf) : undefined
+  const branch = { schema, schemas, pathOf, deleted, locations }
+  return runsOf(tasks, schemas, pathOf)
+    .map((run) => branchSql(branch, run))
+    .join('\nUNION ALL ')
 }
 
-function emptySql(schema: Schema): string {
+type PathOf = (file: DataFile) => string
+
+interface Branch {
+  readonly schema: Schema
+  readonly schemas: ReadonlyMap<string, FileSchema>
+  readonly pathOf: PathOf
+  /** Work table (file, pos) of deleted positions. */
+  readonly deleted: string | undefined
+  /** Work table (path, location); only where `_file` and `_pos` are asked for. */
+  readonly locations: string | undefined
+}
+
+function emptySql(schema: Schema, positions: boolean): string {
   const columns = schema.fields.map(
     (field) => `CAST(NULL AS ${sqlType(field.type)}) AS ${quoteName(field.name)}`,
   )
-  return `SELECT ${columns.join(', ')} WHERE false`
+  const more = positions ? ['CAST(NULL AS VARCHAR) AS "_file"', 'CAST(NULL AS BIGINT) AS "_pos"'] : []
+  return `SELECT ${[...columns, ...more].join(', ')} WHERE false`
+}
+
+/** What `_file` says of each path that is read. */
+async function locationTable(
+  context: ScanContext,
+  tasks: readonly FileScanTask[],
+  pathOf: PathOf,
+): Promise<string> {
+  const name = context.newName()
+  const pairs = tasks.map(({ file }) => `(${quoteText(pathOf(file))}, ${quoteText(file.filePath)})`)
+  await context.run(`CREATE TABLE ${name} AS SELECT * FROM (VALUES ${pairs.join(', ')}) t(path, location)`)
+  return name
 }
 
 function requireParquet(file: DataFile): void {
@@ -59,7 +85,11 @@ interface TaskRun {
   readonly key: string
 }
 
-function runsOf(tasks: readonly FileScanTask[], schemas: ReadonlyMap<string, FileSchema>): TaskRun[] {
+function runsOf(
+  tasks: readonly FileScanTask[],
+  schemas: ReadonlyMap<string, FileSchema>,
+  pathOf: PathOf,
+): TaskRun[] {
   const runs: TaskRun[] = []
   for (const task of tasks) {
     const path = pathOf(task.file)
@@ -80,16 +110,12 @@ function runsOf(tasks: readonly FileScanTask[], schemas: ReadonlyMap<string, Fil
   return runs
 }
 
-function branchSql(
-  schema: Schema,
-  run: TaskRun,
-  schemas: ReadonlyMap<string, FileSchema>,
-  positions: string | undefined,
-): string {
-  const paths = run.tasks.map((task) => quotePath(pathOf(task.file))).join(', ')
+function branchSql(branch: Branch, run: TaskRun): string {
+  const { schema, deleted, locations } = branch
+  const paths = run.tasks.map((task) => quotePath(branch.pathOf(task.file))).join(', ')
   const columns = projection(schema.fields, run.file.columns)
-  const groups = equalityGroups(schema, run, schemas)
-  if (groups.length === 0 && !run.hasPositionDeletes) {
+  const groups = equalityGroups(branch, run)
+  if (groups.length === 0 && !run.hasPositionDeletes && locations === undefined) {
     return `SELECT ${columns.join(', ')} FROM read_parquet([${paths}], hive_partitioning = false)`
   }
   const keys = new Map(groups.flatMap((group) => group.fields.map((field) => [field.id, field])))
@@ -101,15 +127,18 @@ function branchSql(
     const match = fields.map((field) => `d.${hiddenName(field)} IS NOT DISTINCT FROM b.${hiddenName(field)}`)
     return `NOT EXISTS (SELECT 1 FROM (${sql}) d WHERE ${match.join(' AND ')})`
   })
-  if (run.hasPositionDeletes && positions !== undefined) {
+  if (run.hasPositionDeletes && deleted !== undefined) {
     conditions.push(
-      `NOT EXISTS (SELECT 1 FROM ${positions} p WHERE p.file = b."_firn_file" AND p.pos = b."_firn_row")`,
+      `NOT EXISTS (SELECT 1 FROM ${deleted} p WHERE p.file = b."_firn_file" AND p.pos = b."_firn_row")`,
     )
   }
-  return `SELECT ${schema.fields.map((field) => `b.${quoteName(field.name)}`).join(', ')}
+  const shown = schema.fields.map((field) => `b.${quoteName(field.name)}`)
+  const positions = locations === undefined ? [] : ['l.location AS "_file"', 'b."_firn_row" AS "_pos"']
+  return `SELECT ${[...shown, ...positions].join(', ')}
     FROM (SELECT ${inner} FROM (SELECT * EXCLUDE (file_row_number), file_row_number AS "_firn_row"
       FROM read_parquet([${paths}], hive_partitioning = false, filename = '_firn_file', file_row_number = true))) b
-    WHERE ${conditions.join(' AND ')}`
+    ${locations === undefined ? '' : `JOIN ${locations} l ON l.path = b."_firn_file"`}
+    ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}`
 }
 
 function projection(fields: readonly NestedField[], columns: readonly FileColumn[]): readonly string[] {
@@ -126,11 +155,7 @@ interface EqualityGroup {
 }
 
 /** Equality deletes by their columns, as SELECTs of the deleted keys. */
-function equalityGroups(
-  schema: Schema,
-  run: TaskRun,
-  schemas: ReadonlyMap<string, FileSchema>,
-): readonly EqualityGroup[] {
+function equalityGroups({ schema, schemas, pathOf }: Branch, run: TaskRun): readonly EqualityGroup[] {
   const groups = new Map<string, { fields: readonly NestedField[]; selects: string[] }>()
   for (const file of run.equalityDeletes) {
     const ids = [...(file.equalityIds ?? [])].sort((a, b) => a - b)
@@ -158,6 +183,7 @@ function droppedField(id: number, file: DataFile): never {
 async function positionDeletes(
   context: ScanContext,
   tasks: readonly FileScanTask[],
+  pathOf: PathOf,
 ): Promise<string | undefined> {
   const pairs: string[] = []
   const paths = new Set<string>()
@@ -178,8 +204,4 @@ async function positionDeletes(
        ON pairs.deletes = d."_firn_file" AND pairs.location = d.file_path`,
   )
   return name
-}
-
-function pathOf(file: DataFile): string {
-  return toLocalPath(file.filePath)
 }

@@ -3,6 +3,7 @@ import { DuckDBDataChunk, StatementType } from '@duckdb/node-api'
 import type { EngineSession, QueryResult, Relation, Row, WriteTarget, WrittenFiles } from '../engine.js'
 import { EngineError } from '../engine.js'
 import { engineErrorOf, isFatal } from './duckdb-error.js'
+import type { LocalFiles } from '../local-files.js'
 import type { FileSchema } from './file-schemas.js'
 import { rawSql } from './raw-relation.js'
 import { toDuckDBValue, toRowValue } from './row-values.js'
@@ -18,6 +19,7 @@ export interface SessionOptions {
   readonly functions: Set<string>
   /** Footers read before, shared by the engine's sessions. */
   readonly fileSchemas: Map<string, FileSchema>
+  readonly files: LocalFiles
   /** Told when the instance can't go on, so that the next session gets a new one. */
   readonly onFatal: () => void
 }
@@ -53,9 +55,7 @@ export class DuckDBSession implements EngineSession {
       if (schema !== undefined) await this.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`)
       switch (relation.kind) {
         case 'scan':
-          await this.run(
-            `CREATE VIEW ${name} AS ${await scanSql(this.scanContext(), relation.schema, relation.tasks)}`,
-          )
+          await this.run(`CREATE VIEW ${name} AS ${await scanSql(this.scanContext(), relation)}`)
           return
         case 'raw':
           await this.addRaw(name, relation)
@@ -140,6 +140,7 @@ export class DuckDBSession implements EngineSession {
       run: (sql: string) => this.run(sql),
       newName: () => `"_firn_work_${this.nameCount++}"`,
       fileSchemas: this.options.fileSchemas,
+      files: this.options.files,
     }
   }
 

@@ -24,12 +24,15 @@ export function decideRebase(kind: Change['kind'], others: OthersDid): Decision 
   switch (kind) {
     case 'none':
     case 'append':
+    case 'rewrite-manifests':
       return 'rebase'
     case 'insert-new':
       if (others.refMoved) return 'rebuild'
       return others.addedRows ? 'recheck' : 'rebase'
     case 'overwrite-partitions':
       return others.refMoved || others.changedPartitions ? 'rebuild' : 'rebase'
+    case 'row-delta':
+      return others.refMoved || others.addedRows || others.touchedInputs ? 'rebuild' : 'rebase'
     case 'rewrite':
       return others.refMoved || others.touchedInputs ? 'give-up' : 'rebase'
     default:

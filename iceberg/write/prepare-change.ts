@@ -46,8 +46,8 @@ export function writesSnapshot({ change }: TableChange): boolean {
 }
 
 function addedFiles(change: Change): readonly DataFile[] {
-  if (change.kind === 'none') return []
-  return change.kind === 'rewrite' ? change.added : change.files
+  if (change.kind === 'none' || change.kind === 'rewrite-manifests') return []
+  return 'files' in change ? change.files : change.added
 }
 
 function checkFiles({ identifier, metadata }: LoadedTable, files: readonly DataFile[]): void {

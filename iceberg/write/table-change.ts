@@ -1,6 +1,7 @@
 import type { LoadedTable, TableIdentifier } from '../catalog/catalog.js'
 import type { DataFile } from '../spec/data-file.js'
 import type { SnapshotId } from '../spec/snapshot.js'
+import type { Expression } from '../expr/expression.js'
 
 /**
  * What one transaction does to one table, as data. `basis` is the head (null: empty) that the change was computed from;
@@ -17,15 +18,38 @@ export type Change =
       readonly files: readonly DataFile[]
       readonly basis: SnapshotId | null
     }
-  /** The same rows in other files: compaction. */
+  /** Rows that a reader of `basis` found go, and others come: delete, update, upsert, merge, overwrite by filter. */
+  | {
+      readonly kind: 'row-delta'
+      /** Data files that go whole: those written anew (copy-on-write), or all of whose rows go. */
+      readonly removed: readonly DataFile[]
+      /** New data files. */
+      readonly added: readonly DataFile[]
+      /** New position-delete files (merge-on-read). */
+      readonly deletes: readonly DataFile[]
+      /** The data files that `deletes` name rows of; they have to be there still. */
+      readonly deletedFrom: readonly DataFile[]
+      /** What was looked at. Under `serializable`, rows that others added and that may match it are a conflict. */
+      readonly filter: Expression
+      readonly isolation: IsolationLevel
+      readonly basis: SnapshotId | null
+    }
+  /** The same rows in other files: compaction, of data files or of delete files. */
   | {
       readonly kind: 'rewrite'
       readonly removed: readonly DataFile[]
       readonly added: readonly DataFile[]
       readonly basis: SnapshotId
+      /** What added data files take, so that equality deletes that came after go on applying. Absent: the commit's. */
+      readonly dataSequenceNumber?: number
     }
+  /** The same files in other manifests, clustered by partition. */
+  | { readonly kind: 'rewrite-manifests'; readonly targetSizeBytes?: number }
   /** No rows change; only refs are set. */
   | { readonly kind: 'none' }
+
+/** Iceberg's `write.delete.isolation-level` and its likes. */
+export type IsolationLevel = 'serializable' | 'snapshot'
 
 export interface TagChange {
   readonly name: string
@@ -42,6 +66,8 @@ export interface TableChange {
   readonly snapshotId: SnapshotId
   /** Must not exist yet; set to the new snapshot, or to the head where the change is `none`. */
   readonly tags?: readonly TagChange[]
+  /** The snapshot is added but no branch is moved to it: write, audit, then publish by `cherryPick`. */
+  readonly stageOnly?: boolean
   /** Further summary properties of the snapshot, e.g. `firn.batch-id`. */
   readonly summary?: Readonly<Record<string, string>>
 }

@@ -164,7 +164,7 @@ class Transaction<T> {
     // The change as given: also one that came out empty was computed from a basis.
     const { change } = table
     if (loaded.metadata['table-uuid'] !== tableUuid) return 'rebuild'
-    if (change.kind === 'none' || change.kind === 'append') return 'rebase'
+    if (!('basis' in change)) return 'rebase'
     const name = formatIdentifier(loaded.identifier)
     const head = baseOf(loaded, table.branch ?? 'main')
     const basis = this.#checkedUpTo.get(name) ?? change.basis

@@ -1,0 +1,17 @@
+/** `firnlake/engine`: rows of Iceberg tables by SQL in this process (DuckDB). */
+export { createDuckDBEngine, type DuckDBEngineOptions } from './duckdb/duckdb-engine.js'
+export { createRewriter } from './duckdb/rewriter.js'
+export {
+  EngineError,
+  type Engine,
+  type EngineErrorKind,
+  type EngineSession,
+  type EngineSessionOptions,
+  type QueryResult,
+  type Relation,
+  type Row,
+  type RowValue,
+  type ScanRelation,
+  type WriteTarget,
+  type WrittenFiles,
+} from './engine.js'
