@@ -1,13 +1,12 @@
 import { gunzipSync } from 'node:zlib'
 import { IcebergError, isIcebergError } from '../error.js'
 import { parseJson, stringifyJson } from './json.js'
+import { asNumber, asObject, asObjects, asString, type Json } from './json-value.js'
 import type { PartitionField, PartitionSpec } from './partition-spec.js'
 import { currentSchema } from './schema.js'
-import { toSnapshotId } from './snapshot.js'
+import { toSnapshotId, type Snapshot, type SnapshotId } from './snapshot.js'
 import { defaultSpec } from './specs.js'
 import type { TableMetadata } from './table-metadata.js'
-
-type Json = Readonly<Record<string, unknown>>
 
 /**
  * A table metadata document (v1, v2 or v3, plain or gzip) → its normalised form. Throws `data-invalid` where the document is
@@ -18,16 +17,34 @@ export function parseTableMetadata(bytes: Uint8Array): TableMetadata {
     const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes
     return normalise(asObject(parseJson(new TextDecoder().decode(plain)), 'table metadata'))
   } catch (cause) {
-    if (isIcebergError(cause, 'unsupported')) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new IcebergError('data-invalid', `table metadata cannot be read: ${reason}`, { cause })
+    throw unreadable(cause)
   }
+}
+
+/** The same for a document that `parseJson` has read already, as it stands inside others. */
+export function tableMetadataOf(document: unknown): TableMetadata {
+  try {
+    return normalise(asObject(document, 'table metadata'))
+  } catch (cause) {
+    throw unreadable(cause)
+  }
+}
+
+function unreadable(cause: unknown): IcebergError {
+  if (isIcebergError(cause, 'unsupported')) return cause
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new IcebergError('data-invalid', `table metadata cannot be read: ${reason}`, { cause })
 }
 
 /** UTF-8 JSON. A v1 document gets `schema` and `partition-spec` too, which v1 readers require. */
 export function serializeTableMetadata(metadata: TableMetadata): Uint8Array {
+  return new TextEncoder().encode(stringifyJson(tableMetadataDocument(metadata)))
+}
+
+/** The document as `stringifyJson` writes it, for those that hold it inside another. */
+export function tableMetadataDocument(metadata: TableMetadata): Json {
   const version = metadata['format-version']
-  const document = {
+  return {
     ...metadata,
     ...(metadata['table-uuid'] === '' ? { 'table-uuid': undefined } : {}),
     // Readers of v1 and v2 of long standing expect the member also on an empty table.
@@ -36,7 +53,6 @@ export function serializeTableMetadata(metadata: TableMetadata): Uint8Array {
       ? { schema: currentSchema(metadata), 'partition-spec': defaultSpec(metadata).fields }
       : {}),
   }
-  return new TextEncoder().encode(stringifyJson(document))
 }
 
 function normalise(document: Json): TableMetadata {
@@ -57,16 +73,16 @@ function normalise(document: Json): TableMetadata {
     'last-sequence-number': rest['last-sequence-number'] ?? 0,
     'last-updated-ms': asNumber(rest['last-updated-ms'], 'last-updated-ms'),
     'last-column-id': asNumber(rest['last-column-id'], 'last-column-id'),
-    schemas: asList(schemas, 'schemas').map((item) => ({ 'schema-id': 0, ...item })),
+    schemas: asObjects(schemas, 'schemas').map((item) => ({ 'schema-id': 0, ...item })),
     'current-schema-id': rest['current-schema-id'] ?? 0,
     'partition-specs': specs,
     'default-spec-id': rest['default-spec-id'] ?? 0,
     'last-partition-id': rest['last-partition-id'] ?? highestPartitionId(specs),
     properties: rest['properties'] ?? {},
     'current-snapshot-id': current,
-    snapshots: asList(rest['snapshots'] ?? [], 'snapshots').map(snapshotOf),
-    'snapshot-log': asList(rest['snapshot-log'] ?? [], 'snapshot-log').map(withSnapshotId),
-    'metadata-log': asList(rest['metadata-log'] ?? [], 'metadata-log'),
+    snapshots: asObjects(rest['snapshots'] ?? [], 'snapshots').map(snapshotDocument),
+    'snapshot-log': asObjects(rest['snapshot-log'] ?? [], 'snapshot-log').map(withSnapshotId),
+    'metadata-log': asObjects(rest['metadata-log'] ?? [], 'metadata-log'),
     'sort-orders': rest['sort-orders'] ?? [{ 'order-id': 0, fields: [] }],
     'default-sort-order-id': rest['default-sort-order-id'] ?? 0,
     refs: refsOf(rest['refs'] ?? {}, current),
@@ -82,10 +98,10 @@ function normalise(document: Json): TableMetadata {
 
 /** v1 fields may lack their id: they count from 1000 within their spec. */
 function specsOf(value: unknown): readonly PartitionSpec[] {
-  return asList(value, 'partition-specs').map((spec) => ({
+  return asObjects(value, 'partition-specs').map((spec) => ({
     ...spec,
     'spec-id': asNumber(spec['spec-id'], 'spec-id'),
-    fields: asList(spec['fields'], 'partition fields').map(
+    fields: asObjects(spec['fields'], 'partition fields').map(
       (field, index) => ({ 'field-id': 1000 + index, ...field }) as unknown as PartitionField,
     ),
   }))
@@ -95,7 +111,12 @@ function highestPartitionId(specs: readonly PartitionSpec[]): number {
   return Math.max(999, ...specs.flatMap((spec) => spec.fields.map((field) => field['field-id'])))
 }
 
-function snapshotOf(value: Json): Json {
+/** One snapshot as a metadata document or a commit spells it. */
+export function snapshotOf(document: unknown): Snapshot {
+  return snapshotDocument(asObject(document, 'a snapshot')) as unknown as Snapshot
+}
+
+function snapshotDocument(value: Json): Json {
   const parent = snapshotIdOrNone(value['parent-snapshot-id'])
   const snapshot: Record<string, unknown> = {
     ...withSnapshotId(value),
@@ -121,37 +142,17 @@ function refsOf(value: unknown, current: bigint | undefined): Json {
 
 function statisticsOf(document: Json, key: string): Json {
   const files = document[key]
-  return files === undefined || files === null ? {} : { [key]: asList(files, key).map(withSnapshotId) }
+  return files === undefined || files === null ? {} : { [key]: asObjects(files, key).map(withSnapshotId) }
 }
 
-function withSnapshotId(value: Json): Json {
+export function withSnapshotId<T extends Json>(value: T): T & { readonly 'snapshot-id': SnapshotId } {
   const id = snapshotIdOrNone(value['snapshot-id'])
   if (id === undefined) throw new IcebergError('data-invalid', 'a snapshot-id is missing')
   return { ...value, 'snapshot-id': id }
 }
 
-function snapshotIdOrNone(value: unknown): bigint | undefined {
+export function snapshotIdOrNone(value: unknown): SnapshotId | undefined {
   if (value === undefined || value === null || value === -1) return undefined
   if (typeof value === 'bigint' || typeof value === 'number') return toSnapshotId(value)
   throw new IcebergError('data-invalid', `a snapshot id is not an integer: ${stringifyJson(value)}`)
-}
-
-function asObject(value: unknown, what: string): Json {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json
-  throw new IcebergError('data-invalid', `${what} is missing or not an object`)
-}
-
-function asList(value: unknown, what: string): readonly Json[] {
-  if (Array.isArray(value)) return value.map((item) => asObject(item, `an item of ${what}`))
-  throw new IcebergError('data-invalid', `${what} is missing or not a list`)
-}
-
-function asNumber(value: unknown, what: string): number {
-  if (typeof value === 'number') return value
-  throw new IcebergError('data-invalid', `${what} is missing or not a number`)
-}
-
-function asString(value: unknown, what: string): string {
-  if (typeof value === 'string') return value
-  throw new IcebergError('data-invalid', `${what} is missing or not a string`)
 }
