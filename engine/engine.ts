@@ -2,7 +2,7 @@ import type { FileScanTask } from '../iceberg/scan/scan-plan.js'
 import type { DataFile } from '../iceberg/spec/data-file.js'
 import type { PartitionSpec } from '../iceberg/spec/partition-spec.js'
 import type { TableMetadata } from '../iceberg/spec/table-metadata.js'
-import type { Schema } from '../iceberg/spec/type.js'
+import type { Schema, Value } from '../iceberg/spec/type.js'
 
 /** A named input of a query. `name` is how SQL says it and may hold one dot: `quantum_features.vqe_results`. */
 export type Relation =
@@ -70,6 +70,8 @@ export interface WriteTarget {
   readonly orderBy: readonly string[]
   /** Default 512 MiB. */
   readonly targetFileSizeBytes?: number
+  /** Folder of a partition below `dataLocation`; empty: none. Default: named after its values. */
+  readonly folderOf?: (partition: readonly (Value | null)[]) => string
 }
 
 export interface WrittenFiles {

@@ -26,7 +26,7 @@ export async function copyDataFile(
   paths: string[],
 ): Promise<DataFile> {
   const types = partitions.map((column) => column.resultType)
-  const folder = partitionPath(target.spec, types, partition)
+  const folder = target.folderOf?.(partition) ?? partitionPath(target.spec, types, partition)
   const name = `${context.newUuid()}.parquet`
   const location = joinLocation(target.dataLocation, ...(folder === '' ? [] : [folder]), name)
   const path = toLocalPath(location)
