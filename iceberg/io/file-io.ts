@@ -15,6 +15,8 @@ export interface FileIO {
   write(location: string, bytes: Uint8Array): Promise<void>
   /** Atomic: exactly one of several racing calls succeeds, and a reader sees nothing or the whole object. */
   createIfAbsent(location: string, bytes: Uint8Array): Promise<void>
+  /** As `write`, from a file of the local disk, which stays; of a large file only a few parts are in memory at a time. */
+  upload(localPath: string, location: string): Promise<void>
   stat(location: string): Promise<FileStatus>
   /** All objects whose location starts with `prefix`, in no promised order; nothing where there is none. */
   list(prefix: string): AsyncIterable<FileStatus>

@@ -3,6 +3,7 @@ import { link, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path'
 import { IcebergError } from '../error.js'
 import type { FileIO, FileStatus } from './file-io.js'
+import { withLocalSource } from './local-source.js'
 import { localPrefix, toLocalPath } from './location.js'
 
 export interface LocalFileIOOptions {
@@ -37,7 +38,7 @@ export class LocalFileIO implements FileIO {
   write(location: string, bytes: Uint8Array): Promise<void> {
     return named(location, async () => {
       const path = toLocalPath(location)
-      const temporary = await this.#writeTemporary(path, bytes)
+      const temporary = await this.#writeTemporary(path, (file) => file.writeFile(bytes))
       await rename(temporary, path)
       await this.#syncDirectory(dirname(path))
     })
@@ -46,7 +47,7 @@ export class LocalFileIO implements FileIO {
   createIfAbsent(location: string, bytes: Uint8Array): Promise<void> {
     return named(location, async () => {
       const path = toLocalPath(location)
-      const temporary = await this.#writeTemporary(path, bytes)
+      const temporary = await this.#writeTemporary(path, (file) => file.writeFile(bytes))
       try {
         await link(temporary, path)
       } finally {
@@ -54,6 +55,18 @@ export class LocalFileIO implements FileIO {
       }
       await this.#syncDirectory(dirname(path))
     })
+  }
+
+  upload(localPath: string, location: string): Promise<void> {
+    return named(location, () =>
+      withLocalSource(localPath, async ({ handle }) => {
+        const path = toLocalPath(location)
+        const bytes = handle.createReadStream({ autoClose: false, highWaterMark: COPY_BYTES })
+        const temporary = await this.#writeTemporary(path, (file) => file.writeFile(bytes))
+        await rename(temporary, path)
+        await this.#syncDirectory(dirname(path))
+      }),
+    )
   }
 
   stat(location: string): Promise<FileStatus> {
@@ -91,7 +104,7 @@ export class LocalFileIO implements FileIO {
   }
 
   /** Another process can have the same process id (containers), hence `wx` and the next number. */
-  async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
+  async #writeTemporary(path: string, fill: (file: FileHandle) => Promise<void>): Promise<string> {
     for (;;) {
       this.#temporaries += 1
       const name = `.${basename(path)}.${process.pid}-${this.#temporaries}.tmp`
@@ -99,8 +112,11 @@ export class LocalFileIO implements FileIO {
       const handle = await this.#openNew(temporary)
       if (handle === undefined) continue
       try {
-        await handle.writeFile(bytes)
+        await fill(handle)
         if (this.#flushes) await handle.datasync()
+      } catch (error) {
+        await unlink(temporary)
+        throw error
       } finally {
         await handle.close()
       }
@@ -154,6 +170,8 @@ export class LocalFileIO implements FileIO {
     if (sync.idle) this.#directories.delete(directory)
   }
 }
+
+const COPY_BYTES = 1024 * 1024
 
 class DirectorySync {
   readonly #directory: string

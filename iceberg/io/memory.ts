@@ -1,5 +1,6 @@
 import { IcebergError } from '../error.js'
 import type { FileIO, FileStatus } from './file-io.js'
+import { withLocalSource } from './local-source.js'
 
 interface StoredFile {
   readonly bytes: Uint8Array
@@ -35,6 +36,10 @@ export class MemoryFileIO implements FileIO {
       }
       this.#files.set(location, { bytes: bytes.slice(), modifiedMs: this.#now() })
     })
+  }
+
+  async upload(localPath: string, location: string): Promise<void> {
+    await withLocalSource(localPath, async ({ handle }) => this.write(location, await handle.readFile()))
   }
 
   stat(location: string): Promise<FileStatus> {

@@ -1,5 +1,10 @@
-import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
-import type { PointerStore, Properties, Swap } from '../../iceberg/catalog/pointer-store.js'
+import type {
+  NamespaceChange,
+  NamespaceUpdate,
+  Properties,
+  TableIdentifier,
+} from '../../iceberg/catalog/catalog.js'
+import type { PointerStore, Swap } from '../../iceberg/catalog/pointer-store.js'
 import { IcebergError } from '../../iceberg/error.js'
 import type { FileIO, FileStatus } from '../../iceberg/io/file-io.js'
 
@@ -117,6 +122,10 @@ export class FaultyFileIO implements FileIO {
     return this.#session.call(() => this.#inner.createIfAbsent(location, bytes))
   }
 
+  upload(localPath: string, location: string): Promise<void> {
+    return this.#session.call(() => this.#inner.upload(localPath, location))
+  }
+
   stat(location: string): Promise<FileStatus> {
     return this.#session.call(() => this.#inner.stat(location))
   }
@@ -151,8 +160,8 @@ export class FaultyPointerStore implements PointerStore {
     return this.#session.call(() => this.#inner.swap(swaps), 'commit-unknown')
   }
 
-  tables(namespace?: string): Promise<readonly TableIdentifier[]> {
-    return this.#session.call(() => this.#inner.tables(namespace))
+  list(namespace?: string): Promise<readonly TableIdentifier[]> {
+    return this.#session.call(() => this.#inner.list(namespace))
   }
 
   rename(from: TableIdentifier, to: TableIdentifier): Promise<boolean> {
@@ -165,6 +174,14 @@ export class FaultyPointerStore implements PointerStore {
 
   namespaces(): Promise<readonly string[]> {
     return this.#session.call(() => this.#inner.namespaces())
+  }
+
+  namespaceProperties(namespace: string): Promise<Properties | undefined> {
+    return this.#session.call(() => this.#inner.namespaceProperties(namespace))
+  }
+
+  updateNamespace(namespace: string, change: NamespaceChange): Promise<NamespaceUpdate> {
+    return this.#session.call(() => this.#inner.updateNamespace(namespace, change), 'commit-unknown')
   }
 
   addNamespace(namespace: string, properties: Properties): Promise<boolean> {

@@ -33,6 +33,7 @@ const EFFECTS = [
   'read',
   'write',
   'createIfAbsent',
+  'upload',
   'stat',
   'delete',
   'commit',
