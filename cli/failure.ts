@@ -5,7 +5,7 @@ export interface Failure {
   readonly exitCode: 1 | 2 | 3
 }
 
-const USAGE_KINDS = new Set(['invalid-input', 'invalid-argument', 'not-found', 'sql-invalid'])
+const USAGE_KINDS = new Set(['invalid-input', 'invalid-argument', 'not-empty', 'not-found', 'sql-invalid'])
 const OUR_ERRORS = new Set(['FirnError', 'IcebergError', 'EngineError'])
 /** How a workflow ends that none of its activities ended. */
 const ENDINGS: Readonly<Record<string, string>> = {

@@ -11,6 +11,8 @@ export type IcebergErrorKind =
   | 'data-invalid'
   | 'not-found'
   | 'already-exists'
+  /** A namespace that still holds something. */
+  | 'not-empty'
   | 'unsupported'
   | 'invalid-argument'
   /** The store or the catalog failed before anything was changed. */

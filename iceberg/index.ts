@@ -1,6 +1,19 @@
 /** `firnlake/iceberg`: the Apache Iceberg table format, usable without the rest of Firn. */
 export { formatIdentifier, parseIdentifier } from './catalog/catalog.js'
-export type { Catalog, CreateTable, LoadedTable, TableCommit, TableIdentifier } from './catalog/catalog.js'
+export type {
+  Catalog,
+  CreateTable,
+  CreateView,
+  LoadedTable,
+  LoadedView,
+  NamespaceChange,
+  NamespaceUpdate,
+  Properties,
+  TableCommit,
+  TableIdentifier,
+  ViewCatalog,
+  ViewCommit,
+} from './catalog/catalog.js'
 export { MemoryCatalog } from './catalog/memory.js'
 export { openSqliteCatalog, type SqliteCatalogOptions } from './catalog/sqlite.js'
 export { IcebergError, isIcebergError, type IcebergErrorKind } from './error.js'
@@ -45,6 +58,13 @@ export type { TableMetadata } from './spec/table-metadata.js'
 export { applyTransform } from './spec/transform.js'
 export type { NestedField, Schema, Type, Value } from './spec/type.js'
 export type { TableRequirement, TableUpdate } from './update/table-update.js'
+export type {
+  ViewMetadata,
+  ViewRepresentation,
+  ViewRequirement,
+  ViewUpdate,
+  ViewVersion,
+} from './view/view-metadata.js'
 export { changeRefs, type RefChange } from './write/refs.js'
 export type { Change, TableChange, TagChange, TransactionResult } from './write/table-change.js'
 export { commitTransaction, type TransactionOptions } from './write/transaction.js'

@@ -3,6 +3,9 @@ import type { PartitionSpec, SortOrder } from '../spec/partition-spec.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { Schema } from '../spec/type.js'
 import type { TableRequirement, TableUpdate } from '../update/table-update.js'
+import type { ViewMetadata, ViewRequirement, ViewUpdate, ViewVersion } from '../view/view-metadata.js'
+
+export type Properties = Readonly<Record<string, string>>
 
 /** A namespace and a table name. Levels of a namespace are joined by dots, as the JDBC layout does. */
 export interface TableIdentifier {
@@ -29,8 +32,21 @@ export interface CreateTable {
 
 export interface TableCommit {
   readonly identifier: TableIdentifier
+  /** With `assert-create` the table is made of the updates alone, where there is none. */
   readonly requirements: readonly TableRequirement[]
   readonly updates: readonly TableUpdate[]
+}
+
+export interface NamespaceChange {
+  readonly set?: Properties
+  readonly remove?: readonly string[]
+}
+
+/** Which keys a change of a namespace's properties set, removed, and did not find. */
+export interface NamespaceUpdate {
+  readonly updated: readonly string[]
+  readonly removed: readonly string[]
+  readonly missing: readonly string[]
 }
 
 /**
@@ -41,10 +57,16 @@ export interface Catalog {
   readonly name: string
   readonly io: FileIO
   createNamespace(namespace: string, properties?: Readonly<Record<string, string>>): Promise<void>
-  listNamespaces(): Promise<readonly string[]>
+  loadNamespace(namespace: string): Promise<Properties>
+  updateNamespace(namespace: string, change: NamespaceChange): Promise<NamespaceUpdate>
+  /** All of them; with `parent` only those one level below it (`''`: the topmost), also where only deeper ones were made. */
+  listNamespaces(parent?: string): Promise<readonly string[]>
+  /** Throws `not-empty` where it holds tables, views or other namespaces. */
   dropNamespace(namespace: string): Promise<void>
   listTables(namespace: string): Promise<readonly TableIdentifier[]>
   createTable(table: CreateTable): Promise<LoadedTable>
+  /** Takes over a table by its metadata file, which stays where it is. */
+  registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable>
   loadTable(identifier: TableIdentifier): Promise<LoadedTable>
   /** All of them as they stand at one moment: one catalog read. */
   loadTables(identifiers: readonly TableIdentifier[]): Promise<readonly LoadedTable[]>
@@ -53,7 +75,41 @@ export interface Catalog {
   renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>
   /** Forgets the table; with `purge` its files go too. */
   dropTable(identifier: TableIdentifier, options?: { readonly purge?: boolean }): Promise<void>
+  /** Absent where the catalog keeps tables only. */
+  readonly views?: ViewCatalog
   close(): void
+}
+
+export interface LoadedView {
+  readonly identifier: TableIdentifier
+  readonly metadataLocation: string
+  readonly metadata: ViewMetadata
+}
+
+export interface CreateView {
+  readonly identifier: TableIdentifier
+  /** Field ids stay as they are. */
+  readonly schema: Schema
+  readonly version: Omit<ViewVersion, 'version-id' | 'schema-id'>
+  /** Default `<warehouse>/<namespace>/<name>`. */
+  readonly location?: string
+  readonly properties?: Properties
+}
+
+export interface ViewCommit {
+  readonly identifier: TableIdentifier
+  readonly requirements: readonly ViewRequirement[]
+  readonly updates: readonly ViewUpdate[]
+}
+
+/** Views share their names with tables: a name holds one of the two. Errors as those of tables. */
+export interface ViewCatalog {
+  createView(view: CreateView): Promise<LoadedView>
+  loadView(identifier: TableIdentifier): Promise<LoadedView>
+  listViews(namespace: string): Promise<readonly TableIdentifier[]>
+  commitView(commit: ViewCommit): Promise<LoadedView>
+  renameView(from: TableIdentifier, to: TableIdentifier): Promise<void>
+  dropView(identifier: TableIdentifier): Promise<void>
 }
 
 /** `quantum_features.vqe_results` → its identifier: the last dot parts namespace from name. */

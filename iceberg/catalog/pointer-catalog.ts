@@ -1,15 +1,28 @@
 import { IcebergError } from '../error.js'
 import type { FileIO } from '../io/file-io.js'
-import { joinLocation } from '../io/location.js'
 import { parseTableMetadata, serializeTableMetadata } from '../spec/metadata-json.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import { applyUpdates } from '../update/apply-updates.js'
 import { checkRequirements } from '../update/check-requirements.js'
+import { metadataOfUpdates } from '../update/metadata-of-updates.js'
 import { newTableMetadata } from '../update/new-metadata.js'
-import type { Catalog, CreateTable, LoadedTable, TableCommit, TableIdentifier } from './catalog.js'
+import type {
+  Catalog,
+  CreateTable,
+  LoadedTable,
+  NamespaceChange,
+  NamespaceUpdate,
+  Properties,
+  TableCommit,
+  TableIdentifier,
+  ViewCatalog,
+} from './catalog.js'
 import { formatIdentifier } from './catalog.js'
-import { checkIdentifier, checkNamespace } from './name.js'
-import type { PointerStore, Properties, Swap } from './pointer-store.js'
+import { MetadataFiles, versionOf } from './metadata-files.js'
+import { checkIdentifier } from './name.js'
+import { noSuch, PointerNames } from './pointer-names.js'
+import type { PointerStore, Swap } from './pointer-store.js'
+import { PointerViews } from './pointer-views.js'
 import { purgeTable } from './purge-table.js'
 
 export interface CatalogOptions {
@@ -24,79 +37,82 @@ export interface CatalogOptions {
 
 /** Swaps lost to changes that the requirements allow (a tag, another branch) are tried again here, this often. */
 const SWAP_TRIES = 3
-const CACHED_METADATA = 256
 
 /** A catalog of metadata files over any pointer store: the logic that memory, SQLite and others share. */
 export class PointerCatalog implements Catalog {
   readonly name: string
   readonly io: FileIO
+  readonly views?: ViewCatalog
   readonly #store: PointerStore
   readonly #options: CatalogOptions
-  /** By location: metadata files never change. The oldest use goes first. */
-  readonly #cache = new Map<string, TableMetadata>()
+  readonly #names: PointerNames
+  readonly #files: MetadataFiles<TableMetadata>
 
   constructor(store: PointerStore, options: CatalogOptions) {
     this.name = options.name
     this.io = options.io
     this.#store = store
     this.#options = options
+    this.#names = new PointerNames(store)
+    this.#files = new MetadataFiles({ parse: parseTableMetadata, serialize: serializeTableMetadata }, options)
+    if (store.views !== undefined) this.views = new PointerViews(store.views, this.#names, options)
   }
 
-  async createNamespace(namespace: string, properties: Properties = {}): Promise<void> {
-    checkNamespace(namespace)
-    const known = await this.listNamespaces()
-    if (known.includes(namespace) || !(await this.#store.addNamespace(namespace, properties))) {
-      throw new IcebergError('already-exists', `namespace ${namespace} exists already`)
-    }
+  createNamespace(namespace: string, properties: Properties = {}): Promise<void> {
+    return this.#names.createNamespace(namespace, properties)
   }
 
-  async listNamespaces(): Promise<readonly string[]> {
-    const tables = await this.#store.tables()
-    const named = await this.#store.namespaces()
-    return [...new Set([...named, ...tables.map((table) => table.namespace)])].sort()
+  loadNamespace(namespace: string): Promise<Properties> {
+    return this.#names.loadNamespace(namespace)
   }
 
-  async dropNamespace(namespace: string): Promise<void> {
-    await this.#requireNamespace(namespace)
-    const tables = await this.#store.tables(namespace)
-    if (tables.length > 0) {
-      throw new IcebergError(
-        'invalid-argument',
-        `namespace ${namespace} has ${tables.length} tables; drop them first`,
-      )
-    }
-    await this.#store.removeNamespace(namespace)
+  updateNamespace(namespace: string, change: NamespaceChange): Promise<NamespaceUpdate> {
+    return this.#names.updateNamespace(namespace, change)
+  }
+
+  listNamespaces(parent?: string): Promise<readonly string[]> {
+    return this.#names.listNamespaces(parent)
+  }
+
+  dropNamespace(namespace: string): Promise<void> {
+    return this.#names.dropNamespace(namespace)
   }
 
   async listTables(namespace: string): Promise<readonly TableIdentifier[]> {
-    await this.#requireNamespace(namespace)
-    return this.#store.tables(namespace)
+    await this.#names.requireNamespace(namespace)
+    return this.#store.list(namespace)
   }
 
   async createTable(table: CreateTable): Promise<LoadedTable> {
     const { identifier } = table
-    checkIdentifier(identifier)
-    await this.#requireNamespace(identifier.namespace)
-    const [known] = await this.#store.read([identifier])
-    if (known !== undefined) throw tableExists(identifier)
+    await this.#requireFree(identifier)
     const { newUuid, now } = this.#options
     const metadata = newTableMetadata({
       ...table,
-      location: table.location ?? (await this.#freeLocation(identifier)),
+      location: table.location ?? (await this.#files.freeLocation(identifier)),
       uuid: newUuid(),
       now: now(),
     })
-    const to = await this.#writeMetadata(metadata, 0)
+    const to = await this.#files.write(metadata, 0)
     if (await this.#store.swap([{ identifier, from: null, to }])) {
-      return { identifier, metadataLocation: to, metadata: this.#remember(to, metadata) }
+      return { identifier, metadataLocation: to, metadata: this.#files.remember(to, metadata) }
     }
-    await this.#discard([to])
-    throw tableExists(identifier)
+    await this.#files.discard([to])
+    throw await this.#names.taken(identifier)
+  }
+
+  async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
+    await this.#requireFree(identifier)
+    const metadata = await this.#files.read(metadataLocation)
+    if (await this.#store.swap([{ identifier, from: null, to: metadataLocation }])) {
+      return { identifier, metadataLocation, metadata }
+    }
+    throw await this.#names.taken(identifier)
   }
 
   async loadTable(identifier: TableIdentifier): Promise<LoadedTable> {
     const [table] = await this.loadTables([identifier])
-    if (table === undefined) throw noSuchTable(identifier)
+    if (table === undefined) throw noSuch('table', identifier)
     return table
   }
 
@@ -106,8 +122,8 @@ export class PointerCatalog implements Catalog {
     return Promise.all(
       identifiers.map(async (identifier, position) => {
         const metadataLocation = locations[position]
-        if (metadataLocation === undefined) throw noSuchTable(identifier)
-        return { identifier, metadataLocation, metadata: await this.#readMetadata(metadataLocation) }
+        if (metadataLocation === undefined) throw noSuch('table', identifier)
+        return { identifier, metadataLocation, metadata: await this.#files.read(metadataLocation) }
       }),
     )
   }
@@ -117,6 +133,9 @@ export class PointerCatalog implements Catalog {
     if (names.size < commits.length) {
       throw new IcebergError('invalid-argument', 'a commit names a table twice; join its updates into one')
     }
+    for (const { identifier } of commits) checkIdentifier(identifier)
+    for (const namespace of new Set(commits.filter(isCreation).map((commit) => commit.identifier.namespace)))
+      await this.#names.requireNamespace(namespace)
     for (let attempt = 1; attempt <= SWAP_TRIES; attempt++) {
       const committed = await this.#tryCommit(commits)
       if (committed !== undefined) return committed
@@ -131,18 +150,18 @@ export class PointerCatalog implements Catalog {
   async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {
     checkIdentifier(from)
     checkIdentifier(to)
-    await this.#requireNamespace(to.namespace)
+    await this.#names.requireNamespace(to.namespace)
     if (await this.#store.rename(from, to)) return
     const [known] = await this.#store.read([from])
-    throw known === undefined ? noSuchTable(from) : tableExists(to)
+    throw known === undefined ? noSuch('table', from) : await this.#names.taken(to)
   }
 
   async dropTable(identifier: TableIdentifier, options: { readonly purge?: boolean } = {}): Promise<void> {
     checkIdentifier(identifier)
     const location = await this.#store.remove(identifier)
-    if (location === undefined) throw noSuchTable(identifier)
+    if (location === undefined) throw noSuch('table', identifier)
     if (options.purge !== true) return
-    await purgeTable(this.io, await this.#readMetadata(location), location)
+    await purgeTable(this.io, await this.#files.read(location), location)
   }
 
   close(): void {
@@ -151,97 +170,86 @@ export class PointerCatalog implements Catalog {
 
   /** Undefined where another commit came between reading and swapping. */
   async #tryCommit(commits: readonly TableCommit[]): Promise<readonly LoadedTable[] | undefined> {
-    const tables = await this.loadTables(commits.map((commit) => commit.identifier))
-    const now = this.#options.now()
-    const next = tables.map((table, position) => {
-      const { requirements, updates } = commits[position] ?? { requirements: [], updates: [] }
-      checkRequirements(table.metadata, requirements)
-      const metadata = applyUpdates(table.metadata, updates, {
-        now,
-        metadataLocation: table.metadataLocation,
-      })
-      return { table, metadata, changed: metadata !== table.metadata }
-    })
+    const locations = await this.#store.read(commits.map((commit) => commit.identifier))
+    const next = await Promise.all(
+      commits.map((commit, position) => this.#nextMetadata(commit, locations[position])),
+    )
     const written = await Promise.all(
-      next.map(async ({ table, metadata, changed }) => {
-        if (!changed) return table
-        const location = await this.#writeMetadata(metadata, 1 + versionOf(table.metadataLocation))
-        return { identifier: table.identifier, metadataLocation: location, metadata }
+      next.map(async ({ identifier, from, before, metadata }) => {
+        const isSame = from !== undefined && metadata === before
+        const version = from === undefined ? 0 : 1 + versionOf(from)
+        const metadataLocation = isSame ? from : await this.#files.write(metadata, version)
+        return { identifier, metadataLocation, metadata }
       }),
     )
     // Tables that stay as they are take part too: their requirements have to hold at the moment of the swap.
     const swaps = written.map((table, position): Swap => {
-      const from = tables[position]?.metadataLocation ?? null
+      const from = next[position]?.from ?? null
       return { identifier: table.identifier, from, to: table.metadataLocation }
     })
     if (swaps.length === 0) return []
     if (!(await this.#store.swap(swaps))) {
-      await this.#discard(swaps.filter((swap) => swap.from !== swap.to).map((swap) => swap.to))
+      await this.#files.discard(swaps.filter((swap) => swap.from !== swap.to).map((swap) => swap.to))
+      await this.#refuseTakenNames(swaps)
       return undefined
     }
-    for (const table of written) this.#remember(table.metadataLocation, table.metadata)
+    for (const table of written) this.#files.remember(table.metadataLocation, table.metadata)
+    for (const { before, metadata } of next) await this.#files.discard(droppedLogFiles(before, metadata))
     return written
   }
 
-  /** A renamed or dropped table may still have its files under its first name: two tables never share a folder. */
-  async #freeLocation({ namespace, name }: TableIdentifier): Promise<string> {
-    const { warehouse, newUuid } = this.#options
-    const location = joinLocation(warehouse, namespace, name)
-    const listing = this.io.list(`${location}/`)[Symbol.asyncIterator]()
-    const isTaken = (await listing.next()).done !== true
-    await listing.return?.()
-    return isTaken ? `${location}-${newUuid().slice(0, 8)}` : location
-  }
-
-  async #requireNamespace(namespace: string): Promise<void> {
-    checkNamespace(namespace)
-    if ((await this.listNamespaces()).includes(namespace)) return
-    throw new IcebergError('not-found', `there is no namespace ${namespace}; create it first`, {
-      context: { namespace },
-    })
-  }
-
-  async #writeMetadata(metadata: TableMetadata, version: number): Promise<string> {
-    const folder = metadata.properties['write.metadata.path'] ?? joinLocation(metadata.location, 'metadata')
-    const file = `${String(version).padStart(5, '0')}-${this.#options.newUuid()}.metadata.json`
-    const location = joinLocation(folder, file)
-    await this.io.write(location, serializeTableMetadata(metadata))
-    return location
-  }
-
-  async #readMetadata(location: string): Promise<TableMetadata> {
-    const cached = this.#cache.get(location)
-    return this.#remember(location, cached ?? parseTableMetadata(await this.io.read(location)))
-  }
-
-  #remember(location: string, metadata: TableMetadata): TableMetadata {
-    this.#cache.delete(location)
-    this.#cache.set(location, metadata)
-    for (const oldest of this.#cache.keys()) {
-      if (this.#cache.size <= CACHED_METADATA) break
-      this.#cache.delete(oldest)
+  async #nextMetadata(commit: TableCommit, from: string | undefined): Promise<NextMetadata> {
+    const { identifier, requirements, updates } = commit
+    const now = this.#options.now()
+    if (from === undefined) {
+      if (!isCreation(commit)) throw noSuch('table', identifier)
+      checkRequirements(undefined, requirements)
+      const location = await this.#files.freeLocation(identifier)
+      const metadata = metadataOfUpdates(updates, { now, location, uuid: this.#options.newUuid() })
+      return { identifier, metadata }
     }
-    return metadata
+    const before = await this.#files.read(from)
+    checkRequirements(before, requirements)
+    return {
+      identifier,
+      from,
+      before,
+      metadata: applyUpdates(before, updates, { now, metadataLocation: from }),
+    }
   }
 
-  /** Only for metadata files whose swap was definitely refused: nothing names them. A failure leaves an orphan. */
-  async #discard(locations: readonly string[]): Promise<void> {
-    await Promise.allSettled(locations.map((location) => this.io.delete(location)))
+  async #requireFree(identifier: TableIdentifier): Promise<void> {
+    checkIdentifier(identifier)
+    await this.#names.requireNamespace(identifier.namespace)
+    const [table] = await this.#store.read([identifier])
+    if (table !== undefined) throw await this.#names.taken(identifier)
+  }
+
+  /** A view under the name of a table to be created never goes away by itself: trying again is no use. */
+  async #refuseTakenNames(swaps: readonly Swap[]): Promise<void> {
+    for (const { identifier, from } of swaps) {
+      const [view] = from === null ? ((await this.#store.views?.read([identifier])) ?? []) : []
+      if (view !== undefined) throw await this.#names.taken(identifier)
+    }
   }
 }
 
-/** `…/00012-<uuid>.metadata.json` → 12; Hadoop's `v12.metadata.json` likewise; 0 where a name has no number. */
-function versionOf(metadataLocation: string): number {
-  const file = metadataLocation.slice(metadataLocation.lastIndexOf('/') + 1)
-  return Number.parseInt(/^v?(\d+)/.exec(file)?.[1] ?? '0', 10)
+interface NextMetadata {
+  readonly identifier: TableIdentifier
+  /** Absent where the commit creates the table. */
+  readonly from?: string
+  readonly before?: TableMetadata
+  readonly metadata: TableMetadata
 }
 
-function noSuchTable(identifier: TableIdentifier): IcebergError {
-  const name = formatIdentifier(identifier)
-  return new IcebergError('not-found', `there is no table ${name}`, { context: { table: name } })
+function isCreation(commit: TableCommit): boolean {
+  return commit.requirements.some((requirement) => requirement.type === 'assert-create')
 }
 
-function tableExists(identifier: TableIdentifier): IcebergError {
-  const name = formatIdentifier(identifier)
-  return new IcebergError('already-exists', `table ${name} exists already`, { context: { table: name } })
+/** Metadata files that fell off the log with this commit, where the table wants them deleted. */
+function droppedLogFiles(before: TableMetadata | undefined, after: TableMetadata): readonly string[] {
+  const wanted = after.properties['write.metadata.delete-after-commit.enabled']?.trim().toLowerCase()
+  if (before === undefined || wanted !== 'true') return []
+  const kept = new Set(after['metadata-log'].map((entry) => entry['metadata-file']))
+  return before['metadata-log'].map((entry) => entry['metadata-file']).filter((file) => !kept.has(file))
 }

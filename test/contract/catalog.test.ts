@@ -111,7 +111,7 @@ describe.each([
     await catalog.createNamespace('empty.nested', { owner: 'me' })
     await expect(catalog.createNamespace('space')).rejects.toMatchObject({ kind: 'already-exists' })
     expect(await catalog.listNamespaces()).toEqual(['empty.nested', 'space'])
-    await expect(catalog.dropNamespace('space')).rejects.toMatchObject({ kind: 'invalid-argument' })
+    await expect(catalog.dropNamespace('space')).rejects.toMatchObject({ kind: 'not-empty' })
     await catalog.dropNamespace('empty.nested')
     await expect(catalog.listTables('empty.nested')).rejects.toMatchObject({ kind: 'not-found' })
     await expect(
