@@ -9,8 +9,10 @@ export interface OthersDid {
   readonly addedRows: boolean
   /** Rows of partitions that the change replaces were added or removed; compaction does neither. */
   readonly changedPartitions: boolean
-  /** A file that the change removes is gone, or a delete may apply to one. */
+  /** A file that the change removes or deletes rows of is gone, or a delete may apply to one. */
   readonly touchedInputs: boolean
+  /** Rows that a serializable row-delta looked at, or would have, may have come or gone; compaction does neither. */
+  readonly changedFiltered: boolean
 }
 
 /**
@@ -32,7 +34,7 @@ export function decideRebase(kind: Change['kind'], others: OthersDid): Decision 
     case 'overwrite-partitions':
       return others.refMoved || others.changedPartitions ? 'rebuild' : 'rebase'
     case 'row-delta':
-      return others.refMoved || others.addedRows || others.touchedInputs ? 'rebuild' : 'rebase'
+      return others.refMoved || others.touchedInputs || others.changedFiltered ? 'rebuild' : 'rebase'
     case 'rewrite':
       return others.refMoved || others.touchedInputs ? 'give-up' : 'rebase'
     default:

@@ -1,4 +1,4 @@
-import type { DataFile, ManifestFile } from '../spec/data-file.js'
+import type { DataFile, ManifestEntry, ManifestFile } from '../spec/data-file.js'
 import type { SnapshotId } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { NewManifestEntry } from '../format/manifest.js'
@@ -14,9 +14,11 @@ export interface FilterRequest {
   readonly snapshotId: SnapshotId
   /** Cheap and from the manifest's summary alone; true where it can't tell. */
   readonly mayRemove: (manifest: ManifestFile) => boolean
-  readonly removes: (file: DataFile) => boolean
-  /** Outcomes of earlier attempts by manifest path: which files go does not depend on the attempt. */
+  readonly removes: (entry: ManifestEntry) => boolean
+  /** Outcomes of earlier attempts by manifest path. */
   readonly known: Map<string, FilteredManifest>
+  /** Tells apart attempts that lose other files of the same manifest. */
+  readonly variant?: string
 }
 
 /** Marks files as deleted, in manifests written anew; the others stay as they are. */
@@ -28,10 +30,11 @@ export async function filterManifests(
 ): Promise<readonly FilteredManifest[]> {
   return Promise.all(
     manifests.map(async (manifest) => {
-      const known = request.known.get(manifest.manifestPath)
+      const key = `${manifest.manifestPath}@${request.variant ?? ''}`
+      const known = request.known.get(key)
       if (known !== undefined) return known
       const filtered = await filterManifest(files, metadata, manifest, request)
-      request.known.set(manifest.manifestPath, filtered)
+      request.known.set(key, filtered)
       return filtered
     }),
   )
@@ -45,7 +48,7 @@ async function filterManifest(
 ): Promise<FilteredManifest> {
   if (!mayRemove(manifest)) return { manifest, removed: [] }
   const live = (await files.entries(metadata, manifest)).filter((entry) => entry.status !== 'deleted')
-  const removed = live.filter((entry) => removes(entry.file))
+  const removed = live.filter((entry) => removes(entry))
   if (removed.length === 0) return { manifest, removed: [] }
   const gone = new Set(removed)
   const entries = live.map((entry): NewManifestEntry =>

@@ -1,4 +1,4 @@
-import type { NewManifestEntry, WrittenManifest } from '../format/manifest.js'
+import type { NewManifestEntry } from '../format/manifest.js'
 import { manifestFileOf, readManifest, writeManifest } from '../format/manifest.js'
 import { writeManifestList } from '../format/manifest-list.js'
 import type { FileIO } from '../io/file-io.js'
@@ -15,6 +15,8 @@ export interface ManifestRequest {
   readonly content: 'data' | 'deletes'
   readonly entries: readonly NewManifestEntry[]
   readonly snapshotId: SnapshotId
+  /** Default true: they may be asked for again, to be merged. */
+  readonly keepsEntries?: boolean
 }
 
 export interface ManifestListRequest {
@@ -23,6 +25,11 @@ export interface ManifestListRequest {
   readonly sequenceNumber: number
   readonly manifests: readonly ManifestFile[]
   readonly attempt: number
+}
+
+interface OwnManifest {
+  readonly leastSequenceNumber: number
+  readonly entries?: readonly NewManifestEntry[]
 }
 
 /**
@@ -34,10 +41,7 @@ export class ManifestFiles {
   readonly #newUuid: () => string
   readonly #lists = new Map<string, Promise<readonly ManifestFile[]>>()
   readonly #entries = new Map<string, Promise<readonly ManifestEntry[]>>()
-  readonly #written = new Map<
-    string,
-    { readonly manifest: WrittenManifest; readonly entries: readonly NewManifestEntry[] }
-  >()
+  readonly #written = new Map<string, OwnManifest>()
   #writes: Promise<void>[] = []
 
   constructor(io: FileIO, newUuid: () => string) {
@@ -54,6 +58,17 @@ export class ManifestFiles {
     return kept(this.#entries, manifest.manifestPath, async () =>
       readManifest(await this.#io.read(manifest.manifestPath), manifest, metadata),
     )
+  }
+
+  /** Read anew each time, so that a pass over many manifests holds none of them. */
+  async readEntries(metadata: TableMetadata, manifest: ManifestFile): Promise<readonly ManifestEntry[]> {
+    return readManifest(await this.#io.read(manifest.manifestPath), manifest, metadata)
+  }
+
+  /** The least data sequence number of its live files: Infinity where all of them get that of the commit. */
+  leastSequenceNumber(manifest: ManifestFile): number {
+    const own = this.#written.get(manifest.manifestPath)
+    return own === undefined ? manifest.minSequenceNumber : own.leastSequenceNumber
   }
 
   /** The entries of a manifest of this transaction, which have no sequence numbers yet; undefined for any other. */
@@ -74,10 +89,13 @@ export class ManifestFiles {
       formatVersion: metadata['format-version'],
     })
     const manifestPath = joinLocation(metadataFolder(metadata), `${this.#newUuid()}-m0.avro`)
-    const written = { ...manifest, bytes }
-    this.#written.set(manifestPath, { manifest: written, entries: request.entries })
+    const { keepsEntries = true, entries } = request
+    this.#written.set(manifestPath, {
+      leastSequenceNumber: manifest.minExplicitSequenceNumber ?? Infinity,
+      ...(keepsEntries && { entries }),
+    })
     this.#begin(manifestPath, bytes)
-    return manifestFileOf(written, { manifestPath, sequenceNumber: 0 })
+    return manifestFileOf({ ...manifest, bytes }, { manifestPath, sequenceNumber: 0 })
   }
 
   /** Gives back its location. */
@@ -85,9 +103,10 @@ export class ManifestFiles {
     const { snapshotId, sequenceNumber, parentSnapshotId } = request
     const bytes = writeManifestList({
       manifests: request.manifests.map((manifest) => {
-        const { manifestPath } = manifest
-        const own = this.#written.get(manifestPath)
-        return own === undefined ? manifest : manifestFileOf(own.manifest, { manifestPath, sequenceNumber })
+        const own = this.#written.get(manifest.manifestPath)
+        if (own === undefined) return manifest
+        const minSequenceNumber = Math.min(sequenceNumber, own.leastSequenceNumber)
+        return { ...manifest, sequenceNumber, minSequenceNumber }
       }),
       snapshotId,
       parentSnapshotId,

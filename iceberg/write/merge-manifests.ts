@@ -8,7 +8,7 @@ const TARGET_SIZE_BYTES = 8 * 1024 * 1024
 const MIN_COUNT_TO_MERGE = 100
 
 /**
- * Joins small data manifests, newest first, as Java's MergeAppend: bins of `commit.manifest.target-size-bytes` filled from
+ * Joins small manifests of one content, newest first, as Java's MergeAppend: bins of `commit.manifest.target-size-bytes` filled from
  * the oldest on, and the bin of the new manifests only from `commit.manifest.min-count-to-merge` manifests on.
  */
 export async function mergeManifests(
@@ -21,12 +21,7 @@ export async function mergeManifests(
   if (properties['commit.manifest-merge.enabled'] === 'false') return manifests
   const targetBytes = positive(properties['commit.manifest.target-size-bytes']) ?? TARGET_SIZE_BYTES
   const minCount = positive(properties['commit.manifest.min-count-to-merge']) ?? MIN_COUNT_TO_MERGE
-  const bins = [...new Set(manifests.map((manifest) => manifest.partitionSpecId))].flatMap((specId) =>
-    packFromEnd(
-      manifests.filter((manifest) => manifest.partitionSpecId === specId),
-      targetBytes,
-    ),
-  )
+  const bins = groupsOf(manifests).flatMap((group) => packFromEnd(group, targetBytes))
   const merged = await Promise.all(
     bins.map(async (bin) => {
       const isNewest = bin.some((manifest) => manifest.addedSnapshotId === snapshotId)
@@ -35,6 +30,20 @@ export async function mergeManifests(
     }),
   )
   return merged.flat()
+}
+
+/** By content, data first, and partition spec. */
+function groupsOf(manifests: readonly ManifestFile[]): readonly (readonly ManifestFile[])[] {
+  const groups = new Map<string, ManifestFile[]>()
+  const data = manifests.filter((manifest) => manifest.content === 'data')
+  const deletes = manifests.filter((manifest) => manifest.content === 'deletes')
+  for (const manifest of [...data, ...deletes]) {
+    const key = `${manifest.content}/${manifest.partitionSpecId}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [manifest])
+    else group.push(manifest)
+  }
+  return [...groups.values()]
 }
 
 function packFromEnd(
@@ -61,8 +70,8 @@ async function mergeBin(
   snapshotId: SnapshotId,
 ): Promise<ManifestFile> {
   const entries = await Promise.all(bin.map((manifest) => entriesToKeep(files, metadata, manifest)))
-  const specId = bin[0]?.partitionSpecId ?? metadata['default-spec-id']
-  return files.write(metadata, { specId, content: 'data', snapshotId, entries: entries.flat() })
+  const { partitionSpecId: specId = metadata['default-spec-id'], content = 'data' } = bin[0] ?? {}
+  return files.write(metadata, { specId, content, snapshotId, entries: entries.flat() })
 }
 
 async function entriesToKeep(

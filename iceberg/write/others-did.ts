@@ -2,8 +2,10 @@ import type { DataFile } from '../spec/data-file.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { SnapshotChanges } from './changes-since.js'
 import type { OthersDid } from './decide-rebase.js'
+import { filterMatcher } from './filter-match.js'
+import { mayDelete } from './may-delete.js'
 import { partitionMatcher } from './partition-match.js'
-import type { Change } from './table-change.js'
+import type { Change, RewriteChange, RowDelta } from './table-change.js'
 
 /** Boils the snapshots since a change's basis down to what the conflict rules ask. `undefined`: the ref has moved. */
 export function othersDid(
@@ -12,14 +14,23 @@ export function othersDid(
   since: readonly SnapshotChanges[] | undefined,
 ): OthersDid {
   if (since === undefined) {
-    return { refMoved: true, addedRows: true, changedPartitions: true, touchedInputs: true }
+    return {
+      refMoved: true,
+      addedRows: true,
+      changedPartitions: true,
+      touchedInputs: true,
+      changedFiltered: true,
+    }
   }
   const changedRows = since.filter((snapshot) => snapshot.operation !== 'replace')
   return {
     refMoved: false,
     addedRows: changedRows.some((snapshot) => snapshot.added.some(isData)),
     changedPartitions: change.kind === 'overwrite-partitions' && touches(metadata, change.files, changedRows),
-    touchedInputs: change.kind === 'rewrite' && touchesInputs(metadata, change.removed, since),
+    touchedInputs:
+      (change.kind === 'rewrite' && touchesRewritten(metadata, change, since)) ||
+      (change.kind === 'row-delta' && touchesDelta(metadata, change, since)),
+    changedFiltered: change.kind === 'row-delta' && changesFiltered(metadata, change, changedRows),
   }
 }
 
@@ -41,21 +52,62 @@ function touches(
   )
 }
 
-function touchesInputs(
+function touchesDelta(
   metadata: TableMetadata,
-  inputs: readonly DataFile[],
+  { removed, deletedFrom }: RowDelta,
   since: readonly SnapshotChanges[],
 ): boolean {
+  const inputs = [...removed, ...deletedFrom]
   const paths = new Set(inputs.map((file) => file.filePath))
-  const relation = partitionMatcher(metadata['partition-specs'], inputs)
-  // A delete file of an unpartitioned spec reaches every partition; the matcher calls it `straddles`.
-  const mayDelete = (file: DataFile) =>
-    file.referencedDataFile === undefined ? relation(file) !== 'outside' : paths.has(file.referencedDataFile)
+  const deletesInput = mayDelete(metadata['partition-specs'], inputs.filter(isData))
   return since.some(
     (snapshot) =>
       snapshot.removed.some((file) => paths.has(file.filePath)) ||
-      snapshot.added.some((file) => !isData(file) && mayDelete(file)),
+      snapshot.added.some((file) => !isData(file) && deletesInput(file)),
   )
+}
+
+/** Under `snapshot`, rows beside the files that the change touches may come and go. */
+function changesFiltered(
+  metadata: TableMetadata,
+  { filter, isolation }: RowDelta,
+  changedRows: readonly SnapshotChanges[],
+): boolean {
+  if (isolation === 'snapshot' || changedRows.length === 0) return false
+  const matches = filterMatcher(metadata, filter)
+  return changedRows.some((snapshot) => [...snapshot.added, ...snapshot.removed].some(matches))
+}
+
+function touchesRewritten(
+  metadata: TableMetadata,
+  { removed, dataSequenceNumber }: RewriteChange,
+  since: readonly SnapshotChanges[],
+): boolean {
+  const paths = new Set(removed.map((file) => file.filePath))
+  const specs = metadata['partition-specs']
+  const deletesInput = mayDelete(specs, removed.filter(isData))
+  // Files that keep an old sequence number stay in reach of equality deletes that came after.
+  const isLost = (file: DataFile) =>
+    !(file.content === 'equality-deletes' && dataSequenceNumber !== undefined) && deletesInput(file)
+  const reached = removed.filter((file) => file.content === 'equality-deletes')
+  const relation = partitionMatcher(specs, reached)
+  // Another compaction's files may keep a sequence number below that of the equality deletes that are to go.
+  const needsRemoved = (file: DataFile) =>
+    reached.length > 0 && (isGlobal(metadata, reached) || relation(file) !== 'outside')
+  return since.some(
+    (snapshot) =>
+      snapshot.removed.some((file) => paths.has(file.filePath)) ||
+      snapshot.added.some((file) =>
+        isData(file) ? snapshot.operation === 'replace' && needsRemoved(file) : isLost(file),
+      ),
+  )
+}
+
+/** Equality deletes of an unpartitioned spec reach files of every spec. */
+function isGlobal(metadata: TableMetadata, deletes: readonly DataFile[]): boolean {
+  const unpartitioned = metadata['partition-specs'].filter((spec) => spec.fields.length === 0)
+  const ids = new Set(unpartitioned.map((spec) => spec['spec-id']))
+  return deletes.some((file) => ids.has(file.specId))
 }
 
 function isData(file: DataFile): boolean {

@@ -1,18 +1,15 @@
 import type { LoadedTable, TableCommit } from '../catalog/catalog.js'
 import { formatIdentifier } from '../catalog/catalog.js'
 import { IcebergError } from '../error.js'
-import type { DataFile, ManifestFile } from '../spec/data-file.js'
 import { headOf } from '../spec/refs.js'
-import type { Operation, Snapshot, SnapshotId } from '../spec/snapshot.js'
+import type { Operation, Snapshot } from '../spec/snapshot.js'
 import { NEVER_EXPIRES_MS } from '../spec/snapshot.js'
 import type { TableRequirement, TableUpdate } from '../update/table-update.js'
 import type { FilteredManifest } from './filter-manifests.js'
-import { filterManifests } from './filter-manifests.js'
 import type { ManifestFiles } from './manifest-files.js'
-import { manifestMayHold } from './manifest-may-hold.js'
 import { mergeManifests } from './merge-manifests.js'
-import { partitionMatcher } from './partition-match.js'
 import type { PreparedChange } from './prepare-change.js'
+import { removeFiles } from './remove-files.js'
 import { snapshotSummary } from './summary.js'
 import type { Change, TagChange } from './table-change.js'
 
@@ -110,21 +107,27 @@ async function newSnapshot(
   const existing = base === undefined ? [] : await files.list(metadata, base)
   // Manifests without live files are history of their own snapshot only.
   const live = existing.filter((manifest) => manifest.addedFilesCount + manifest.existingFilesCount !== 0)
-  const filtered = await removeFiles(prepared.change, snapshotId, formatIdentifier(identifier), live, {
-    ...options,
+  const filtered = await removeFiles({
+    files,
     metadata,
+    table: formatIdentifier(identifier),
+    change: prepared.change,
+    snapshotId,
+    base,
+    manifests: live,
+    added: prepared.manifests,
+    filtered: options.filtered,
   })
   const kept = filtered.map((one) => one.manifest)
   const removed = filtered.flatMap((one) => one.removed)
-  const data = [...prepared.manifests, ...kept.filter((manifest) => manifest.content === 'data')]
-  const deletes = kept.filter((manifest) => manifest.content === 'deletes')
+  const manifests = [...prepared.manifests, ...kept]
   const sequenceNumber = metadata['last-sequence-number'] + 1
   const manifestList = files.writeList(metadata, {
     attempt: options.attempt,
     snapshotId,
     parentSnapshotId: base?.['snapshot-id'],
     sequenceNumber,
-    manifests: [...(await mergeManifests(files, metadata, data, snapshotId)), ...deletes],
+    manifests: await mergeManifests(files, metadata, manifests, snapshotId),
   })
   return {
     'snapshot-id': snapshotId,
@@ -146,63 +149,18 @@ async function newSnapshot(
 }
 
 function operationOf(change: Change): Operation {
-  if (change.kind === 'rewrite') return 'replace'
-  return change.kind === 'overwrite-partitions' ? 'overwrite' : 'append'
-}
-
-async function removeFiles(
-  change: Change,
-  snapshotId: SnapshotId,
-  table: string,
-  manifests: readonly ManifestFile[],
-  { files, metadata, filtered }: StageOptions & { readonly metadata: LoadedTable['metadata'] },
-): Promise<readonly FilteredManifest[]> {
-  if (change.kind !== 'overwrite-partitions' && change.kind !== 'rewrite') {
-    return manifests.map((manifest) => ({ manifest, removed: [] }))
-  }
-  const targets = change.kind === 'rewrite' ? change.removed : change.files
-  const mayHold = manifestMayHold(metadata, targets)
-  const removes =
-    change.kind === 'rewrite' ? isOneOf(change.removed) : liesInPartitions(table, metadata, change.files)
-  const result = await filterManifests(files, metadata, manifests, {
-    snapshotId,
-    mayRemove: mayHold,
-    removes,
-    known: filtered,
-  })
-  const missing = change.kind === 'rewrite' ? change.removed.length - countRemoved(result) : 0
-  if (missing === 0) return result
-  throw new IcebergError(
-    'rebuild-needed',
-    `${table}: ${missing} of the files to be replaced are no longer part of the table; plan again later`,
-    { context: { tables: [table], giveUp: [table] } },
-  )
-}
-
-function countRemoved(result: readonly FilteredManifest[]): number {
-  return result.reduce((sum, one) => sum + one.removed.length, 0)
-}
-
-function isOneOf(targets: readonly DataFile[]): (file: DataFile) => boolean {
-  const paths = new Set(targets.map((file) => file.filePath))
-  return (file) => paths.has(file.filePath)
-}
-
-function liesInPartitions(
-  table: string,
-  metadata: LoadedTable['metadata'],
-  targets: readonly DataFile[],
-): (file: DataFile) => boolean {
-  const relation = partitionMatcher(metadata['partition-specs'], targets)
-  return (file) => {
-    const where = relation(file)
-    if (where === 'straddles' && file.content === 'data') {
-      throw new IcebergError(
-        'commit-rejected',
-        `${table}: ${file.filePath} of partition spec ${file.specId} may hold rows of a replaced partition and of others; compact the table to its current spec first`,
-        { context: { table, file: file.filePath } },
-      )
+  switch (change.kind) {
+    case 'rewrite':
+    case 'rewrite-manifests':
+      return 'replace'
+    case 'overwrite-partitions':
+      return 'overwrite'
+    case 'row-delta': {
+      const removes = change.removed.length + change.deletes.length > 0
+      if (!removes) return 'append'
+      return change.added.length === 0 ? 'delete' : 'overwrite'
     }
-    return where === 'inside'
+    default:
+      return 'append'
   }
 }

@@ -19,34 +19,44 @@ export type Change =
       readonly basis: SnapshotId | null
     }
   /** Rows that a reader of `basis` found go, and others come: delete, update, upsert, merge, overwrite by filter. */
-  | {
-      readonly kind: 'row-delta'
-      /** Data files that go whole: those written anew (copy-on-write), or all of whose rows go. */
-      readonly removed: readonly DataFile[]
-      /** New data files. */
-      readonly added: readonly DataFile[]
-      /** New position-delete files (merge-on-read). */
-      readonly deletes: readonly DataFile[]
-      /** The data files that `deletes` name rows of; they have to be there still. */
-      readonly deletedFrom: readonly DataFile[]
-      /** What was looked at. Under `serializable`, rows that others added and that may match it are a conflict. */
-      readonly filter: Expression
-      readonly isolation: IsolationLevel
-      readonly basis: SnapshotId | null
-    }
+  | RowDelta
   /** The same rows in other files: compaction, of data files or of delete files. */
-  | {
-      readonly kind: 'rewrite'
-      readonly removed: readonly DataFile[]
-      readonly added: readonly DataFile[]
-      readonly basis: SnapshotId
-      /** What added data files take, so that equality deletes that came after go on applying. Absent: the commit's. */
-      readonly dataSequenceNumber?: number
-    }
+  | RewriteChange
   /** The same files in other manifests, clustered by partition. */
   | { readonly kind: 'rewrite-manifests'; readonly targetSizeBytes?: number }
   /** No rows change; only refs are set. */
   | { readonly kind: 'none' }
+
+export interface RowDelta {
+  readonly kind: 'row-delta'
+  /**
+   * Data files that go whole: those written anew (copy-on-write), or all of whose rows go. Also delete files whose rows
+   * `deletes` says again.
+   */
+  readonly removed: readonly DataFile[]
+  /** New data files. */
+  readonly added: readonly DataFile[]
+  /** New position-delete files (merge-on-read), or equality-delete files of a writer that looks nothing up. */
+  readonly deletes: readonly DataFile[]
+  /** The data files that `deletes` name rows of; they have to be there still. */
+  readonly deletedFrom: readonly DataFile[]
+  /** What was looked at. Under `serializable`, rows that others added or removed and that may match it are a conflict. */
+  readonly filter: Expression
+  readonly isolation: IsolationLevel
+  readonly basis: SnapshotId | null
+}
+
+export interface RewriteChange {
+  readonly kind: 'rewrite'
+  readonly removed: readonly DataFile[]
+  readonly added: readonly DataFile[]
+  readonly basis: SnapshotId
+  /**
+   * What added data files take, so that equality deletes that came after go on applying: the sequence number of the
+   * `basis`, nothing else. Absent: the commit's.
+   */
+  readonly dataSequenceNumber?: number
+}
 
 /** Iceberg's `write.delete.isolation-level` and its likes. */
 export type IsolationLevel = 'serializable' | 'snapshot'

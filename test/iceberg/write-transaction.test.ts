@@ -364,7 +364,13 @@ describe('a transaction', () => {
 })
 
 describe('the conflict rules', () => {
-  const quiet = { refMoved: false, addedRows: false, changedPartitions: false, touchedInputs: false }
+  const quiet = {
+    refMoved: false,
+    addedRows: false,
+    changedPartitions: false,
+    touchedInputs: false,
+    changedFiltered: false,
+  }
   it.each([
     ['append', {}, 'rebase'],
     ['append', { refMoved: true, addedRows: true, changedPartitions: true, touchedInputs: true }, 'rebase'],
@@ -376,6 +382,10 @@ describe('the conflict rules', () => {
     ['overwrite-partitions', { addedRows: true }, 'rebase'],
     ['overwrite-partitions', { changedPartitions: true }, 'rebuild'],
     ['overwrite-partitions', { refMoved: true }, 'rebuild'],
+    ['row-delta', { addedRows: true }, 'rebase'],
+    ['row-delta', { touchedInputs: true }, 'rebuild'],
+    ['row-delta', { changedFiltered: true }, 'rebuild'],
+    ['row-delta', { refMoved: true }, 'rebuild'],
     ['rewrite', { addedRows: true, changedPartitions: true }, 'rebase'],
     ['rewrite', { touchedInputs: true }, 'give-up'],
     ['rewrite', { refMoved: true }, 'give-up'],
