@@ -13,8 +13,8 @@ import type { SnapshotId } from '../../iceberg/spec/snapshot.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import type { Change } from '../../iceberg/write/table-change.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
-import type { Fault } from '../support/faults.js'
-import { FaultyFileIO, FaultyPointerStore, Scheduler, Session } from '../support/faults.js'
+import type { Fault } from '../../soak/faults.js'
+import { FaultyFileIO, FaultyPointerStore, Scheduler, Session } from '../../soak/faults.js'
 import { DAY_MS, RowLake } from '../support/row-lake.js'
 
 /*

@@ -14,8 +14,8 @@ import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import type { TableChange } from '../../iceberg/write/table-change.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
-import type { Fault } from '../support/faults.js'
-import { FaultyFileIO, FaultyPointerStore, Scheduler, Session } from '../support/faults.js'
+import type { Fault } from '../../soak/faults.js'
+import { FaultyFileIO, FaultyPointerStore, Scheduler, Session } from '../../soak/faults.js'
 import type { Part, Rows } from '../support/lake-model.js'
 import {
   applyPart,

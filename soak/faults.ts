@@ -3,10 +3,10 @@ import type {
   NamespaceUpdate,
   Properties,
   TableIdentifier,
-} from '../../iceberg/catalog/catalog.js'
-import type { PointerStore, Swap } from '../../iceberg/catalog/pointer-store.js'
-import { IcebergError } from '../../iceberg/error.js'
-import type { FileIO, FileStatus } from '../../iceberg/io/file-io.js'
+} from '../iceberg/catalog/catalog.js'
+import type { PointerStore, Swap } from '../iceberg/catalog/pointer-store.js'
+import { IcebergError } from '../iceberg/error.js'
+import type { FileIO, FileStatus } from '../iceberg/io/file-io.js'
 
 /**
  * `fail-before`: an error, nothing was done. `fail-after`: it was done, but an error is reported. `lost`: for swaps, an
@@ -27,6 +27,15 @@ export class Scheduler {
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
     })
+  }
+
+  /** Lets everything that still waits go on, until nothing does. */
+  async drain(): Promise<void> {
+    for (let idle = 0; idle < 3; idle += this.#waiting.length === 0 ? 1 : 0) {
+      const [next] = this.#waiting.splice(0, 1)
+      next?.()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   /** Runs until `work` settles. */
@@ -50,6 +59,7 @@ export class Session {
   readonly crashed: Promise<'crashed'>
   readonly scheduler: Scheduler
   calls = 0
+  faultsMet = 0
   #isDead = false
   #crash: (value: 'crashed') => void = () => undefined
   readonly #faults: ReadonlyMap<number, Fault>
@@ -66,6 +76,7 @@ export class Session {
     if (this.#hasDied()) return forever()
     const fault = this.#faults.get(this.calls++) ?? 'none'
     await this.scheduler.turn()
+    if (fault !== 'none') this.faultsMet++
     if (this.#hasDied() || fault === 'crash-before') return this.#die()
     if (fault === 'fail-before') throw new IcebergError('io', 'injected: nothing was done')
     if (fault === 'lost' && lostKind === 'commit-unknown') {
