@@ -10,9 +10,10 @@ const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'
 const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0', 'pyspark==3.5.9']
 const JARS = ['org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0', 'org.xerial:sqlite-jdbc:3.50.3.0']
 const COMPOSE = 'github.com/compose-spec/compose-go/v2@v2.16.2'
+const GATEWAY = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'
 
 const report = join(cacheDir, 'peers.json')
-const wanted = JSON.stringify([PYTHON_PACKAGES, JARS, COMPOSE])
+const wanted = JSON.stringify([PYTHON_PACKAGES, JARS, COMPOSE, GATEWAY])
 if (existsSync(report) && JSON.parse(readFileSync(report, 'utf8')).wanted === wanted) process.exit(0)
 
 mkdirSync(cacheDir, { recursive: true })
@@ -20,11 +21,13 @@ const missing = {}
 const python = attempt('python', fetchPython)
 const sparkJars = attempt('spark', fetchJars)
 const composeSchema = attempt('compose', fetchComposeSchema)
+const versitygw = attempt('versitygw', fetchGateway)
 const found = {
   wanted: Object.keys(missing).length === 0 ? wanted : 'incomplete',
   python,
   sparkJars,
   composeSchema,
+  versitygw,
   missing,
 }
 writeFileSync(report, JSON.stringify(found, null, 2))
@@ -65,6 +68,15 @@ function fetchComposeSchema() {
   mkdirSync(folder, { recursive: true })
   const module = JSON.parse(run('go', ['mod', 'download', '-json', COMPOSE], { cwd: folder }))
   return join(module.Dir, 'schema', 'compose-spec.json')
+}
+
+/** An S3 store over a folder, built from its sources. */
+function fetchGateway() {
+  const folder = join(cacheDir, 'bin')
+  const program = join(folder, 'versitygw')
+  console.error('peers: S3 gateway, about a minute …')
+  run('go', ['install', GATEWAY], { env: { ...process.env, GOBIN: folder } })
+  return program
 }
 
 function attempt(name, fetch) {

@@ -6,6 +6,7 @@ interface Peers {
   readonly python: string | null
   readonly sparkJars: readonly string[] | null
   readonly composeSchema: string | null
+  readonly versitygw: string | null
   readonly missing: Readonly<Record<string, string>>
 }
 
@@ -18,7 +19,8 @@ export function readPeers(): Peers {
       python: null,
       sparkJars: null,
       composeSchema: null,
-      missing: { python: reason, spark: reason, compose: reason },
+      versitygw: null,
+      missing: { python: reason, spark: reason, compose: reason, versitygw: reason },
     }
   }
   return JSON.parse(readFileSync(report, 'utf8')) as Peers
