@@ -1,21 +1,56 @@
 import { parseArgs } from 'node:util'
+import { soakFuzz } from './fuzz/soak-fuzz.js'
 import { soakIceberg } from './iceberg/soak-iceberg.js'
 
-/** `npm run soak iceberg -- [--histories N] [--seed S] [--json]`: exit code 1 where anything was wrong. */
+/**
+ * `npm run soak iceberg -- [--histories N] [--seed S] [--json]`, `npm run soak fuzz -- [--cases N] [--seed S] [--json]`:
+ * exit code 1 where anything was wrong, 2 for a call that makes no sense.
+ */
 const { values, positionals } = parseArgs({
-  options: { histories: { type: 'string' }, seed: { type: 'string' }, json: { type: 'boolean' } },
+  options: {
+    histories: { type: 'string', default: '2000' },
+    cases: { type: 'string', default: '10000' },
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    json: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 })
-const name = positionals[0] ?? 'iceberg'
-const histories = Number(values.histories ?? 2000)
-const seed = Number(values.seed ?? Date.now() % 2 ** 31)
-if (name !== 'iceberg' || !Number.isInteger(histories) || histories < 1 || !Number.isInteger(seed)) {
-  console.error('usage: npm run soak iceberg -- [--histories N] [--seed S] [--json]')
+const report = (text: string): void => void process.stderr.write(`${text}\n`)
+const seed = whole(values.seed, 0)
+
+switch (positionals[0] ?? 'iceberg') {
+  case 'iceberg': {
+    const histories = whole(values.histories, 1)
+    report(`${histories} histories from seed ${seed} on; one of them again: --histories 1 --seed S`)
+    const result = await soakIceberg({ histories, seed, report })
+    print(result)
+    const { lost, doubled, deletedLive, resurrected } = result
+    process.exitCode = lost + doubled + deletedLive + resurrected === 0 ? 0 : 1
+    break
+  }
+  case 'fuzz': {
+    const cases = whole(values.cases, 1)
+    report(`${cases} damaged files from seed ${seed} on; one of them again: --cases 1 --seed S`)
+    const result = await soakFuzz({ cases, seed, report })
+    print(result)
+    process.exitCode = result.unclear === 0 ? 0 : 1
+    break
+  }
+  default:
+    usage()
+}
+
+function whole(text: string, least: number): number {
+  const value = Number(text)
+  return Number.isInteger(value) && value >= least ? value : usage()
+}
+
+function print(result: object): void {
+  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
+  else console.table(result)
+}
+
+function usage(): never {
+  report('usage: npm run soak iceberg|fuzz -- [--histories N | --cases N] [--seed S] [--json]')
   process.exit(2)
 }
-console.error(`${histories} histories from seed ${seed} on; one of them again: --histories 1 --seed S`)
-const result = await soakIceberg({ histories, seed, report: (text) => console.error(text) })
-if (values.json === true) console.log(JSON.stringify(result))
-else console.table(result)
-const { lost, doubled, deletedLive, resurrected } = result
-process.exitCode = lost + doubled + deletedLive + resurrected === 0 ? 0 : 1

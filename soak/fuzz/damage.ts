@@ -12,7 +12,7 @@ export function damage(bytes: Uint8Array, random: Random): Uint8Array {
       result[at] = (result[at] ?? 0) ^ (1 << random.below(8))
       return result
     case 2:
-      result.fill(random.pick([0x00, 0xff, 0x7f, 0x80]), at, at + length)
+      result.fill(random.pick([0x00, 0xff, 0x7f, 0x80]), at, Math.min(at + length, result.length))
       return result
     case 3:
       for (let n = 0; n < length; n++) result[random.below(result.length)] = random.below(256)
@@ -50,7 +50,7 @@ export function damageJson(json: unknown, random: Random): unknown {
   for (let count = 1 + random.below(2); count > 0; count--) {
     const { parent, key } = random.pick(places)
     if (random.chance(4)) Reflect.deleteProperty(parent, key)
-    else parent[key] = random.pick([...ODD, random.pick(places).parent])
+    else parent[key] = structuredClone(random.pick([...ODD, random.pick(places).parent]))
   }
   return copy
 }

@@ -17,19 +17,16 @@ export interface FuzzOptions {
   readonly cases: number
   readonly seed: number
   readonly report: (text: string) => void
-  /** Told before each case: whoever watches knows which one hangs. */
-  readonly onCase: (seed: number) => void
 }
 
 /** Damages files in every way and reads them: each has to be read, or refused with an error that says what is wrong. */
-export async function soakFuzz({ cases, seed, report, onCase }: FuzzOptions): Promise<FuzzResult> {
+export async function soakFuzz({ cases, seed, report }: FuzzOptions): Promise<FuzzResult> {
   const table = new DamagedTable()
   await table.create()
   const refused: Record<string, number> = {}
   let unnoticed = 0
   let unclear = 0
   for (let at = seed; at < seed + cases; at++) {
-    onCase(at)
     const error = await table.tryDamaged(new Random(at))
     if (error === undefined) unnoticed++
     else if (error instanceof IcebergError || error instanceof EngineError) {
