@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { IcebergError, isIcebergError } from '../error.js'
+import { isZstd, unpackZstd } from '../format/zstd.js'
 import { parseJson, stringifyJson } from './json.js'
 import { asNumber, asObject, asObjects, asString, type Json } from './json-value.js'
 import type { PartitionField, PartitionSpec } from './partition-spec.js'
@@ -9,13 +10,12 @@ import { defaultSpec } from './specs.js'
 import type { TableMetadata } from './table-metadata.js'
 
 /**
- * A table metadata document (v1, v2 or v3, plain or gzip) → its normalised form. Throws `data-invalid` where the document is
+ * A table metadata document (v1, v2 or v3, plain, gzip or zstd) → its normalised form. Throws `data-invalid` where the document is
  * damaged, `unsupported` where its version is newer.
  */
 export function parseTableMetadata(bytes: Uint8Array): TableMetadata {
   try {
-    const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes
-    return normalise(asObject(parseJson(new TextDecoder().decode(plain)), 'table metadata'))
+    return normalise(asObject(parseJson(new TextDecoder().decode(unpack(bytes))), 'table metadata'))
   } catch (cause) {
     throw unreadable(cause)
   }
@@ -28,6 +28,15 @@ export function tableMetadataOf(document: unknown): TableMetadata {
   } catch (cause) {
     throw unreadable(cause)
   }
+}
+
+/** What packs to less than its share of this is no metadata. */
+const MOST_BYTES = 512 * 1024 * 1024
+
+/** By its first bytes: names differ (`.gz.metadata.json`, `.metadata.json.gz`), and some name nothing. */
+function unpack(bytes: Uint8Array): Uint8Array {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, { maxOutputLength: MOST_BYTES })
+  return isZstd(bytes) ? unpackZstd(bytes, MOST_BYTES) : bytes
 }
 
 function unreadable(cause: unknown): IcebergError {

@@ -96,8 +96,19 @@ describe('table metadata', () => {
     expect(metadata.snapshots[1]?.['parent-snapshot-id']).toBe(3051729675574597004n)
   })
 
-  test('reads the same from gzip', () => {
+  test('reads the same from gzip and from zstd', () => {
     expect(parseTableMetadata(gzipSync(encode(V2)))).toEqual(parseTableMetadata(encode(V2)))
+    const plain = encode(V2)
+    // A frame of one segment with one block, stored as it is (RFC 8878).
+    const frame = Buffer.alloc(12)
+    frame.set([0x28, 0xb5, 0x2f, 0xfd, 0xa0])
+    frame.writeUInt32LE(plain.length, 5)
+    frame.writeUIntLE((plain.length << 3) | 1, 9, 3)
+    const packed = Buffer.concat([frame, plain])
+    expect(parseTableMetadata(packed)).toEqual(parseTableMetadata(plain))
+    expect(() => parseTableMetadata(packed.subarray(0, 100))).toThrow(
+      expect.objectContaining({ kind: 'data-invalid' }),
+    )
   })
 
   test('of v1 is normalised, and written so that v1 readers find their members', () => {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { deflateRawSync } from 'node:zlib'
 import { IcebergError } from '../../error.js'
 import { parseJson } from '../../spec/json.js'
 import type { AvroSchema } from './avro-schema.js'
+import { blockUnpacker } from './codec.js'
 import { Cursor } from './cursor.js'
 import { Sink } from './sink.js'
 
@@ -15,10 +16,36 @@ export interface AvroContainer {
 }
 
 const MAGIC = 'Obj\x01'
-const SYNC_LENGTH = 16
+export const SYNC_LENGTH = 16
 const BLOCK_BYTES = 256 * 1024
 
 export function openContainer(bytes: Uint8Array): AvroContainer {
+  const header = readHeader(bytes)
+  return {
+    ...header,
+    forEachRecord(readRecord) {
+      const blocks = new Cursor(bytes, header.length)
+      while (!blocks.atEnd) {
+        const count = blocks.readLong()
+        forEachInBlock(header, count, blocks.readBytes(), readRecord)
+        checkSync(header, blocks.readFixed(SYNC_LENGTH))
+      }
+    },
+  }
+}
+
+/** What a container file starts with. */
+export interface AvroHeader {
+  readonly schema: AvroSchema
+  readonly metadata: ReadonlyMap<string, string>
+  readonly sync: Buffer
+  readonly unpack: (packed: Uint8Array) => Uint8Array
+  /** Bytes before the first block. */
+  readonly length: number
+}
+
+/** Reads the header that `bytes` start with. Throws `data-invalid`, also where they end within it. */
+export function readHeader(bytes: Uint8Array): AvroHeader {
   const cursor = new Cursor(bytes)
   if (Buffer.from(cursor.readFixed(4)).toString('latin1') !== MAGIC) {
     throw new IcebergError('data-invalid', 'not an Avro file: it does not start with Obj1')
@@ -28,27 +55,30 @@ export function openContainer(bytes: Uint8Array): AvroContainer {
     for (let index = 0; index < count; index++) metadata.set(cursor.readString(), cursor.readString())
   }
   const sync = Buffer.from(cursor.readFixed(SYNC_LENGTH))
-  const start = cursor.position
-  const unpack = unpackOf(metadata.get('avro.codec') ?? 'null')
-  return {
-    schema: parseJson(metadata.get('avro.schema') ?? '') as AvroSchema,
-    metadata,
-    forEachRecord(readRecord) {
-      const blocks = new Cursor(bytes, start)
-      while (!blocks.atEnd) {
-        const count = blocks.readLong()
-        const block = new Cursor(unpack(blocks.readBytes()))
-        for (let index = 0; index < count; index++) readRecord(block)
-        if (!block.atEnd) throw new IcebergError('data-invalid', 'an Avro block is longer than its records')
-        if (!sync.equals(blocks.readFixed(SYNC_LENGTH))) {
-          throw new IcebergError(
-            'data-invalid',
-            'an Avro block does not end with the sync marker of its file',
-          )
-        }
-      }
-    },
+  const unpack = blockUnpacker(metadata.get('avro.codec') ?? 'null')
+  const schema = parseJson(metadata.get('avro.schema') ?? '') as AvroSchema
+  return { schema, metadata, sync, unpack, length: cursor.position }
+}
+
+/** Calls `readRecord` for each of the `count` records of a block. */
+export function forEachInBlock(
+  header: AvroHeader,
+  count: number,
+  packed: Uint8Array,
+  readRecord: (cursor: Cursor) => void,
+): void {
+  const block = new Cursor(header.unpack(packed))
+  // A record takes a byte at least: a damaged count must not keep the reader busy.
+  if (count < 0 || count > block.remaining) {
+    throw new IcebergError('data-invalid', `an Avro block of ${block.remaining} bytes says ${count} records`)
   }
+  for (let index = 0; index < count; index++) readRecord(block)
+  if (!block.atEnd) throw new IcebergError('data-invalid', 'an Avro block is longer than its records')
+}
+
+export function checkSync(header: AvroHeader, marker: Uint8Array): void {
+  if (header.sync.equals(marker)) return
+  throw new IcebergError('data-invalid', 'an Avro block does not end with the sync marker of its file')
 }
 
 /** Packs records into a container file with codec `deflate`. The same records give the same bytes. */
@@ -88,13 +118,4 @@ export function writeContainer<T>(options: {
   }
   flush()
   return file.take()
-}
-
-function unpackOf(codec: string): (packed: Uint8Array) => Uint8Array {
-  if (codec === 'null') return (packed) => packed
-  if (codec === 'deflate') return (packed) => inflateRawSync(packed)
-  throw new IcebergError(
-    'unsupported',
-    `Avro codec '${codec}' is not supported; rewrite the table's manifests with gzip`,
-  )
 }

@@ -16,6 +16,10 @@ export class Cursor {
     return this.position >= this.end
   }
 
+  get remaining(): number {
+    return this.end - this.position
+  }
+
   readByte(): number {
     return this.buffer[this.position++] ?? this.overrun()
   }
@@ -32,7 +36,7 @@ export class Cursor {
     for (let factor = 2 ** 28; ; factor *= 128) {
       const byte = this.buffer[this.position++] ?? this.overrun()
       value += (byte & 0x7f) * factor
-      if (value > Number.MAX_SAFE_INTEGER)
+      if (value > Number.MAX_SAFE_INTEGER || factor > 2 ** 63)
         throw new IcebergError('data-invalid', 'Avro integer is out of range')
       if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
     }
@@ -78,12 +82,12 @@ export class Cursor {
     return this.buffer.toString('utf8', start, start + length)
   }
 
-  /** The number of items in the next block of an array or map; 0 ends it. */
+  /** The number of items in the next block of an array or map; 0 ends it. An item takes a byte at least. */
   readBlockCount(): number {
     const count = this.readLong()
-    if (count >= 0) return count
-    this.readLong()
-    return -count
+    if (count < 0) this.readLong()
+    if (Math.abs(count) > this.remaining) this.overrun()
+    return Math.abs(count)
   }
 
   skip(length: number): void {
