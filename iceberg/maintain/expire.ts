@@ -1,15 +1,21 @@
 import type { Catalog, LoadedTable, TableIdentifier } from '../catalog/catalog.js'
 import { isIcebergError } from '../error.js'
 import type { SnapshotId } from '../spec/snapshot.js'
-import type { TableMetadata } from '../spec/table-metadata.js'
+import type { StatisticsFile, TableMetadata } from '../spec/table-metadata.js'
 import type { TableUpdate } from '../update/table-update.js'
+import type { FailedDelete } from './delete-files.js'
+import { deleteFiles } from './delete-files.js'
 import { planExpire, type ExpireOptions } from './plan-expire.js'
-import { fileName, filesOf, mayDeleteFiles, reachableManifests } from './reachable-files.js'
+import { fileName, mayDeleteFiles } from './reachable-files.js'
+import type { UnneededFile } from './unneeded-files.js'
+import { unneededFiles } from './unneeded-files.js'
 
 export interface ExpireResult {
   readonly droppedRefs: readonly string[]
   readonly removedSnapshots: readonly SnapshotId[]
-  readonly deletedFiles: readonly { readonly location: string; readonly sizeBytes: number }[]
+  readonly deletedFiles: readonly UnneededFile[]
+  /** Could not be deleted; orphan clean-up will find them. */
+  readonly failedFiles?: readonly FailedDelete[]
 }
 
 export interface ExpireRequest extends ExpireOptions {
@@ -19,11 +25,12 @@ export interface ExpireRequest extends ExpireOptions {
 }
 
 const ATTEMPTS_MAX = 10
+const RELOADS_MAX = 3
 
 /**
  * Drops what is past its retention from the metadata, then deletes the files that nothing kept needs. What is needed is
- * read again from the newest metadata after the commit, so a writer in between loses nothing. After an error nothing of
- * the remaining files is deleted: orphan clean-up finds them. Does nothing where `gc.enabled` is false.
+ * read again from the newest metadata after the commit, so a writer in between loses nothing. A file that can't be
+ * deleted is told of and stops nothing: orphan clean-up finds it. Does nothing where `gc.enabled` is false.
  */
 export async function expireSnapshots(request: ExpireRequest): Promise<ExpireResult> {
   for (let attempt = 1; ; attempt += 1) {
@@ -37,9 +44,10 @@ export async function expireSnapshots(request: ExpireRequest): Promise<ExpireRes
       const keeps = table.metadata.snapshots.filter((snapshot) => !gone.has(snapshot['snapshot-id']))
       return {
         ...result,
-        deletedFiles: await unneededFiles(request.catalog, table.metadata, gone, {
+        deletedFiles: await unneededFiles(request.catalog.io, table.metadata, gone, {
           ...table.metadata,
           snapshots: keeps,
+          ...keptStatistics(table.metadata, gone),
         }),
       }
     }
@@ -55,9 +63,28 @@ export async function expireSnapshots(request: ExpireRequest): Promise<ExpireRes
         continue
       throw error
     }
-    const deletedFiles = await unneededNow(request, table.metadata, gone)
-    for (const file of deletedFiles) await request.catalog.io.delete(file.location)
-    return { ...result, deletedFiles }
+    const files = await unneededNow(request, table.metadata, gone)
+    const failedFiles = await deleteFiles(
+      request.catalog.io,
+      files.map((file) => file.location),
+    )
+    const failed = new Set(failedFiles.map((file) => file.location))
+    return {
+      ...result,
+      deletedFiles: files.filter((file) => !failed.has(file.location)),
+      ...(failedFiles.length > 0 && { failedFiles }),
+    }
+  }
+}
+
+function keptStatistics(
+  metadata: TableMetadata,
+  gone: ReadonlySet<SnapshotId>,
+): Pick<TableMetadata, 'statistics' | 'partition-statistics'> {
+  const isKept = (file: StatisticsFile): boolean => !gone.has(file['snapshot-id'])
+  return {
+    statistics: (metadata.statistics ?? []).filter(isKept),
+    'partition-statistics': (metadata['partition-statistics'] ?? []).filter(isKept),
   }
 }
 
@@ -89,60 +116,35 @@ async function commitExpiry(
   ])
 }
 
-/** Nothing where another expiry, which was first, has deleted what says so: what it leaves are orphans. */
+/** Nothing where other expiries go on deleting what says so: what is left then are orphans. */
 async function unneededNow(
   { catalog, identifier }: ExpireRequest,
   before: TableMetadata,
   gone: ReadonlySet<SnapshotId>,
-) {
-  const newest = await catalog.loadTable(identifier)
-  try {
-    return await unneededFiles(catalog, before, gone, newest.metadata)
-  } catch (error) {
-    if (isIcebergError(error, 'not-found')) return []
-    throw error
+): Promise<readonly UnneededFile[]> {
+  for (let attempt = 1; attempt <= RELOADS_MAX; attempt += 1) {
+    const newest = await catalog.loadTable(identifier)
+    try {
+      return [
+        ...(await unneededFiles(catalog.io, before, gone, newest.metadata)),
+        ...droppedMetadata(before, newest),
+      ]
+    } catch (error) {
+      if (!isIcebergError(error, 'not-found')) throw error
+    }
   }
+  return []
 }
 
-/** Files that the expired snapshots named and that no snapshot of `newest` needs. */
-async function unneededFiles(
-  catalog: Catalog,
-  before: TableMetadata,
-  expired: ReadonlySet<SnapshotId>,
-  newest: TableMetadata,
-): Promise<{ location: string; sizeBytes: number }[]> {
-  if (expired.size === 0) return []
-  const { io } = catalog
-  const dropped = await reachableManifests(
-    io,
-    before,
-    before.snapshots.filter((s) => expired.has(s['snapshot-id'])),
-  )
-  const needed = await reachableManifests(io, newest, newest.snapshots)
-  const neededNames = new Set([...needed.manifests.keys(), ...needed.manifestLists].map(fileName))
-  const manifests = [...dropped.manifests.values()].filter(
-    (manifest) => !neededNames.has(fileName(manifest.manifestPath)),
-  )
-  const candidates = await filesOf(io, before, manifests, { live: false })
-  // Only when data files are at stake the entries of the kept manifests are read.
-  const kept =
-    candidates.size === 0
-      ? new Map<string, number>()
-      : await filesOf(io, newest, needed.manifests.values(), { live: true })
-  const keptNames = new Set([...kept.keys()].map(fileName))
-  const statistics = new Set((newest.statistics ?? []).map((file) => fileName(file['statistics-path'])))
-  return [
-    ...[...candidates]
-      .filter(([location]) => !keptNames.has(fileName(location)))
-      .map(([location, sizeBytes]) => ({ location, sizeBytes })),
-    ...manifests.map((manifest) => ({ location: manifest.manifestPath, sizeBytes: manifest.manifestLength })),
-    ...[...dropped.manifestLists]
-      .filter((list) => !neededNames.has(fileName(list)))
-      .map((location) => ({ location, sizeBytes: 0 })),
-    ...(before.statistics ?? [])
-      .filter(
-        (file) => expired.has(file['snapshot-id']) && !statistics.has(fileName(file['statistics-path'])),
-      )
-      .map((file) => ({ location: file['statistics-path'], sizeBytes: 0 })),
-  ]
+/** Metadata files that the log has let go, where the table says that they go then. */
+function droppedMetadata(before: TableMetadata, newest: LoadedTable): readonly UnneededFile[] {
+  if (newest.metadata.properties['write.metadata.delete-after-commit.enabled'] !== 'true') return []
+  const kept = new Set([
+    fileName(newest.metadataLocation),
+    ...newest.metadata['metadata-log'].map((entry) => fileName(entry['metadata-file'])),
+  ])
+  return before['metadata-log']
+    .map((entry) => entry['metadata-file'])
+    .filter((location) => !kept.has(fileName(location)))
+    .map((location) => ({ location, sizeBytes: 0 }))
 }

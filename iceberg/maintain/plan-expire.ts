@@ -1,3 +1,4 @@
+import { IcebergError } from '../error.js'
 import { ancestorsOf } from '../spec/refs.js'
 import type { SnapshotId, SnapshotRef } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
@@ -10,6 +11,8 @@ export interface ExpireOptions {
   readonly minSnapshotsToKeep?: number
   /** Refs to drop besides those past their own age, e.g. thinned tags. */
   readonly dropRefs?: readonly string[]
+  /** These snapshots and no others, whatever their age; unknown ids count as expired already. */
+  readonly snapshotIds?: readonly SnapshotId[]
 }
 
 export interface ExpirePlan {
@@ -24,6 +27,7 @@ const FIVE_DAYS_MS = 5 * 24 * 60 * 60 * 1000
  * snapshot; a branch holds its newest ones and those young enough; what no branch leads to stays while it is young.
  */
 export function planExpire(metadata: TableMetadata, options: ExpireOptions): ExpirePlan {
+  if (options.snapshotIds !== undefined) return planGiven(metadata, options.snapshotIds, options.dropRefs)
   const properties = metadata.properties
   const maxAge =
     options.maxSnapshotAgeMs ?? longProperty(properties['history.expire.max-snapshot-age-ms'], FIVE_DAYS_MS)
@@ -52,6 +56,28 @@ export function planExpire(metadata: TableMetadata, options: ExpireOptions): Exp
     .map((snapshot) => snapshot['snapshot-id'])
     .filter((id) => !held.has(id) && (reachable.has(id) || ageOf(id) > maxAge))
   return { dropRefs: refs.filter(isDropped).map(([name]) => name), removeSnapshots }
+}
+
+function planGiven(
+  metadata: TableMetadata,
+  snapshotIds: readonly SnapshotId[],
+  drop: readonly string[] = [],
+): ExpirePlan {
+  const given = new Set(snapshotIds)
+  const dropRefs = Object.keys(metadata.refs).filter((name) => name !== 'main' && drop.includes(name))
+  const held = Object.entries(metadata.refs).filter(
+    ([name, ref]) => given.has(ref['snapshot-id']) && !dropRefs.includes(name),
+  )
+  if (held.length > 0) {
+    const holds = held.map(([name, ref]) => `${ref.type} ${name} holds ${String(ref['snapshot-id'])}`)
+    throw new IcebergError(
+      'invalid-argument',
+      `snapshots that a ref holds can't expire: ${holds.join(', ')}; drop the ref, or leave the snapshot out`,
+      { context: { refs: held.map(([name]) => name) } },
+    )
+  }
+  const known = metadata.snapshots.map((snapshot) => snapshot['snapshot-id'])
+  return { dropRefs, removeSnapshots: known.filter((id) => given.has(id)) }
 }
 
 interface BranchRetention {
