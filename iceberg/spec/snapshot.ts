@@ -18,6 +18,9 @@ export interface Snapshot {
   readonly manifests?: readonly string[]
   readonly summary?: SnapshotSummary
   readonly 'schema-id'?: number
+  /** v3: where the ids of the rows it adds start, and how many they are. */
+  readonly 'first-row-id'?: number | bigint
+  readonly 'added-rows'?: number | bigint
 }
 
 /** Iceberg spec, "Snapshot References". */

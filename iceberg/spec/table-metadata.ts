@@ -29,6 +29,8 @@ export interface TableMetadata {
   readonly refs: Readonly<Record<string, SnapshotRef>>
   readonly statistics?: readonly StatisticsFile[]
   readonly 'partition-statistics'?: readonly StatisticsFile[]
+  /** v3: the id of the next row that is added. */
+  readonly 'next-row-id'?: number | bigint
 }
 
 export interface SnapshotLogEntry {

@@ -110,10 +110,9 @@ function upgrade(draft: Draft, version: 1 | 2 | 3): void {
   const current = draft.metadata['format-version']
   if (version < current) reject(`the table has format version ${current}; it can't go back to ${version}`)
   if (version === current) return
-  if (version === 3) {
-    throw new IcebergError('unsupported', 'format version 3 can be read, not written; keep the table at 2')
-  }
-  change(draft, { 'format-version': version })
+  // Rows of version 3 have ids, which are given out from here.
+  const rowIds = version === 3 ? { 'next-row-id': 0 } : {}
+  change(draft, { 'format-version': version, ...rowIds })
 }
 
 function addSchema(draft: Draft, schema: Schema, lastColumnId?: number): void {
@@ -183,16 +182,11 @@ function resolveLast(wanted: number, last: number | undefined, what: string): nu
 function addSnapshot(draft: Draft, snapshot: Snapshot): void {
   const { metadata } = draft
   const id = snapshot['snapshot-id']
-  if (metadata['format-version'] !== 2) {
-    throw new IcebergError(
-      'unsupported',
-      `snapshots are written to tables of format version 2 only, this one has ${metadata['format-version']}; upgrade it first`,
-    )
-  }
   if (metadata.snapshots.some((known) => known['snapshot-id'] === id)) {
     reject(`snapshot ${String(id)} exists already`)
   }
-  if (snapshot['sequence-number'] <= metadata['last-sequence-number']) {
+  // Version 1 has no sequence numbers.
+  if (metadata['format-version'] > 1 && snapshot['sequence-number'] <= metadata['last-sequence-number']) {
     throw new IcebergError(
       'commit-conflict',
       `sequence number ${snapshot['sequence-number']} is taken, the table is at ${metadata['last-sequence-number']}; stage again`,
@@ -204,7 +198,25 @@ function addSnapshot(draft: Draft, snapshot: Snapshot): void {
   change(draft, {
     snapshots: [...metadata.snapshots, snapshot],
     'last-sequence-number': snapshot['sequence-number'],
+    ...(metadata['format-version'] < 3 ? {} : { 'next-row-id': nextRowId(metadata, snapshot) }),
   })
+}
+
+/** Where the ids of a v3 snapshot's rows end. Those of its first manifest start at or after the last one's end. */
+function nextRowId(metadata: TableMetadata, snapshot: Snapshot): number | bigint {
+  const { 'first-row-id': first, 'added-rows': added } = snapshot
+  const next = metadata['next-row-id'] ?? 0
+  if (first === undefined || added === undefined)
+    return reject('a snapshot of format version 3 says first-row-id and added-rows')
+  if (BigInt(first) < BigInt(next)) {
+    throw new IcebergError(
+      'commit-conflict',
+      `row ids from ${first} are taken, the table is at ${next}; stage again`,
+      { context: { snapshotId: String(snapshot['snapshot-id']) } },
+    )
+  }
+  const end = BigInt(next) + BigInt(added)
+  return end <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(end) : end
 }
 
 function setRef(draft: Draft, name: string, ref: SnapshotRef): void {

@@ -11,13 +11,46 @@ export function checkRequirements(
     const got = actualValue(metadata, requirement)
     const expected = expectedValue(requirement)
     if (got === expected) continue
-    const subject =
-      requirement.type === 'assert-ref-snapshot-id' ? `ref ${requirement.ref}` : requirement.type.slice(7)
     throw new IcebergError(
       'commit-conflict',
-      `${subject} is ${String(got)} where the commit needs ${String(expected)}; load the table again and retry`,
+      `Requirement failed: ${reason(metadata, requirement, got, expected)}; load the table again and retry`,
       { context: { requirement: requirement.type, expected: String(expected), got: String(got) } },
     )
+  }
+}
+
+/** In the words of Java's library: clients of REST catalogs look for them. "Expected" is there what the table has. */
+function reason(
+  metadata: TableMetadata | undefined,
+  requirement: TableRequirement,
+  got: unknown,
+  expected: unknown,
+): string {
+  if (metadata === undefined) return 'table does not exist'
+  const difference = `expected id ${String(got)} != ${String(expected)}`
+  switch (requirement.type) {
+    case 'assert-create':
+      return 'table already exists'
+    case 'assert-table-uuid':
+      return `UUID does not match: expected ${String(got)} != ${String(expected)}`
+    case 'assert-ref-snapshot-id': {
+      const { ref } = requirement
+      const kind = metadata.refs[ref]?.type ?? 'branch or tag'
+      if (got === null) return `branch or tag ${ref} is missing, expected ${String(expected)}`
+      return expected === null
+        ? `${kind} ${ref} was created concurrently`
+        : `${kind} ${ref} has changed: ${difference}`
+    }
+    case 'assert-last-assigned-field-id':
+      return `last assigned field id changed: ${difference}`
+    case 'assert-current-schema-id':
+      return `current schema changed: ${difference}`
+    case 'assert-last-assigned-partition-id':
+      return `last assigned partition id changed: ${difference}`
+    case 'assert-default-spec-id':
+      return `default partition spec changed: ${difference}`
+    case 'assert-default-sort-order-id':
+      return `default sort order changed: ${difference}`
   }
 }
 

@@ -18,15 +18,17 @@ export interface NewTable {
 
 const FIRST_PARTITION_FIELD_ID = 1000
 
-/** The first metadata of an empty table of format version 2. */
+/** The first metadata of an empty table, of format version 2 where its properties say no other. */
 export function newTableMetadata(table: NewTable): TableMetadata {
   const { schema, lastColumnId } = assignFreshIds(table.schema)
   const newIds = new Map<number, number>()
   pairIds(table.schema, schema, newIds)
   const spec = freshSpec(table.partitionSpec, newIds)
   const sortOrder = freshSortOrder(table.sortOrder, newIds)
+  const { properties = {} } = table
+  const version = formatVersionOf(properties)
   return {
-    'format-version': 2,
+    'format-version': version,
     'table-uuid': table.uuid.toLowerCase(),
     location: table.location.replace(/\/+$/, ''),
     'last-sequence-number': 0,
@@ -37,23 +39,31 @@ export function newTableMetadata(table: NewTable): TableMetadata {
     'partition-specs': [spec],
     'default-spec-id': 0,
     'last-partition-id': FIRST_PARTITION_FIELD_ID + spec.fields.length - 1,
-    properties: writtenProperties(table.properties ?? {}),
+    properties: withoutFormatVersion(properties),
     snapshots: [],
     'snapshot-log': [],
     'metadata-log': [],
     'sort-orders': [sortOrder],
     'default-sort-order-id': sortOrder['order-id'],
     refs: {},
+    ...(version === 3 ? { 'next-row-id': 0 } : {}),
   }
 }
 
+const FORMAT_VERSION = 'format-version'
+
 /** `format-version` is a wish to the creator, not a property of the table. */
-function writtenProperties(properties: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const { 'format-version': version = '2', ...rest } = properties
-  if (version !== '2') {
-    throw new IcebergError('unsupported', `tables are created in format version 2, not ${version}`)
-  }
-  return rest
+function formatVersionOf(properties: Readonly<Record<string, string>>): 1 | 2 | 3 {
+  const wanted = properties[FORMAT_VERSION] ?? '2'
+  const version = ([1, 2, 3] as const).find((known) => String(known) === wanted)
+  if (version !== undefined) return version
+  throw new IcebergError('unsupported', `there is no format version ${wanted} here; it may be 1, 2 or 3`)
+}
+
+function withoutFormatVersion(
+  properties: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(properties).filter(([key]) => key !== FORMAT_VERSION))
 }
 
 function freshSpec(spec: PartitionSpec | undefined, newIds: ReadonlyMap<number, number>): PartitionSpec {

@@ -55,24 +55,38 @@ interface Draft {
 
 function applyUpdate(draft: Draft, update: ViewUpdate): void {
   switch (update.action) {
-    case 'assign-uuid':
-      return assignUuid(draft, update.uuid)
+    case 'assign-uuid': {
+      assignUuid(draft, update.uuid)
+      return
+    }
     case 'upgrade-format-version':
       if (update['format-version'] !== 1)
         reject(`views have format version 1, not ${update['format-version']}`)
       return
-    case 'add-schema':
-      return addSchema(draft, update.schema)
-    case 'set-location':
-      return change(draft, { location: update.location.replace(/\/+$/, '') })
-    case 'set-properties':
-      return change(draft, { properties: { ...draft.metadata.properties, ...update.updates } })
-    case 'remove-properties':
-      return removeProperties(draft, new Set(update.removals))
-    case 'add-view-version':
-      return addVersion(draft, update['view-version'])
-    case 'set-current-view-version':
-      return setCurrentVersion(draft, update['view-version-id'])
+    case 'add-schema': {
+      addSchema(draft, update.schema)
+      return
+    }
+    case 'set-location': {
+      change(draft, { location: update.location.replace(/\/+$/, '') })
+      return
+    }
+    case 'set-properties': {
+      change(draft, { properties: { ...draft.metadata.properties, ...update.updates } })
+      return
+    }
+    case 'remove-properties': {
+      removeProperties(draft, new Set(update.removals))
+      return
+    }
+    case 'add-view-version': {
+      addVersion(draft, update['view-version'])
+      return
+    }
+    case 'set-current-view-version': {
+      setCurrentVersion(draft, update['view-version-id'])
+      return
+    }
     default:
       return assertNever(update)
   }

@@ -1,4 +1,4 @@
-import type { LoadedTable, TableCommit } from '../catalog/catalog.js'
+import type { LoadedTable, TableCommit, TableIdentifier } from '../catalog/catalog.js'
 import { formatIdentifier } from '../catalog/catalog.js'
 import { IcebergError } from '../error.js'
 import { headOf } from '../spec/refs.js'
@@ -102,6 +102,7 @@ async function newSnapshot(
   base: Snapshot | undefined,
   options: StageOptions,
 ): Promise<Snapshot> {
+  requireWritable(identifier, metadata['format-version'])
   const { files } = options
   const { snapshotId, summary = {} } = prepared.table
   const existing = base === undefined ? [] : await files.list(metadata, base)
@@ -163,4 +164,14 @@ function operationOf(change: Change): Operation {
     default:
       return 'append'
   }
+}
+
+function requireWritable(identifier: TableIdentifier, version: 1 | 2 | 3): void {
+  if (version === 2) return
+  const advice = version === 1 ? 'upgrade it to 2 first' : 'let another engine write it'
+  throw new IcebergError(
+    'unsupported',
+    `${formatIdentifier(identifier)} is of format version ${version}, and only version 2 is written; ${advice}`,
+    { context: { table: formatIdentifier(identifier), formatVersion: version } },
+  )
 }

@@ -41,6 +41,11 @@ const add = (n: number, timestampMs: number): TableUpdate => ({
   action: 'add-snapshot',
   snapshot: snapshot(n, timestampMs, n > 1 ? id(n - 1) : undefined),
 })
+const upgrade: TableUpdate = { action: 'upgrade-format-version', 'format-version': 3 }
+const rows = (n: number, first: number, added: number): TableUpdate => ({
+  action: 'add-snapshot',
+  snapshot: { ...snapshot(n, 5000), 'first-row-id': first, 'added-rows': added },
+})
 const point = (ref: string, n: number, type: 'tag' | 'branch' = 'branch'): TableUpdate => ({
   action: 'set-snapshot-ref',
   'ref-name': ref,
@@ -188,9 +193,47 @@ describe('updates', () => {
     ['-1 with nothing added', 'commit-rejected', [{ action: 'set-current-schema', 'schema-id': -1 }]],
     ['an unknown spec', 'commit-rejected', [{ action: 'set-default-spec', 'spec-id': 9 }]],
     ['version 1 again', 'commit-rejected', [{ action: 'upgrade-format-version', 'format-version': 1 }]],
-    ['version 3', 'unsupported', [{ action: 'upgrade-format-version', 'format-version': 3 }]],
+    ['rows of version 3 without ids', 'commit-rejected', [upgrade, add(9, 5000)]],
+    ['row ids of version 3 that are taken', 'commit-conflict', [upgrade, rows(9, 0, 5), rows(10, 4, 1)]],
   ])('refuse %s', (_name, kind, updates) => {
     expect(() => apply(three, 5000, ...updates)).toThrow(expect.objectContaining({ kind }))
+  })
+})
+
+describe('tables that other engines write', () => {
+  it('count the row ids of version 3, also past 2^53', () => {
+    const v3 = apply(empty, 2000, upgrade, rows(1, 0, 5))
+    expect(v3).toMatchObject({ 'format-version': 3, 'next-row-id': 5 })
+    const more = apply(v3, 3000, rows(2, 5, Number.MAX_SAFE_INTEGER))
+    expect(more['next-row-id']).toBe(5n + BigInt(Number.MAX_SAFE_INTEGER))
+  })
+
+  it('take snapshots of version 1, which have no sequence numbers', () => {
+    const v1 = newTableMetadata({
+      uuid: 'ABCDEF00-0000-4000-8000-000000000000',
+      location: 'memory://w/t',
+      schema: SCHEMA,
+      properties: { 'format-version': '1' },
+      now: 1000,
+    })
+    const old = (n: number): TableUpdate => ({
+      action: 'add-snapshot',
+      snapshot: { ...snapshot(n, 2000), 'sequence-number': 0 },
+    })
+    expect(apply(v1, 2000, old(1), old(2), point('main', 2)).snapshots).toHaveLength(2)
+  })
+
+  it('are created in version 1, 2 or 3, never in another', () => {
+    const create = (version: string) =>
+      newTableMetadata({
+        uuid: 'a',
+        location: 'l',
+        schema: SCHEMA,
+        properties: { 'format-version': version },
+        now: 1,
+      })
+    expect([create('1'), create('2'), create('3')].map((one) => one['format-version'])).toEqual([1, 2, 3])
+    expect(() => create('4')).toThrow(expect.objectContaining({ kind: 'unsupported' }))
   })
 })
 
