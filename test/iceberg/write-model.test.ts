@@ -8,6 +8,7 @@ import type { Swap } from '../../iceberg/catalog/pointer-store.js'
 import { IcebergError } from '../../iceberg/error.js'
 import { MemoryFileIO } from '../../iceberg/io/memory.js'
 import { parseTableMetadata } from '../../iceberg/spec/metadata-json.js'
+import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
 import type { SnapshotId } from '../../iceberg/spec/snapshot.js'
 import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
@@ -16,15 +17,10 @@ import type { TableChange } from '../../iceberg/write/table-change.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
 import type { Fault } from '../../soak/faults.js'
 import { FaultyFileIO, FaultyPointerStore, Scheduler, Session } from '../../soak/faults.js'
-import type { Part, Rows } from '../support/lake-model.js'
-import {
-  applyPart,
-  computeChange,
-  createModelTables,
-  FileContents,
-  liveFiles,
-  rowsOf,
-} from '../support/lake-model.js'
+import type { Rows } from '../support/lake-model.js'
+import { createModelTables, FileContents, liveEntries, rowsOf } from '../support/lake-model.js'
+import type { Deltas, Part } from '../support/model-parts.js'
+import { applyPart, computeChange, PART_KINDS } from '../support/model-parts.js'
 
 /*
  * Writers with faults at every call, against a model: each history of swaps has to equal the jobs done one after another in
@@ -84,13 +80,8 @@ const partsArbitrary = fc.subarray(TABLES, { minLength: 1 }).chain((tables) =>
     ...tables.map((table) =>
       fc
         .record({
-          kind: fc.constantFrom<Part['kind']>(
-            'append',
-            'insert-new',
-            'overwrite-partitions',
-            'rewrite',
-            'none',
-          ),
+          kind: fc.constantFrom(...PART_KINDS),
+          isolation: fc.constantFrom<Part['isolation']>('serializable', 'snapshot'),
           partition: fc.nat(1),
           keys: fc.subarray(KEYS, { minLength: 1 }),
         })
@@ -126,6 +117,7 @@ const disturbancesArbitrary = fc.array(
 class Lake {
   readonly io = new MemoryFileIO()
   readonly contents = new FileContents()
+  readonly deltas: Deltas = new Map()
   readonly swaps: (readonly Swap[])[] = []
   readonly rollbacks = new Map<string, SnapshotId>()
   readonly store: MemoryPointerStore
@@ -204,8 +196,9 @@ async function attemptJob(lake: Lake, job: Job, session: Session, kept: Kept): P
         retry: { sleep: () => lake.scheduler.turn() },
         beforeAttempt: async (tables) => ((await hasMarker(lake, job, tables)) ? 'marker' : undefined),
         collidesWith: (change, added) => {
-          const own = rowsIn(lake, change.change.kind === 'insert-new' ? change.change.files : [])
-          return Promise.resolve(rowsIn(lake, added).some((row) => own.includes(row)))
+          const rowsIn = (files: readonly DataFile[]) => files.flatMap((file) => lake.contents.read(file))
+          const own = rowsIn(change.change.kind === 'insert-new' ? change.change.files : [])
+          return Promise.resolve(rowsIn(added).some((row) => own.includes(row)))
         },
       })
       return result.kind
@@ -226,10 +219,12 @@ async function computeJob(lake: Lake, job: Job, catalog: PointerCatalog): Promis
   const tables = await catalog.loadTables(job.parts.map((part) => part.table))
   const changes: TableChange[] = []
   for (const [at, part] of job.parts.entries()) {
-    const change = await computeChange(lake.contents, catalog.io, part, job.id, tables[at]!)
+    const { change, delta } = await computeChange(lake.contents, catalog.io, part, job.id, tables[at]!)
+    const snapshotId = lake.newSnapshotId()
+    lake.deltas.set(snapshotId, delta)
     const tags = [{ name: `tag-${job.id}` }]
     const summary = { job: job.id }
-    changes.push({ identifier: part.table, change, snapshotId: lake.newSnapshotId(), tags, summary })
+    changes.push({ identifier: part.table, change, snapshotId, tags, summary })
   }
   if (!job.marked) return changes
   const marker = lake.contents.write(0, [job.id])
@@ -243,11 +238,8 @@ async function computeJob(lake: Lake, job: Job, catalog: PointerCatalog): Promis
 async function hasMarker(lake: Lake, job: Job, tables: readonly LoadedTable[]): Promise<boolean> {
   const audit = tables.find((table) => table.identifier.name === AUDIT.name)
   if (!job.marked || audit === undefined) return false
-  return rowsIn(lake, await liveFiles(lake.io, audit.metadata)).includes(job.id)
-}
-
-function rowsIn(lake: Lake, files: Parameters<typeof rowsOf>[1]): readonly string[] {
-  return [...rowsOf(lake.contents, files).values()].flat()
+  const rows = rowsOf(lake.contents, await liveEntries(lake.io, audit.metadata))
+  return [...rows.values()].flat().includes(job.id)
 }
 
 async function disturb(lake: Lake, { kind, table, afterTurns }: Disturbance, at: number): Promise<void> {
@@ -323,7 +315,8 @@ async function checkAgainstModel(lake: Lake, jobs: readonly Job[]): Promise<void
       const part = job?.parts.find((one) => one.table.name === identifier.name)
       const hasMoved = headOf(before)?.['snapshot-id'] !== head?.['snapshot-id']
       if (job !== undefined && part !== undefined) {
-        model.set(name, applyPart(part, job.id, model.get(name) ?? new Map()))
+        const delta = hasMoved && head ? lake.deltas.get(head['snapshot-id']) : undefined
+        model.set(name, applyPart(part, job.id, model.get(name) ?? new Map(), delta))
         expect(after.refs[`tag-${job.id}`]?.['snapshot-id']).toBe(head?.['snapshot-id'])
       } else if (job !== undefined) {
         const rows = model.get(name)?.get(0) ?? []
@@ -333,10 +326,10 @@ async function checkAgainstModel(lake: Lake, jobs: readonly Job[]): Promise<void
       }
       const expected = model.get(name) ?? new Map()
       if (head !== undefined) bySnapshot.set(head['snapshot-id'], expected)
-      const actual = rowsOf(lake.contents, await liveFiles(lake.io, after))
+      const live = await liveEntries(lake.io, after)
+      const actual = rowsOf(lake.contents, live)
       expect(sorted(actual), `${name} after ${jobId ?? 'a disturbance'}`).toEqual(sorted(expected))
-      if (head?.summary)
-        expect(head.summary['total-records']).toBe(String([...actual.values()].flat().length))
+      if (head?.summary) expect(head.summary).toMatchObject(totalsOf(live.map((entry) => entry.file)))
     }
   }
   // Each job in exactly one swap: not lost, not doubled.
@@ -345,7 +338,19 @@ async function checkAgainstModel(lake: Lake, jobs: readonly Job[]): Promise<void
 }
 
 function sorted(rows: Rows): unknown {
-  return [...rows].sort(([left], [right]) => left - right)
+  return [...rows].filter(([, some]) => some.length > 0).sort(([left], [right]) => left - right)
+}
+
+function totalsOf(files: readonly DataFile[]): Readonly<Record<string, string>> {
+  const count = (content: DataFile['content']) => {
+    const records = files.map((file) => (file.content === content ? file.recordCount : 0))
+    return String(records.reduce((sum, one) => sum + one, 0))
+  }
+  return {
+    'total-records': count('data'),
+    'total-position-deletes': count('position-deletes'),
+    'total-equality-deletes': count('equality-deletes'),
+  }
 }
 
 /** The jobs whose tag or snapshot one swap brought. */
