@@ -9,7 +9,7 @@ type Json = Readonly<Record<string, unknown>>
 export function parseViewMetadata(bytes: Uint8Array): ViewMetadata {
   try {
     const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes
-    return checked(parseJson(new TextDecoder().decode(plain)))
+    return viewMetadataOf(parseJson(new TextDecoder().decode(plain)))
   } catch (cause) {
     if (isIcebergError(cause, 'unsupported')) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
@@ -21,7 +21,8 @@ export function serializeViewMetadata(metadata: ViewMetadata): Uint8Array {
   return new TextEncoder().encode(stringifyJson(metadata))
 }
 
-function checked(document: unknown): ViewMetadata {
+/** The same for a document that `parseJson` has read already. */
+export function viewMetadataOf(document: unknown): ViewMetadata {
   const view = asObject(document, 'the document')
   const version = view['format-version']
   if (version !== 1) {
