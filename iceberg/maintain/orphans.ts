@@ -2,127 +2,165 @@ import type { Catalog, LoadedTable, TableIdentifier } from '../catalog/catalog.j
 import { formatIdentifier } from '../catalog/catalog.js'
 import { IcebergError, isIcebergError } from '../error.js'
 import type { FileStatus } from '../io/file-io.js'
-import { fileName, filesOf, mayDeleteFiles, reachableManifests, sameLocation } from './reachable-files.js'
+import { deleteFiles } from './delete-files.js'
+import type { EqualPrefixes } from './location-parts.js'
+import { locationParts } from './location-parts.js'
+import type { Need } from './needed-files.js'
+import { NeededFiles } from './needed-files.js'
+import { mayDeleteFiles } from './reachable-files.js'
 
-export interface OrphanRequest {
+export interface OrphanRequest extends EqualPrefixes {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier
-  /** Only files last written before this moment can be orphans: younger ones may belong to a commit under way. */
-  readonly olderThanMs: number
+  readonly nowMs: number
+  /**
+   * Only files last written before this moment can be orphans: younger ones may belong to a commit under way. Default 3
+   * days ago; less than 24 hours ago is refused without `force`.
+   */
+  readonly olderThanMs?: number
+  readonly force?: boolean
+  /** Default the table's location. */
+  readonly location?: string
+  /**
+   * What becomes of a file whose path the table names under another scheme or authority (`s3a://old/x`, `s3://new/x`): it
+   * is an `error` (default), told of and kept (`ignore`), or an orphan all the same (`delete`).
+   */
+  readonly prefixMismatch?: 'error' | 'ignore' | 'delete'
   /** Locations that something outside the metadata names, e.g. live staging leases. Asked again before deleting. */
   readonly spare?: () => Promise<Iterable<string>>
   readonly dryRun?: boolean
 }
 
 export interface OrphanFile extends FileStatus {
-  /** Why it is one, or what became of it. */
-  readonly result: 'would-delete' | 'deleted' | 'needed-after-all' | 'failed'
+  /** Why it is one, or what became of it. `prefix-mismatch`: kept, by `prefixMismatch: 'ignore'`. */
+  readonly result: 'would-delete' | 'deleted' | 'needed-after-all' | 'prefix-mismatch' | 'failed'
   readonly error?: string
 }
 
-const BATCH = 500
+const BATCH = 1000
+const HOUR_MS = 3_600_000
+const DEFAULT_AGE_MS = 72 * HOUR_MS
+const LEAST_AGE_MS = 24 * HOUR_MS
 
-/**
- * Files under a table's location that no snapshot, no metadata log entry and no lease names, and that are old enough.
- * What is needed, also by other tables that have files in the same folder, is read anew before every batch of deletes.
- * Finds nothing where `gc.enabled` is false.
- */
+/** `streamOrphans` to its end, as one report. */
 export async function removeOrphans(request: OrphanRequest): Promise<readonly OrphanFile[]> {
-  const candidates = await listOrphans(request)
-  if (request.dryRun === true) return candidates.map((file) => ({ ...file, result: 'would-delete' as const }))
   const report: OrphanFile[] = []
-  for (let start = 0; start < candidates.length; start += BATCH) {
-    const needed = await neededNames(request)
-    for (const file of candidates.slice(start, start + BATCH)) {
-      report.push(
-        needed.has(fileName(file.location))
-          ? { ...file, result: 'needed-after-all' }
-          : await deleteOne(request.catalog, file),
-      )
-    }
-  }
+  for await (const file of streamOrphans(request)) report.push(file)
   return report
 }
 
-async function listOrphans(request: OrphanRequest): Promise<readonly FileStatus[]> {
-  const { metadata } = await request.catalog.loadTable(request.identifier)
-  if (!mayDeleteFiles(metadata)) return []
-  const location = metadata.location.replace(/\/+$/, '')
-  if (location.length < 2) {
-    throw new IcebergError(
-      'invalid-argument',
-      `table ${request.identifier.name} lies at "${location}": refusing to look for orphans there`,
-    )
+/**
+ * Files under a table's location that no snapshot, no metadata log entry, no statistics and no lease name, and that are old
+ * enough; one after another as they are found and deleted, so a listing of any length takes the same memory. What is
+ * needed, also by other tables that have files in the same folder, is brought up to date before every batch of deletes.
+ * Hidden files and folders (`_x`, `.x`) are nobody's orphans, as with Java, but those of a partition and our own temporary
+ * ones. Finds nothing where `gc.enabled` is false.
+ */
+export async function* streamOrphans(request: OrphanRequest): AsyncGenerator<OrphanFile> {
+  const olderThanMs = checkedAge(request)
+  const table = await request.catalog.loadTable(request.identifier)
+  if (!mayDeleteFiles(table.metadata)) return
+  const root = checkedRoot(request, table)
+  const { spare = () => Promise.resolve([]) } = request
+  const needed = new NeededFiles({ ...request, root, spare })
+  await refreshed(needed)
+  const isHidden = hiddenRule(table, root)
+  let batch: FileStatus[] = []
+  for await (const file of request.catalog.io.list(root)) {
+    if (file.modifiedMs >= olderThanMs || isHidden(file.location)) continue
+    const need = decide(request, file, needed)
+    if (need === 'other-prefix') yield { ...file, result: 'prefix-mismatch' }
+    if (need !== 'none') continue
+    if (request.dryRun === true) yield { ...file, result: 'would-delete' }
+    else batch.push(file)
+    if (batch.length < BATCH) continue
+    yield* deleteBatch(request, batch, needed)
+    batch = []
   }
-  const needed = await neededNames(request)
-  const orphans: FileStatus[] = []
-  for await (const file of request.catalog.io.list(`${location}/`)) {
-    if (file.modifiedMs >= request.olderThanMs || needed.has(fileName(file.location))) continue
-    orphans.push(file)
+  yield* deleteBatch(request, batch, needed)
+}
+
+async function* deleteBatch(
+  request: OrphanRequest,
+  batch: readonly FileStatus[],
+  needed: NeededFiles,
+): AsyncGenerator<OrphanFile> {
+  if (batch.length === 0) return
+  await refreshed(needed)
+  const orphans = batch.filter((file) => decide(request, file, needed) === 'none')
+  const failed = new Map(
+    (
+      await deleteFiles(
+        request.catalog.io,
+        orphans.map((file) => file.location),
+      )
+    ).map(({ location, error }) => [location, error]),
+  )
+  const isOrphan = new Set(orphans)
+  for (const file of batch) {
+    const error = failed.get(file.location)
+    if (!isOrphan.has(file)) yield { ...file, result: 'needed-after-all' }
+    else if (error === undefined) yield { ...file, result: 'deleted' }
+    else yield { ...file, result: 'failed', error }
   }
-  return orphans
 }
 
-/** Leases come before metadata: a publish commits first and drops its leases then, so one of the two shows its files. */
-async function neededNames({ catalog, identifier, spare }: OrphanRequest): Promise<ReadonlySet<string>> {
-  const names = new Set<string>(['version-hint.text'])
-  for (const location of (await spare?.()) ?? []) names.add(fileName(location))
-  const table = await catalog.loadTable(identifier)
-  for (const one of [table, ...(await neighboursOf(catalog, table))])
-    for (const location of await locationsOf(catalog, one)) names.add(fileName(location))
-  return names
-}
-
-async function locationsOf({ io }: Catalog, { metadata, metadataLocation }: LoadedTable): Promise<string[]> {
-  const { manifestLists, manifests } = await reachableManifests(io, metadata, metadata.snapshots)
-  const files = await filesOf(io, metadata, manifests.values(), { live: true })
-  const statistics = [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])]
-  return [
-    metadataLocation,
-    ...metadata['metadata-log'].map((entry) => entry['metadata-file']),
-    ...[...manifestLists, ...manifests.keys(), ...files.keys()],
-    ...statistics.map((file) => file['statistics-path']),
-  ]
-}
-
-/** Other tables of the catalog whose folders lie in this one's, around it or are the same. */
-async function neighboursOf(catalog: Catalog, table: LoadedTable): Promise<readonly LoadedTable[]> {
-  const own = rootsOf(table)
-  const neighbours: LoadedTable[] = []
-  for (const namespace of await catalog.listNamespaces()) {
-    for (const identifier of await catalog.listTables(namespace)) {
-      if (formatIdentifier(identifier) === formatIdentifier(table.identifier)) continue
-      const other = await loadIfThere(catalog, identifier)
-      const overlaps = rootsOf(other).some((a) => own.some((b) => a.startsWith(b) || b.startsWith(a)))
-      if (other !== undefined && overlaps) neighbours.push(other)
+/** History can expire, and its files go, between the metadata and them. */
+async function refreshed(needed: NeededFiles): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await needed.refresh()
+      return
+    } catch (error) {
+      if (attempt >= 3 || !isIcebergError(error, 'not-found')) throw error
     }
   }
-  return neighbours
 }
 
-function rootsOf(table: LoadedTable | undefined): readonly string[] {
-  if (table === undefined) return []
-  const { location, properties } = table.metadata
-  const paths = Object.entries(properties).filter(([key]) => /^write\..*path$/.test(key))
-  return [location, ...paths.map(([, path]) => path)].map(
-    (root) => `${sameLocation(root).replace(/\/+$/, '')}/`,
+function decide(request: OrphanRequest, file: FileStatus, needed: NeededFiles): Need {
+  const need = needed.need(file.location)
+  if (need !== 'other-prefix') return need
+  const { prefixMismatch = 'error' } = request
+  if (prefixMismatch === 'delete') return 'none'
+  if (prefixMismatch === 'ignore') return need
+  const { prefix } = locationParts(file.location, request)
+  throw new IcebergError(
+    'invalid-argument',
+    `table ${formatIdentifier(request.identifier)} names ${file.location} under another scheme or authority than ${prefix || 'the local disk'}; say which are the same (equalSchemes, equalAuthorities), or prefixMismatch: 'ignore' to keep such files, 'delete' to remove them`,
+    { context: { location: file.location } },
   )
 }
 
-async function loadIfThere(catalog: Catalog, identifier: TableIdentifier): Promise<LoadedTable | undefined> {
-  try {
-    return await catalog.loadTable(identifier)
-  } catch (error) {
-    if (isIcebergError(error, 'not-found')) return undefined
-    throw error
-  }
+function checkedAge({ nowMs, olderThanMs = nowMs - DEFAULT_AGE_MS, force, dryRun }: OrphanRequest): number {
+  if (force === true || dryRun === true || nowMs - olderThanMs >= LEAST_AGE_MS) return olderThanMs
+  const hours = Math.round((nowMs - olderThanMs) / HOUR_MS)
+  throw new IcebergError(
+    'invalid-argument',
+    `orphans of ${hours} hours may belong to a write under way, which would break the table: leave 24 hours at least, or say force when nobody writes`,
+  )
 }
 
-async function deleteOne(catalog: Catalog, file: FileStatus): Promise<OrphanFile> {
-  try {
-    await catalog.io.delete(file.location)
-    return { ...file, result: 'deleted' }
-  } catch (error) {
-    return { ...file, result: 'failed', error: error instanceof Error ? error.message : String(error) }
+/** With a slash at its end. */
+function checkedRoot(request: OrphanRequest, { metadata }: LoadedTable): string {
+  const root = (request.location ?? metadata.location).replace(/\/+$/, '')
+  if (locationParts(root).path.length > 1 || /^[a-z0-9]+:\/\/[^/]+$/i.test(root)) return `${root}/`
+  throw new IcebergError(
+    'invalid-argument',
+    `table ${formatIdentifier(request.identifier)} lies at "${root}": refusing to look for orphans there`,
+  )
+}
+
+const OWN_TEMPORARY = /\/\.[^/]*\.\d+-\d+\.tmp$/
+
+/** Java's rule: a part of the path that starts with `_` or `.` is hidden, unless it is a partition's. */
+function hiddenRule({ metadata }: LoadedTable, root: string): (location: string) => boolean {
+  const names = metadata['partition-specs'].flatMap((spec) => spec.fields.map((field) => field.name))
+  const partitions = names.filter((name) => /^[_.]/.test(name)).map((name) => `${name}=`)
+  return (location) => {
+    const below = location.slice(root.length)
+    if (!/(^|\/)[_.]/.test(below) || OWN_TEMPORARY.test(location)) return false
+    return below
+      .split('/')
+      .some((part) => /^[_.]/.test(part) && !partitions.some((partition) => part.startsWith(partition)))
   }
 }

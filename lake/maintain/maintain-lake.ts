@@ -58,7 +58,11 @@ export async function maintainTable(
   const leases = await removeExpiredLeases(deps, loaded, dryRun)
   const orphans = await removeOrphans({
     ...common,
+    nowMs: deps.now(),
     olderThanMs: deps.now() - deps.settings.orphanMinAgeMs,
+    // The lake's own setting is the promise that no batch takes longer.
+    force: true,
+    prefixMismatch: 'ignore',
     spare: async () => liveFiles(deps, await listLeases(deps)),
   })
   const removed = orphans.filter((file) => file.result === 'deleted' || file.result === 'would-delete')

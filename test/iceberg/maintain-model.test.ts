@@ -147,7 +147,8 @@ async function maintain(world: World, one: Step, catalog: Catalog): Promise<void
       for (let turns = one.days * 4; turns >= 0; turns--) await world.scheduler.turn()
       return world.expected.flatMap(({ leased }) => [...leased])
     }
-    await removeOrphans({ catalog, identifier, olderThanMs: lake.nowMs - 2 * DAY_MS, spare })
+    const { nowMs } = lake
+    await removeOrphans({ catalog, identifier, nowMs, olderThanMs: nowMs - 2 * DAY_MS, spare })
   }
 }
 

@@ -13,7 +13,7 @@ beforeEach(async () => {
 
 async function orphans(identifier = T, more: Partial<Parameters<typeof removeOrphans>[0]> = {}) {
   const { catalog, nowMs } = lake
-  const found = await removeOrphans({ catalog, identifier, olderThanMs: nowMs - 3 * DAY_MS, ...more })
+  const found = await removeOrphans({ catalog, identifier, nowMs, ...more })
   return found.filter((file) => file.result === 'deleted').map((file) => file.location)
 }
 
