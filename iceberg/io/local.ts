@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { link, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { IcebergError } from '../error.js'
 import type { FileIO, FileStatus } from './file-io.js'
 import { withLocalSource } from './local-source.js'
@@ -62,7 +63,9 @@ export class LocalFileIO implements FileIO {
       withLocalSource(localPath, async ({ handle }) => {
         const path = toLocalPath(location)
         const bytes = handle.createReadStream({ autoClose: false, highWaterMark: COPY_BYTES })
-        const temporary = await this.#writeTemporary(path, (file) => file.writeFile(bytes))
+        const temporary = await this.#writeTemporary(path, (file) =>
+          pipeline(bytes, file.createWriteStream({ autoClose: false })),
+        )
         await rename(temporary, path)
         await this.#syncDirectory(dirname(path))
       }),
