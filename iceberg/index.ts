@@ -18,6 +18,19 @@ export { MemoryCatalog } from './catalog/memory.js'
 export { openSqliteCatalog, type SqliteCatalogOptions } from './catalog/sqlite.js'
 export { IcebergError, isIcebergError, type IcebergErrorKind } from './error.js'
 export {
+  updateLocation,
+  updateProperties,
+  updateSchema,
+  updateSortOrder,
+  updateSpec,
+  upgradeFormat,
+  type EvolveOptions,
+} from './evolve/evolve-table.js'
+export type { PropertyChanges } from './evolve/plan-properties.js'
+export type { SortBy } from './evolve/plan-sort-order.js'
+export type { SpecChange } from './evolve/plan-spec.js'
+export type { SchemaChange, SchemaRules } from './evolve/schema-change.js'
+export {
   alwaysFalse,
   alwaysTrue,
   and,
@@ -25,12 +38,16 @@ export {
   gt,
   gtEq,
   isIn,
+  isNaN,
   isNull,
   lt,
   ltEq,
   not,
   notEq,
+  notIn,
+  notNaN,
   notNull,
+  notStartsWith,
   or,
   startsWith,
   type Expression,
@@ -39,6 +56,9 @@ export type { FileIO, FileStatus } from './io/file-io.js'
 export { LocalFileIO } from './io/local.js'
 export { joinLocation, toLocalPath } from './io/location.js'
 export { MemoryFileIO } from './io/memory.js'
+export { openFileIO, type FileIOOptions } from './io/open-file-io.js'
+export { mergeRanges, readRanges, type ByteRange, type MergeOptions } from './io/read-ranges.js'
+export type { S3Credentials } from './io/s3-client.js'
 export { compactTable, type CompactRequest, type CompactResult } from './maintain/compact.js'
 export { expireSnapshots, type ExpireRequest, type ExpireResult } from './maintain/expire.js'
 export { removeOrphans, type OrphanFile, type OrphanRequest } from './maintain/orphans.js'

@@ -59,6 +59,15 @@ export const isIn = (column: string, values: readonly Value[]): Expression => ({
   values,
   negated: false,
 })
+export const notIn = (column: string, values: readonly Value[]): Expression => ({
+  kind: 'in',
+  column,
+  values,
+  negated: true,
+})
+/** True for NaN, false for numbers, unknown for null. */
+export const isNaN = (column: string): Expression => ({ kind: 'is-nan', column, negated: false })
+export const notNaN = (column: string): Expression => ({ kind: 'is-nan', column, negated: true })
 export const isNull = (column: string): Expression => ({ kind: 'is-null', column, negated: false })
 export const notNull = (column: string): Expression => ({ kind: 'is-null', column, negated: true })
 export const startsWith = (column: string, prefix: string): Expression => ({
@@ -66,6 +75,12 @@ export const startsWith = (column: string, prefix: string): Expression => ({
   column,
   prefix,
   negated: false,
+})
+export const notStartsWith = (column: string, prefix: string): Expression => ({
+  kind: 'starts-with',
+  column,
+  prefix,
+  negated: true,
 })
 export const not = (child: Expression): Expression => ({ kind: 'not', child })
 

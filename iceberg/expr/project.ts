@@ -1,5 +1,5 @@
 import type { PartitionSpec, Transform } from '../spec/partition-spec.js'
-import { applyTransform, parseTransform } from '../spec/transform.js'
+import { applyTransform, parseTransform, type ParsedTransform } from '../spec/transform.js'
 import type { PrimitiveType, Value } from '../spec/type.js'
 import type { BoundColumn, BoundExpression, BoundPredicate } from './bind.js'
 import { boundAnd, boundIn, boundOr } from './bind.js'
@@ -46,6 +46,17 @@ export function projectPredicate(
   // Every other transform gives null for null and for nothing else.
   if (parsed.kind === 'identity' || predicate.kind === 'is-null') return { ...predicate, column }
   const apply = (value: Value): Value => applyTransform(transform, predicate.column.type, value) ?? value
+  const project = (): BoundExpression => projectThrough(predicate, parsed, column, apply)
+  return isTime(parsed.kind, predicate.column.type) ? withOldTimes(project(), column) : project()
+}
+
+/** The predicate through a transform that is neither identity nor void. */
+function projectThrough(
+  predicate: Exclude<BoundPredicate, { readonly kind: 'is-null' }>,
+  parsed: ParsedTransform,
+  column: BoundColumn,
+  apply: (value: Value) => Value,
+): BoundExpression {
   switch (predicate.kind) {
     case 'is-nan':
       return TRUE
@@ -65,6 +76,35 @@ export function projectPredicate(
     }
   }
 }
+
+/** A date is its own day: nobody ever computed that wrongly. */
+function isTime(kind: ParsedTransform['kind'], source: PrimitiveType): boolean {
+  return kind === 'year' || kind === 'month' || kind === 'hour' || (kind === 'day' && source !== 'date')
+}
+
+/**
+ * Writers of old (Java 0.10 and before) gave times before 1970 a partition one too high, so a partition below 0 is looked
+ * for there too. Hours past 32 bits were written as some other number by some: nothing can be said of them.
+ */
+function withOldTimes(projected: BoundExpression, column: BoundColumn): BoundExpression {
+  if (projected.kind === 'compare') {
+    const { op, value } = projected
+    if (typeof value !== 'number') return projected
+    if (Math.abs(value) >= INT_LIMIT) return TRUE
+    if (value >= 0 || op === 'gt-eq') return projected
+    if (op === 'eq') return boundIn(column, [value, value + 1])
+    return { ...projected, value: value + 1 }
+  }
+  if (projected.kind !== 'in') return projected
+  const values = projected.values.filter((value) => typeof value === 'number')
+  if (values.some((value) => Math.abs(value) >= INT_LIMIT)) return TRUE
+  return boundIn(
+    column,
+    values.flatMap((value) => (value < 0 ? [value, value + 1] : [value])),
+  )
+}
+
+const INT_LIMIT = 2 ** 31
 
 function neighbour(value: Value, step: 1 | -1): Value {
   if (typeof value === 'bigint') return value + BigInt(step)

@@ -2,7 +2,7 @@ import { IcebergError } from '../error.js'
 import type { PartitionSpec } from './partition-spec.js'
 import { fieldById } from './schema.js'
 import type { TableMetadata } from './table-metadata.js'
-import { transformResultType } from './transform.js'
+import { parseTransform, transformResultType } from './transform.js'
 import type { PrimitiveType, Schema } from './type.js'
 import { isPrimitive } from './type.js'
 
@@ -22,7 +22,8 @@ export function specById(metadata: TableMetadata, specId: number): PartitionSpec
 
 /**
  * The type of each partition value of `spec`. A source column is looked up in `schemas` in their order, so give the
- * current schema first; `undefined` where none has it (its column was dropped and its schema expired).
+ * current schema first; `undefined` where none has it (its column was dropped and its schema expired) and for transforms
+ * that this library does not know.
  */
 export function partitionTypes(
   schemas: readonly Schema[],
@@ -31,7 +32,10 @@ export function partitionTypes(
   return spec.fields.map((field) => {
     for (const schema of schemas) {
       const type = fieldById(schema, field['source-id'])?.type
-      if (type !== undefined && isPrimitive(type)) return transformResultType(field.transform, type)
+      if (type === undefined || !isPrimitive(type)) continue
+      // A transform of a later version of the format: its values are carried along, nothing is read from them.
+      if (parseTransform(field.transform).kind === 'unknown') return undefined
+      return transformResultType(field.transform, type)
     }
     return undefined
   })

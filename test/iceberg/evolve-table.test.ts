@@ -1,0 +1,475 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { LoadedTable, TableCommit, TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { MemoryCatalog } from '../../iceberg/catalog/memory.js'
+import { IcebergError } from '../../iceberg/error.js'
+import {
+  evolveTable,
+  updateLocation,
+  updateProperties,
+  updateSchema,
+  updateSortOrder,
+  updateSpec,
+  upgradeFormat,
+} from '../../iceberg/evolve/evolve-table.js'
+import { planSpec, type SpecChange } from '../../iceberg/evolve/plan-spec.js'
+import type { SchemaChange } from '../../iceberg/evolve/schema-change.js'
+import { MemoryFileIO } from '../../iceberg/io/memory.js'
+import { planScan } from '../../iceberg/scan/plan-scan.js'
+import { eq } from '../../iceberg/expr/expression.js'
+import type { PartitionSpec } from '../../iceberg/spec/partition-spec.js'
+import { allFields, currentSchema } from '../../iceberg/spec/schema.js'
+import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
+import { defaultSpec } from '../../iceberg/spec/specs.js'
+import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
+import type { PrimitiveType, Schema } from '../../iceberg/spec/type.js'
+import { applyUpdates } from '../../iceberg/update/apply-updates.js'
+import { newTableMetadata } from '../../iceberg/update/new-metadata.js'
+import { commitTransaction } from '../../iceberg/write/transaction.js'
+
+const SCHEMA: Schema = {
+  type: 'struct',
+  'schema-id': 0,
+  fields: [
+    { id: 1, name: 'id', required: true, type: 'long' },
+    { id: 2, name: 'seen', required: false, type: 'timestamptz' },
+    { id: 3, name: 'kind', required: false, type: 'string' },
+    {
+      id: 4,
+      name: 'at',
+      required: false,
+      type: { type: 'struct', fields: [{ id: 5, name: 'x', required: false, type: 'int' }] },
+    },
+    {
+      id: 6,
+      name: 'tags',
+      required: false,
+      type: { type: 'list', 'element-id': 7, 'element-required': false, element: 'string' },
+    },
+  ],
+}
+const BY_KIND: PartitionSpec = {
+  'spec-id': 0,
+  fields: [{ 'source-id': 3, 'field-id': 1000, name: 'kind', transform: 'identity' }],
+}
+
+const v2 = newTableMetadata({ uuid: 'u', location: '/t', schema: SCHEMA, partitionSpec: BY_KIND, now: 1 })
+const v1: TableMetadata = { ...v2, 'format-version': 1 }
+const evolve = (metadata: TableMetadata, ...changes: readonly SpecChange[]) =>
+  applyUpdates(metadata, planSpec(metadata, changes).updates, { now: 2 })
+const shown = (metadata: TableMetadata) =>
+  defaultSpec(metadata).fields.map((f) => `${f['field-id']} ${f.name} ${f.transform}(${f['source-id']})`)
+
+describe('a partition spec', () => {
+  test('gains fields under the names that Java gives', () => {
+    const evolved = evolve(
+      v2,
+      { kind: 'add', column: 'seen', transform: 'day' },
+      { kind: 'add', column: 'id', transform: 'bucket[16]' },
+      { kind: 'add', column: 'kind', transform: 'truncate[4]' },
+      { kind: 'add', column: 'at.x' },
+      { kind: 'add', column: 'seen', transform: 'hour', name: 'h' },
+    )
+    expect(shown(evolved)).toEqual([
+      '1000 kind identity(3)',
+      '1001 seen_day day(2)',
+      '1002 id_bucket_16 bucket[16](1)',
+      '1003 kind_trunc_4 truncate[4](3)',
+      '1004 at.x identity(6)',
+      '1005 h hour(2)',
+    ])
+    expect([evolved['default-spec-id'], evolved['last-partition-id']]).toEqual([1, 1005])
+  })
+
+  test('loses fields for good in v2, and gives one that comes back its id again', () => {
+    const without = evolve(v2, { kind: 'remove', name: 'kind' })
+    expect(shown(without)).toEqual([])
+    const other = evolve(without, { kind: 'add', column: 'id', transform: 'bucket[4]' })
+    expect(shown(other)).toEqual(['1001 id_bucket_4 bucket[4](1)'])
+    const back = evolve(
+      other,
+      { kind: 'add', column: 'kind' },
+      { kind: 'remove', column: 'id', transform: 'bucket[4]' },
+    )
+    expect(shown(back)).toEqual(['1000 kind identity(3)'])
+    // Equal to the first spec: taken up again.
+    expect(back['default-spec-id']).toBe(0)
+    expect(shown(evolve(other, { kind: 'add', column: 'kind', name: 'sort' }))).toEqual([
+      '1001 id_bucket_4 bucket[4](1)',
+      '1002 sort identity(3)',
+    ])
+  })
+
+  test('keeps a removed field as void in v1, which gives its name away', () => {
+    const without = evolve(v1, { kind: 'remove', name: 'kind' })
+    expect(shown(without)).toEqual(['1000 kind void(3)'])
+    expect(shown(evolve(without, { kind: 'add', column: 'kind' }))).toEqual([
+      '1000 kind_1000 void(3)',
+      '1001 kind identity(3)',
+    ])
+    const undone = evolve(v1, { kind: 'add', column: 'id' }, { kind: 'remove', name: 'id' })
+    expect(undone).toBe(v1)
+  })
+
+  test('is renamed, and two fields swap their names in steps', () => {
+    const two = evolve(
+      v2,
+      { kind: 'add', column: 'id', transform: 'bucket[4]', name: 'b' },
+      { kind: 'rename', name: 'kind', to: 'k' },
+    )
+    expect(shown(two)).toEqual(['1000 k identity(3)', '1001 b bucket[4](1)'])
+  })
+
+  test.each<readonly [SpecChange, RegExp]>([
+    [{ kind: 'add', column: 'nope' }, /no column 'nope' to partition by; the table has id, seen/],
+    [{ kind: 'add', column: 'kind' }, /partitioned by identity of kind already, as kind/],
+    [{ kind: 'add', column: 'at' }, /choose a primitive column/],
+    [{ kind: 'add', column: 'tags.element' }, /choose a primitive column/],
+    [{ kind: 'add', column: 'kind', transform: 'day' }, /day cannot be applied to string/],
+    [{ kind: 'add', column: 'kind', transform: 'zorder' as 'day' }, /transform zorder is not known/],
+    [{ kind: 'add', column: 'id', transform: 'bucket[4]', name: 'seen' }, /has the name of a column/],
+    [
+      { kind: 'add', column: 'id', name: 'seen' },
+      /partition field seen \(identity of id\) has the name of a column/,
+    ],
+    [
+      { kind: 'add', column: 'id', transform: 'bucket[4]', name: 'kind' },
+      /two partition fields would be named kind/,
+    ],
+    [{ kind: 'remove', name: 'nope' }, /no partition field nope; there is kind/],
+    [
+      { kind: 'remove', column: 'id', transform: 'bucket[4]' },
+      /not partitioned by bucket\[4\] of id; it has kind/,
+    ],
+    [{ kind: 'rename', name: 'kind', to: 'id' }, /has the name of a column/],
+    [{ kind: 'rename', name: 'nope', to: 'x' }, /no partition field nope/],
+  ])('refuses %j', (change, message) => {
+    expect(() => planSpec(v2, [change])).toThrow(message)
+  })
+
+  test('requires what Java requires, and the schema that it was planned on', () => {
+    expect(planSpec(v2, [{ kind: 'add', column: 'id' }]).requirements).toEqual([
+      { type: 'assert-table-uuid', uuid: 'u' },
+      { type: 'assert-last-assigned-partition-id', 'last-assigned-partition-id': 1000 },
+      { type: 'assert-default-spec-id', 'default-spec-id': 0 },
+      { type: 'assert-current-schema-id', 'current-schema-id': 0 },
+    ])
+  })
+})
+
+const T: TableIdentifier = { namespace: 'n', name: 't' }
+let counter = 0
+const newUuid = () => `00000000-0000-4000-8000-${(++counter).toString(16).padStart(12, '0')}`
+const now = () => 1_800_000_000_000
+
+/** Loses answers as told: before the commit happens, or after it. */
+class LosingCatalog extends MemoryCatalog {
+  lose: ('before' | 'after')[] = []
+  /** Runs once, between the loading and the commit of somebody else. */
+  meanwhile: (() => Promise<unknown>) | undefined
+  attempts = 0
+
+  override async commit(commits: readonly TableCommit[]): Promise<readonly LoadedTable[]> {
+    const { meanwhile } = this
+    this.meanwhile = undefined
+    await meanwhile?.()
+    this.attempts++
+    const lost = this.lose.shift()
+    if (lost === 'before') throw new IcebergError('commit-unknown', 'lost')
+    const committed = await super.commit(commits)
+    if (lost === 'after') throw new IcebergError('commit-unknown', 'lost')
+    return committed
+  }
+}
+
+async function table(properties: Readonly<Record<string, string>> = {}) {
+  const catalog = new LosingCatalog({
+    name: 'c',
+    warehouse: 'memory://w',
+    io: new MemoryFileIO(),
+    now,
+    newUuid,
+  })
+  await catalog.createNamespace('n')
+  await catalog.createTable({ identifier: T, schema: SCHEMA, partitionSpec: BY_KIND, properties })
+  const options = { catalog, identifier: T, newUuid, retry: { minWaitMs: 0, sleep: () => Promise.resolve() } }
+  return { catalog, options }
+}
+
+const column = (name: string): SchemaChange => ({ kind: 'add', name, type: 'int' })
+
+describe('an evolution is committed', () => {
+  test('each kind of it', async () => {
+    const { options } = await table()
+    await updateSchema({ ...options, changes: [column('n')] })
+    await updateSpec({ ...options, changes: [{ kind: 'add', column: 'n', transform: 'truncate[10]' }] })
+    await updateSortOrder({
+      ...options,
+      fields: [
+        { column: 'seen', direction: 'desc' },
+        { column: 'id', transform: 'bucket[8]' },
+      ],
+    })
+    await updateProperties({ ...options, set: { a: '1', b: '2' } })
+    await updateLocation({ ...options, location: 'memory://elsewhere/' })
+    await upgradeFormat({ ...options, version: 2 })
+    const { metadata } = await updateProperties({ ...options, set: { a: '3' }, remove: ['b', 'never'] })
+    expect(currentSchema(metadata).fields.at(-1)).toMatchObject({ id: 8, name: 'n' })
+    expect(defaultSpec(metadata).fields.map((f) => f.name)).toEqual(['kind', 'n_trunc_10'])
+    expect(metadata['sort-orders'].at(-1)).toEqual({
+      'order-id': 1,
+      fields: [
+        { 'source-id': 2, transform: 'identity', direction: 'desc', 'null-order': 'nulls-last' },
+        { 'source-id': 1, transform: 'bucket[8]', direction: 'asc', 'null-order': 'nulls-first' },
+      ],
+    })
+    expect(metadata['default-sort-order-id']).toBe(1)
+    expect(metadata.properties).toEqual({ a: '3' })
+    expect(metadata.location).toBe('memory://elsewhere')
+    const unsorted = await updateSortOrder({ ...options, fields: [] })
+    expect(unsorted.metadata['default-sort-order-id']).toBe(0)
+  })
+
+  test('not at all where the table is as wished already', async () => {
+    const { catalog, options } = await table({ a: '1' })
+    await updateProperties({ ...options, set: { a: '1' }, remove: ['b'] })
+    await updateSchema({ ...options, changes: [{ kind: 'make-optional', column: 'kind' }] })
+    await updateSpec({ ...options, changes: [] })
+    await updateSortOrder({ ...options, fields: [] })
+    await upgradeFormat({ ...options, version: 2 })
+    expect(catalog.attempts).toBe(0)
+  })
+
+  test('on what others made of the table meanwhile', async () => {
+    const { catalog, options } = await table()
+    catalog.meanwhile = () => updateSchema({ ...options, changes: [column('theirs')] })
+    const { metadata } = await updateSchema({ ...options, changes: [column('ours')] })
+    expect(
+      currentSchema(metadata)
+        .fields.slice(-2)
+        .map((f) => [f.id, f.name]),
+    ).toEqual([
+      [8, 'theirs'],
+      [9, 'ours'],
+    ])
+    catalog.meanwhile = () => updateSchema({ ...options, changes: [column('same')] })
+    await expect(updateSchema({ ...options, changes: [column('same')] })).rejects.toMatchObject({
+      kind: 'invalid-argument',
+      message: expect.stringContaining('same exists already'),
+    })
+  })
+
+  test('never so that a column goes while somebody partitions by it', async () => {
+    const { catalog, options } = await table()
+    catalog.meanwhile = () =>
+      updateSpec({ ...options, changes: [{ kind: 'add', column: 'id', transform: 'bucket[4]' }] })
+    await expect(updateSchema({ ...options, changes: [{ kind: 'drop', column: 'id' }] })).rejects.toThrow(
+      /partitioned by bucket\[4\]/,
+    )
+    catalog.meanwhile = () => updateSchema({ ...options, changes: [{ kind: 'drop', column: 'seen' }] })
+    await expect(
+      updateSpec({ ...options, changes: [{ kind: 'add', column: 'seen', transform: 'day' }] }),
+    ).rejects.toThrow(/no column 'seen'/)
+  })
+
+  test.each(['before', 'after'] as const)('once, where the answer was lost %s it happened', async (when) => {
+    const { catalog, options } = await table({ old: '1' })
+    const lose = () => (catalog.lose = [when])
+    lose()
+    await updateSchema({ ...options, changes: [column('n'), { kind: 'rename', column: 'kind', to: 'sort' }] })
+    lose()
+    await updateSpec({ ...options, changes: [{ kind: 'remove', name: 'kind' }] })
+    lose()
+    await updateSortOrder({ ...options, fields: [{ column: 'n' }] })
+    lose()
+    await updateProperties({ ...options, set: { a: '1' }, remove: ['old'] })
+    lose()
+    await updateLocation({ ...options, location: 'memory://x' })
+    const { metadata } = await catalog.loadTable(T)
+    expect(currentSchema(metadata).fields.map((f) => f.name)).toEqual([
+      'id',
+      'seen',
+      'sort',
+      'at',
+      'tags',
+      'n',
+    ])
+    expect([metadata['last-column-id'], metadata.schemas.length]).toEqual([8, 2])
+    expect([defaultSpec(metadata).fields, metadata.properties, metadata.location]).toEqual([
+      [],
+      { a: '1' },
+      'memory://x',
+    ])
+    expect(catalog.attempts).toBe(when === 'before' ? 10 : 5)
+  })
+
+  test('or it is said that nobody knows, where others changed the table after a lost answer', async () => {
+    const { catalog, options } = await table()
+    catalog.lose = ['after']
+    const retry = {
+      ...options.retry,
+      sleep: () => updateSchema({ ...options, changes: [{ kind: 'rename', column: 'fresh', to: 'named' }] }),
+    }
+    const adding = updateSchema({
+      ...options,
+      retry,
+      changes: [{ kind: 'rename', column: 'kind', to: 'fresh' }],
+    })
+    await expect(adding).rejects.toMatchObject({ kind: 'commit-unknown' })
+  })
+
+  test('unless it is refused: reserved, contradictory or backward', async () => {
+    const { options } = await table()
+    await expect(updateProperties({ ...options, set: { 'format-version': '2' } })).rejects.toThrow(
+      /use upgradeFormat/,
+    )
+    await expect(updateProperties({ ...options, set: { a: '1' }, remove: ['a'] })).rejects.toThrow(
+      /both set and removed/,
+    )
+    await expect(updateLocation({ ...options, location: '/' })).rejects.toMatchObject({
+      kind: 'invalid-argument',
+    })
+    await expect(updateSortOrder({ ...options, fields: [{ column: 'tags' }] })).rejects.toThrow(
+      /can't be sorted by 'tags'/,
+    )
+    await expect(
+      updateSchema({ ...options, identifier: { namespace: 'n', name: 'x' }, changes: [] }),
+    ).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(
+      evolveTable(options, () => {
+        throw new IcebergError('invalid-argument', 'no')
+      }),
+    ).rejects.toThrow('no')
+  })
+})
+
+const TYPES: readonly PrimitiveType[] = ['int', 'long', 'float', 'string', 'decimal(9, 2)', 'date']
+const name = fc.constantFrom('id', 'seen', 'kind', 'a', 'b', 'c', 'at.x', 'at.y')
+const schemaChange: fc.Arbitrary<SchemaChange> = fc.oneof(
+  fc.record({
+    kind: fc.constant('add' as const),
+    name: fc.constantFrom('a', 'b', 'c', 'kind'),
+    type: fc.constantFrom(...TYPES),
+  }),
+  fc.record({
+    kind: fc.constant('add' as const),
+    parent: fc.constant('at'),
+    name: fc.constantFrom('x', 'y'),
+    type: fc.constantFrom(...TYPES),
+  }),
+  fc.record({ kind: fc.constant('drop' as const), column: name }),
+  fc.record({ kind: fc.constant('rename' as const), column: name, to: fc.constantFrom('a', 'b', 'c') }),
+  fc.record({ kind: fc.constant('move' as const), column: name, before: name }),
+  fc.record({
+    kind: fc.constant('promote' as const),
+    column: name,
+    type: fc.constantFrom<PrimitiveType>('long', 'double', 'decimal(18, 2)'),
+  }),
+)
+const specChange: fc.Arbitrary<SpecChange> = fc.oneof(
+  fc.record({
+    kind: fc.constant('add' as const),
+    column: name,
+    transform: fc.constantFrom('identity' as const, 'bucket[4]' as const, 'truncate[2]' as const),
+  }),
+  fc.record({
+    kind: fc.constant('remove' as const),
+    name: fc.constantFrom('kind', 'a', 'id_bucket_4', 'a_trunc_2', 'b_bucket_4'),
+  }),
+)
+
+test('however a table evolves, ids mean one thing for ever and every snapshot stays readable', async () => {
+  let evolved = 0
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.oneof(
+          schemaChange.map((change) => ({ change, of: 'schema' as const })),
+          specChange.map((change) => ({ change, of: 'spec' as const })),
+        ),
+        { maxLength: 14 },
+      ),
+      async (steps) => {
+        const { catalog, options } = await table()
+        /** What a column id was when it was first given out: it stays in that family of types. */
+        const born = new Map<number, string>()
+        const dropped = new Set<number>()
+        const transforms = new Map<number, string>()
+        let before = new Set<number>()
+        let files = 0
+        for (const { change, of } of steps) {
+          const tried =
+            of === 'schema'
+              ? updateSchema({ ...options, changes: [change] })
+              : updateSpec({ ...options, changes: [change] })
+          const loaded = await tried.catch((error: unknown) => {
+            expect((error as IcebergError).kind).toBe('invalid-argument')
+            return undefined
+          })
+          if (loaded === undefined) continue
+          evolved++
+          const { metadata } = loaded
+          const fields = allFields(currentSchema(metadata))
+          const ids = new Set(fields.map((f) => f.id))
+          expect(ids.size).toBe(fields.length)
+          expect(Math.max(...ids)).toBeLessThanOrEqual(metadata['last-column-id'])
+          for (const id of ids) expect(dropped.has(id)).toBe(false)
+          for (const id of before) if (!ids.has(id)) dropped.add(id)
+          before = ids
+          for (const f of fields) {
+            const family =
+              typeof f.type === 'string'
+                ? ({ int: 'long', float: 'double' }[f.type as string] ?? f.type.replace(/\(.*/, ''))
+                : f.type.type
+            expect(born.get(f.id) ?? family).toBe(family)
+            born.set(f.id, family)
+          }
+          for (const spec of metadata['partition-specs']) {
+            for (const f of spec.fields) {
+              const meaning = `${f.transform}(${f['source-id']})`
+              expect(transforms.get(f['field-id']) ?? meaning).toBe(meaning)
+              transforms.set(f['field-id'], meaning)
+            }
+          }
+          const spec = defaultSpec(metadata)
+          await commitTransaction({
+            catalog,
+            now,
+            newUuid,
+            changes: [
+              {
+                identifier: T,
+                snapshotId: toSnapshotId(2n ** 60n + BigInt(++counter)),
+                change: {
+                  kind: 'append',
+                  files: [
+                    {
+                      content: 'data',
+                      filePath: `memory://w/f${++files}`,
+                      fileFormat: 'parquet',
+                      specId: spec['spec-id'],
+                      partition: spec.fields.map(() => null),
+                      recordCount: 1,
+                      fileSizeInBytes: 1,
+                    },
+                  ],
+                },
+              },
+            ],
+          })
+        }
+        const { metadata } = await catalog.loadTable(T)
+        for (const [at, snapshot] of metadata.snapshots.entries()) {
+          const target = { kind: 'snapshot', snapshotId: snapshot['snapshot-id'] } as const
+          const plan = await planScan({ metadata, io: catalog.io, target })
+          expect(plan.tasks).toHaveLength(at + 1)
+          const first = plan.schema.fields.find((f) => f.type === 'long')
+          if (first !== undefined)
+            await planScan({ metadata, io: catalog.io, target, filter: eq(first.name, 1n) })
+        }
+      },
+    ),
+    { numRuns: 120 },
+  )
+  expect(evolved).toBeGreaterThan(100)
+})
