@@ -2,7 +2,12 @@ import { assertNever, IcebergError } from '../error.js'
 import type { PartitionSpec, SortOrder } from '../spec/partition-spec.js'
 import { highestFieldId } from '../spec/schema.js'
 import type { Snapshot, SnapshotId, SnapshotRef } from '../spec/snapshot.js'
-import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../spec/table-metadata.js'
+import type {
+  MetadataLogEntry,
+  SnapshotLogEntry,
+  StatisticsFile,
+  TableMetadata,
+} from '../spec/table-metadata.js'
 import type { Schema } from '../spec/type.js'
 import type { TableUpdate } from './table-update.js'
 
@@ -96,6 +101,24 @@ function applyUpdate(draft: Draft, update: TableUpdate): void {
       break
     case 'remove-properties':
       removeProperties(draft, update.removals)
+      break
+    case 'remove-schemas':
+      removeSchemas(draft, new Set(update['schema-ids']))
+      break
+    case 'remove-partition-specs':
+      removeSpecs(draft, new Set(update['spec-ids']))
+      break
+    case 'set-statistics':
+      setStatistics(draft, 'statistics', update.statistics)
+      break
+    case 'remove-statistics':
+      removeStatistics(draft, 'statistics', update['snapshot-id'])
+      break
+    case 'set-partition-statistics':
+      setStatistics(draft, 'partition-statistics', update['partition-statistics'])
+      break
+    case 'remove-partition-statistics':
+      removeStatistics(draft, 'partition-statistics', update['snapshot-id'])
       break
     default:
       return assertNever(update)
@@ -294,6 +317,40 @@ function removeProperties(draft: Draft, removals: readonly string[]): void {
   const kept = Object.entries(draft.metadata.properties).filter(([key]) => !gone.has(key))
   if (kept.length === Object.keys(draft.metadata.properties).length) return
   change(draft, { properties: Object.fromEntries(kept) })
+}
+
+function removeSchemas(draft: Draft, removed: ReadonlySet<number>): void {
+  const { schemas, 'current-schema-id': current } = draft.metadata
+  if (removed.has(current)) reject(`schema ${current} is the current one, it can't be removed`)
+  const kept = schemas.filter((schema) => !removed.has(schema['schema-id']))
+  if (kept.length < schemas.length) change(draft, { schemas: kept })
+}
+
+function removeSpecs(draft: Draft, removed: ReadonlySet<number>): void {
+  const { 'partition-specs': specs, 'default-spec-id': current } = draft.metadata
+  if (removed.has(current)) reject(`partition spec ${current} is the default, it can't be removed`)
+  const kept = specs.filter((spec) => !removed.has(spec['spec-id']))
+  if (kept.length < specs.length) change(draft, { 'partition-specs': kept })
+}
+
+function setStatistics(
+  draft: Draft,
+  key: 'statistics' | 'partition-statistics',
+  statistics: StatisticsFile,
+): void {
+  const id = statistics['snapshot-id']
+  const others = (draft.metadata[key] ?? []).filter((known) => known['snapshot-id'] !== id)
+  change(draft, { [key]: [...others, statistics] })
+}
+
+function removeStatistics(
+  draft: Draft,
+  key: 'statistics' | 'partition-statistics',
+  snapshotId: SnapshotId,
+): void {
+  const known = draft.metadata[key] ?? []
+  const kept = known.filter((file) => file['snapshot-id'] !== snapshotId)
+  if (kept.length < known.length) change(draft, { [key]: kept })
 }
 
 /**

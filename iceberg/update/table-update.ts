@@ -1,5 +1,6 @@
 import type { PartitionSpec, SortOrder } from '../spec/partition-spec.js'
 import type { Snapshot, SnapshotId, SnapshotRef } from '../spec/snapshot.js'
+import type { StatisticsFile } from '../spec/table-metadata.js'
 import type { Schema } from '../spec/type.js'
 
 /** The REST catalog's `TableUpdate`, with its own wire names. Ids of -1 mean "the one added last". */
@@ -19,6 +20,13 @@ export type TableUpdate =
   | { readonly action: 'set-location'; readonly location: string }
   | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
   | { readonly action: 'remove-properties'; readonly removals: readonly string[] }
+  | { readonly action: 'remove-schemas'; readonly 'schema-ids': readonly number[] }
+  | { readonly action: 'remove-partition-specs'; readonly 'spec-ids': readonly number[] }
+  /** One file a snapshot: the new one takes the place of the old. */
+  | { readonly action: 'set-statistics'; readonly statistics: StatisticsFile }
+  | { readonly action: 'remove-statistics'; readonly 'snapshot-id': SnapshotId }
+  | { readonly action: 'set-partition-statistics'; readonly 'partition-statistics': StatisticsFile }
+  | { readonly action: 'remove-partition-statistics'; readonly 'snapshot-id': SnapshotId }
 
 /** The REST catalog's `TableRequirement`: what must hold of the table for a commit to be valid. */
 export type TableRequirement =

@@ -12,6 +12,7 @@ import { snapshotIdOrNone, snapshotOf, withSnapshotId } from '../spec/metadata-j
 import type { PartitionField, PartitionSpec, SortField, SortOrder } from '../spec/partition-spec.js'
 import { parseSchema } from '../spec/schema-json.js'
 import type { SnapshotId, SnapshotRef } from '../spec/snapshot.js'
+import type { StatisticsFile } from '../spec/table-metadata.js'
 import type { TableRequirement, TableUpdate } from './table-update.js'
 
 /**
@@ -122,6 +123,30 @@ const UPDATES: Readers<TableUpdate, TableUpdate['action']> = {
     action: 'remove-properties',
     removals: asStrings(update['removals'] ?? update['removed'], 'removals'),
   }),
+  'remove-schemas': (update) => ({
+    action: 'remove-schemas',
+    'schema-ids': asNumbers(update['schema-ids'], 'schema-ids'),
+  }),
+  'remove-partition-specs': (update) => ({
+    action: 'remove-partition-specs',
+    'spec-ids': asNumbers(update['spec-ids'], 'spec-ids'),
+  }),
+  'set-statistics': (update) => ({
+    action: 'set-statistics',
+    statistics: statisticsOf(update['statistics'], 'statistics'),
+  }),
+  'remove-statistics': (update) => ({
+    action: 'remove-statistics',
+    'snapshot-id': withSnapshotId(update)['snapshot-id'],
+  }),
+  'set-partition-statistics': (update) => ({
+    action: 'set-partition-statistics',
+    'partition-statistics': statisticsOf(update['partition-statistics'], 'partition-statistics'),
+  }),
+  'remove-partition-statistics': (update) => ({
+    action: 'remove-partition-statistics',
+    'snapshot-id': withSnapshotId(update)['snapshot-id'],
+  }),
 }
 
 const REQUIREMENTS: Readers<TableRequirement, TableRequirement['type']> = {
@@ -189,6 +214,17 @@ function milliseconds<K extends string>(update: Json, key: K): { readonly [P in 
 function asSnapshotIds(value: unknown): readonly SnapshotId[] {
   if (!Array.isArray(value)) throw new IcebergError('data-invalid', 'snapshot-ids is missing or not a list')
   return value.map((item) => withSnapshotId({ 'snapshot-id': item as unknown })['snapshot-id'])
+}
+
+function asNumbers(value: unknown, what: string): readonly number[] {
+  if (!Array.isArray(value)) throw new IcebergError('data-invalid', `${what} is missing or not a list`)
+  return value.map((item) => asNumber(item, `an item of ${what}`))
+}
+
+/** What else a statistics file says (blobs, sizes) is kept as it is. */
+function statisticsOf(value: unknown, what: string): StatisticsFile {
+  const file = asObject(value, what)
+  return { ...withSnapshotId(file), 'statistics-path': asString(file['statistics-path'], 'statistics-path') }
 }
 
 function oneOf<T extends string>(value: unknown, allowed: readonly T[], what: string): T {
