@@ -15,7 +15,8 @@ import { quoteName } from './sql-text.js'
 const MANY_ROWS = 200_000
 
 /**
- * Many rows of one partition go sorted into their file without a work table, which would hold all of them once more.
+ * Rows in no order of a table without partitions, and many rows of one partition sorted, go into their file without a
+ * work table, which would hold all of them once more.
  * A first look only guesses that they are of one partition: what is written proves it by its own metrics, as well as
  * that no required value is missing. `undefined`: it is not so, and nothing was written.
  */
@@ -28,18 +29,20 @@ export async function writeDirectly(
   paths: string[],
 ): Promise<DataFile | undefined> {
   if (!isProvable(target, partitions)) return undefined
-  const partition = await guessPartition(context, sql, partitions)
+  const isPlain = partitions.length === 0 && target.orderBy.length === 0
+  const partition = isPlain ? [] : await guessPartition(context, sql, partitions)
   if (partition === undefined) return undefined
   const order = target.orderBy.map(quoteName).join(', ')
   const file = await copyDataFile(
     context,
-    `SELECT * FROM (${sql}) ORDER BY ${order}`,
+    isPlain ? sql : `SELECT * FROM (${sql}) ORDER BY ${order}`,
     target,
     partitions,
     partition,
     paths,
   )
-  if (file.fileSizeInBytes <= target.targetFileSizeBytes && isProven(file, target, partitions)) return file
+  const fits = file.recordCount > 0 && file.fileSizeInBytes <= target.targetFileSizeBytes
+  if (fits && isProven(file, target, partitions)) return file
   await removeFiles(paths.splice(0))
   return undefined
 }
@@ -47,7 +50,7 @@ export async function writeDirectly(
 /** A file's metrics tell of identity partitions and of columns that are not nested. */
 function isProvable({ schema, orderBy }: WriteTarget, partitions: readonly PartitionColumn[]): boolean {
   return (
-    orderBy.length > 0 &&
+    (orderBy.length > 0 || partitions.length === 0) &&
     schema.fields.every((field) => isPrimitive(field.type)) &&
     partitions.every(({ field }) => field.transform === 'identity')
   )
