@@ -11,6 +11,8 @@ export interface Asked {
   readonly changes: boolean
   /** What a refusal with this status means; others mean one thing for all requests. */
   readonly refusals: Readonly<Record<number, IcebergErrorKind>>
+  /** The same by the refusal's type, which comes first: servers differ in their status. */
+  readonly kindOfType: Readonly<Record<string, IcebergErrorKind>>
 }
 
 export interface RestAnswer {
@@ -45,7 +47,7 @@ export function judgeOutcome(asked: Asked, outcome: HttpOutcome, now: number): J
         new IcebergError(
           'io',
           `could not ${asked.what}: ${outcome.reason}; is the catalog's address right?`,
-          outcome,
+          { cause: outcome.cause },
         ),
         false,
         'always',
@@ -91,7 +93,7 @@ function refusalOf(asked: Asked, status: number, headers: Headers, body: string)
     status >= 300 && status < 400 && target !== null
       ? `; redirected to ${target}, so give that address`
       : (ADVICE[status] ?? '')
-  return new IcebergError(kindOf(asked, status), shown + advice, { context })
+  return new IcebergError(kindOf(asked, status, refusal.type), shown + advice, { context })
 }
 
 const ADVICE: Readonly<Record<number, string>> = {
@@ -102,8 +104,8 @@ const ADVICE: Readonly<Record<number, string>> = {
   503: '; wait and try again',
 }
 
-function kindOf(asked: Asked, status: number): IcebergErrorKind {
-  const stated = asked.refusals[status]
+function kindOf(asked: Asked, status: number, type: string): IcebergErrorKind {
+  const stated = (status < 500 ? asked.kindOfType[type] : undefined) ?? asked.refusals[status]
   if (stated !== undefined) return stated
   if (status === 429 || status === 408 || (status >= 500 && status !== 501)) return 'io'
   if (status === 404) return 'not-found'

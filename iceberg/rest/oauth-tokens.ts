@@ -7,6 +7,8 @@ export interface OAuthOptions extends Transport {
   readonly credential: string
   /** Where tokens are had: an absolute address. */
   readonly uri: string
+  /** Used first, until the catalog refuses it. */
+  readonly token?: string
   /** Default `catalog`. */
   readonly scope?: string
   readonly audience?: string
@@ -28,6 +30,8 @@ export class OAuthTokens implements TokenSource {
 
   constructor(options: OAuthOptions) {
     this.#options = options
+    if (options.token !== undefined)
+      this.#held = { token: options.token, renewAtMs: Number.POSITIVE_INFINITY }
     const tokens = { token: () => Promise.resolve(undefined), renew: () => false }
     this.#client = new RestClient({ ...options, headers: options.headers ?? {}, tokens, keepsKeys: false })
   }

@@ -48,6 +48,7 @@ export interface RestRequest {
   readonly token?: string
   /** What a refusal with this status means; others have one meaning for all requests. */
   readonly refusals?: Readonly<Record<number, IcebergErrorKind>>
+  readonly kindOfType?: Readonly<Record<string, IcebergErrorKind>>
   /** Whether it changes something on the server. Default: a POST or DELETE does. */
   readonly changes?: boolean
 }
@@ -82,13 +83,17 @@ export class RestClient {
     for (let attempt = 1; ; attempt++) {
       const token = request.token ?? (await tokens.token())
       const outcome = await sendOnce(this.#requestOf(request, token, key), limits)
-      const judged = judgeOutcome({ what, changes, refusals }, outcome, now())
+      const judged = judgeOutcome(
+        { what, changes, refusals, kindOfType: request.kindOfType ?? {} },
+        outcome,
+        now(),
+      )
       if (judged.kind === 'answer') return judged.answer
       if (!renewed && isUnauthorized(judged) && request.token === undefined && tokens.renew(token)) {
         renewed = true
         continue
       }
-      const error = withoutSecret(judged.error, token)
+      const error = withoutSecrets(judged.error, [token, request.form?.['client_secret']])
       if (judged.unclear) unclear ??= error
       const mayRepeat =
         judged.again === 'always' || (judged.again === 'if-repeatable' && (!changes || key !== undefined))
@@ -145,14 +150,14 @@ function asUnknown(error: IcebergError): IcebergError {
 }
 
 /** A server or proxy may repeat in its answer what it was sent. */
-function withoutSecret(error: IcebergError, secret: string | undefined): IcebergError {
-  if (
-    secret === undefined ||
-    secret === '' ||
-    !JSON.stringify([error.message, error.context]).includes(secret)
+function withoutSecrets(error: IcebergError, secrets: readonly (string | undefined)[]): IcebergError {
+  const sent = secrets.filter((secret): secret is string => secret !== undefined && secret !== '')
+  const hide = (text: string) => sent.reduce((shown, secret) => shown.replaceAll(secret, '***'), text)
+  const context = Object.fromEntries(
+    Object.entries(error.context).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? hide(value) : value,
+    ]),
   )
-    return error
-  const hide = (value: unknown) => (typeof value === 'string' ? value.replaceAll(secret, '***') : value)
-  const context = Object.fromEntries(Object.entries(error.context).map(([key, value]) => [key, hide(value)]))
-  return new IcebergError(error.kind, error.message.replaceAll(secret, '***'), { context })
+  return new IcebergError(error.kind, hide(error.message), { context, cause: error.cause })
 }

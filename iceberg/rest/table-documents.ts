@@ -1,4 +1,10 @@
-import type { CreateTable, LoadedTable, TableCommit, TableIdentifier } from '../catalog/catalog.js'
+import type {
+  CreateTable,
+  LoadedTable,
+  NamespaceChange,
+  TableCommit,
+  TableIdentifier,
+} from '../catalog/catalog.js'
 import { asObject, asObjects, asString, asStringMap, asStrings, type Json } from '../spec/json-value.js'
 import { tableMetadataDocument, tableMetadataOf } from '../spec/metadata-json.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
@@ -119,6 +125,24 @@ export function parseCreateTable(document: unknown, namespace: string): CreateTa
   }
 }
 
+/** Body of Firn's own request for several tables as they stand at one moment. */
+export function loadTablesDocument(identifiers: readonly TableIdentifier[]): Json {
+  return { identifiers: identifiers.map(toWireIdentifier) }
+}
+
+export function parseLoadTables(document: unknown): readonly TableIdentifier[] {
+  return asObjects(asObject(document, 'the request')['identifiers'], 'identifiers').map(parseWireIdentifier)
+}
+
+/** Its answer: a `LoadTableResult` for each, in the order asked for. */
+export function tableResultsDocument(tables: readonly LoadedTable[]): Json {
+  return { tables: tables.map((table) => tableResultDocument(table)) }
+}
+
+export function parseTableResults(document: unknown): readonly TableResult[] {
+  return asObjects(asObject(document, 'the answer')['tables'], 'tables').map(parseTableResult)
+}
+
 export interface RegisterTableRequest {
   readonly name: string
   readonly metadataLocation: string
@@ -181,16 +205,11 @@ export function parseNamespaceResult(document: unknown): NamespaceResult {
   }
 }
 
-export interface NamespaceUpdate {
-  readonly set: Readonly<Record<string, string>>
-  readonly remove: readonly string[]
-}
-
-export function namespaceUpdateDocument({ set, remove }: NamespaceUpdate): Json {
+export function namespaceUpdateDocument({ set = {}, remove = [] }: NamespaceChange): Json {
   return { removals: remove, updates: set }
 }
 
-export function parseNamespaceUpdate(document: unknown): NamespaceUpdate {
+export function parseNamespaceUpdate(document: unknown): NamespaceChange {
   const request = asObject(document, 'the request')
   return {
     set: asStringMap(request['updates'], 'updates'),

@@ -10,7 +10,8 @@ import {
 } from '../spec/json-value.js'
 import { parseSchema } from '../spec/schema-json.js'
 import type { Schema } from '../spec/type.js'
-import type { ViewRequirement, ViewUpdate, ViewVersion } from '../view/view-metadata.js'
+import { viewMetadataOf } from '../view/view-json.js'
+import type { ViewMetadata, ViewRequirement, ViewUpdate, ViewVersion } from '../view/view-metadata.js'
 
 /** `CreateViewRequest` */
 export interface CreateViewRequest {
@@ -19,11 +20,6 @@ export interface CreateViewRequest {
   readonly schema: Schema
   readonly version: ViewVersion
   readonly properties: Readonly<Record<string, string>>
-}
-
-export function createViewDocument(request: CreateViewRequest): Json {
-  const { name, location, schema, version, properties } = request
-  return { name, location, schema, 'view-version': version, properties }
 }
 
 export function parseCreateView(document: unknown): CreateViewRequest {
@@ -36,6 +32,25 @@ export function parseCreateView(document: unknown): CreateViewRequest {
     version: parseViewVersion(request['view-version']),
     properties: asStringMap(request['properties'], 'properties'),
   }
+}
+
+/** `LoadViewResult` */
+export interface ViewResult {
+  readonly metadataLocation: string
+  readonly metadata: ViewMetadata
+}
+
+export function parseViewResult(document: unknown): ViewResult {
+  const result = asObject(document, 'the answer')
+  return {
+    metadataLocation: asString(result['metadata-location'], 'metadata-location'),
+    metadata: viewMetadataOf(result['metadata']),
+  }
+}
+
+/** The same as a body. */
+export function viewResultDocument({ metadataLocation, metadata }: ViewResult): Json {
+  return { 'metadata-location': metadataLocation, metadata, config: {} }
 }
 
 /** `CommitViewRequest` */
