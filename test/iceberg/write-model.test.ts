@@ -75,30 +75,40 @@ const runsArbitrary = fc.array(
   { maxLength: 3 },
 )
 
-const partsArbitrary = fc.subarray(TABLES, { minLength: 1 }).chain((tables) =>
-  fc.tuple(
-    ...tables.map((table) =>
-      fc
-        .record({
-          kind: fc.constantFrom(...PART_KINDS),
-          isolation: fc.constantFrom<Part['isolation']>('serializable', 'snapshot'),
-          partition: fc.nat(1),
-          keys: fc.subarray(KEYS, { minLength: 1 }),
-        })
-        .map((part): Part => ({ table, ...part })),
+function partArbitrary(table: TableIdentifier, partitions: number): fc.Arbitrary<Part> {
+  return fc.record({
+    table: fc.constant(table),
+    kind: fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom(...PART_KINDS) },
+      { weight: 1, arbitrary: fc.constant('append' as const) },
     ),
-  ),
-)
+    isolation: fc.constantFrom<Part['isolation']>('serializable', 'snapshot'),
+    partition: fc.nat(partitions - 1),
+    keys: fc.subarray(KEYS, { minLength: 1 }),
+  })
+}
 
-function jobsArbitrary(marked: fc.Arbitrary<boolean>): fc.Arbitrary<readonly Job[]> {
+/** Many tables, which have to change at the same moment. */
+const partsArbitrary = fc
+  .subarray(TABLES, { minLength: 1 })
+  .chain((tables) => fc.tuple(...tables.map((table) => partArbitrary(table, 2))))
+
+/** One partition of one table, where all get in each other's way. */
+const crowdedArbitrary = fc.tuple(partArbitrary(TABLES[1]!, 1))
+
+function jobsArbitrary(
+  marked: fc.Arbitrary<boolean>,
+  parts: fc.Arbitrary<readonly Part[]>,
+  maxLength = 6,
+): fc.Arbitrary<readonly Job[]> {
   const job = fc.record({
-    parts: partsArbitrary,
+    parts,
     marked,
     clockSkewMs: fc.integer({ min: -300_000, max: 300_000 }),
     runs: runsArbitrary,
   })
   return fc
-    .array(job, { minLength: 2, maxLength: 6 })
+    .array(job, { minLength: 2, maxLength })
     .map((jobs) => jobs.map((one, at): Job => ({ id: `j${at}`, ...one })))
 }
 
@@ -380,12 +390,17 @@ async function property(arbitrary: fc.Arbitrary<History>): Promise<void> {
 
 describe('commits of many writers with faults at every call', () => {
   it('equal a serial order where jobs carry a marker, also under rollback and expiry', async () => {
-    const jobs = jobsArbitrary(fc.constant(true))
+    const jobs = jobsArbitrary(fc.constant(true), partsArbitrary)
     await property(fc.record({ jobs, disturbances: disturbancesArbitrary, order }))
   })
 
   it('equal a serial order where only snapshot ids survive a crash', async () => {
-    const jobs = jobsArbitrary(fc.boolean())
+    const jobs = jobsArbitrary(fc.boolean(), partsArbitrary)
+    await property(fc.record({ jobs, disturbances: fc.constant([]), order }))
+  })
+
+  it('equal a serial order where all change the same rows', async () => {
+    const jobs = jobsArbitrary(fc.constant(false), crowdedArbitrary, 12)
     await property(fc.record({ jobs, disturbances: fc.constant([]), order }))
   })
 })
