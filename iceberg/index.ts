@@ -61,10 +61,40 @@ export { mergeRanges, readRanges, type ByteRange, type MergeOptions } from './io
 export type { S3Credentials } from './io/s3-client.js'
 export { compactTable, type CompactRequest, type CompactResult } from './maintain/compact.js'
 export { expireSnapshots, type ExpireRequest, type ExpireResult } from './maintain/expire.js'
-export { removeOrphans, type OrphanFile, type OrphanRequest } from './maintain/orphans.js'
-export { planCompaction, type CompactionGroup, type CompactionOptions } from './maintain/plan-compaction.js'
+export { removeOrphans, streamOrphans, type OrphanFile, type OrphanRequest } from './maintain/orphans.js'
+export {
+  planCompaction,
+  type CompactionGroup,
+  type CompactionOptions,
+  type CompactionTable,
+} from './maintain/plan-compaction.js'
+export {
+  planDeleteRewrite,
+  type DeleteRewriteGroup,
+  type DeleteRewriteOptions,
+  type DeleteRewritePlan,
+} from './maintain/plan-delete-rewrite.js'
 export { planExpire, type ExpireOptions, type ExpirePlan } from './maintain/plan-expire.js'
-export type { Rewriter, RewriteRequest } from './maintain/rewriter.js'
+export { planManifestRewrite, type ManifestRewritePlan } from './maintain/plan-manifest-rewrite.js'
+export {
+  rewriteDeleteFiles,
+  type RewriteDeleteFilesRequest,
+  type RewriteDeleteFilesResult,
+} from './maintain/rewrite-deletes.js'
+export {
+  rewriteManifests,
+  type RewriteManifestsRequest,
+  type RewriteManifestsResult,
+} from './maintain/rewrite-manifests.js'
+export type { DeleteRewriter, RewriteDeletesRequest, Rewriter, RewriteRequest } from './maintain/rewriter.js'
+export {
+  diffSnapshots,
+  type ColumnDiff,
+  type DiffRequest,
+  type PartitionDiff,
+  type SnapshotDiff,
+} from './scan/diff-snapshots.js'
+export { planAppends, type AppendsRequest } from './scan/plan-appends.js'
 export { planFiles, planScan, type ScanRequest } from './scan/plan-scan.js'
 export type { FileScanTask, ScanPlan, ScanTarget } from './scan/scan-plan.js'
 export type { DataFile, ManifestEntry, ManifestFile } from './spec/data-file.js'

@@ -1,25 +1,21 @@
-import type { BoundExpression } from '../expr/bind.js'
 import { bind } from '../expr/bind.js'
-import { evaluate } from '../expr/evaluate.js'
 import type { Expression } from '../expr/expression.js'
 import { alwaysTrue } from '../expr/expression.js'
-import { projectInclusive } from '../expr/project.js'
-import { residualOf, unbind } from '../expr/residual.js'
-import { fileStatistics, mightMatch, summaryStatistics } from '../expr/statistics.js'
 import type { FileIO } from '../io/file-io.js'
-import type { DataFile, ManifestEntry, ManifestFile } from '../spec/data-file.js'
-import type { PartitionSpec } from '../spec/partition-spec.js'
+import type { ManifestEntry, ManifestFile } from '../spec/data-file.js'
 import { resolveTarget } from '../spec/refs.js'
 import { currentSchema, schemaById } from '../spec/schema.js'
 import type { Snapshot } from '../spec/snapshot.js'
-import { partitionTypes, schemasNewestFirst, specById } from '../spec/specs.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
-import type { PrimitiveType, Schema } from '../spec/type.js'
+import type { Schema } from '../spec/type.js'
 import type { DeleteIndex } from './delete-index.js'
 import { buildDeleteIndex } from './delete-index.js'
 import type { ManifestCache } from './manifests.js'
 import { readManifestEntries, readManifests } from './manifests.js'
+import { mapAhead } from './map-ahead.js'
 import type { FileScanTask, ScanPlan, ScanTarget } from './scan-plan.js'
+import type { SpecFilter } from './spec-filter.js'
+import { specFilters } from './spec-filter.js'
 
 export interface ScanRequest {
   readonly metadata: TableMetadata
@@ -27,6 +23,11 @@ export interface ScanRequest {
   /** Default: the head of `main`. */
   readonly target?: ScanTarget
   readonly filter?: Expression
+  /**
+   * Rows that are enough: planning ends, and no further manifest is read, once the tasks are sure to have as many that pass
+   * the filter. Tasks may have more.
+   */
+  readonly limit?: number
   readonly manifestCache?: ManifestCache
 }
 
@@ -48,11 +49,8 @@ export async function* planFiles(request: ScanRequest): AsyncIterable<FileScanTa
   for await (const batch of planManifests(request, schema, snapshot)) yield* batch
 }
 
-/** Manifests that are read ahead of the one being planned. */
-const READ_AHEAD = 8
-
 /** A branch reads with the table's schema, a tag, an id or a time with the snapshot's own. */
-function schemaFor(
+export function schemaFor(
   metadata: TableMetadata,
   target: ScanTarget | undefined,
   snapshot: Snapshot | undefined,
@@ -83,8 +81,14 @@ async function* planManifests(
     readManifestEntries(io, metadata, manifest, manifestCache)
   const deletes = await readDeletes(metadata, manifests, read, filterOf)
   const dataManifests = manifests.filter((manifest) => manifest.content === 'data')
-  for await (const { item, result } of mapAhead(dataManifests, read)) {
-    yield planEntries(result, deletes, filterOf(item.partitionSpecId))
+  const limit = request.limit ?? Infinity
+  let certainRows = 0
+  if (limit <= 0) return
+  for await (const { item, result } of mapAhead(dataManifests, read, { patient: limit < Infinity })) {
+    const tasks = planEntries(result, deletes, filterOf(item.partitionSpecId))
+    const enough = tasks.findIndex((task) => (certainRows += certainRowsOf(task)) >= limit)
+    yield enough < 0 ? tasks : tasks.slice(0, enough + 1)
+    if (enough >= 0) return
   }
 }
 
@@ -106,6 +110,11 @@ async function readDeletes(
   return buildDeleteIndex(live, new Set(unpartitioned.map((spec) => spec['spec-id'])))
 }
 
+/** Rows of a task that surely pass: all, where nothing was deleted and nothing is left to check. */
+function certainRowsOf({ file, deletes, residual }: FileScanTask): number {
+  return deletes.length === 0 && residual.kind === 'true' ? file.recordCount : 0
+}
+
 function planEntries(
   entries: readonly ManifestEntry[],
   deletes: DeleteIndex,
@@ -120,75 +129,4 @@ function planEntries(
     tasks.push({ file, sequenceNumber, deletes: deletes.deletesFor(entry), residual })
   }
   return tasks
-}
-
-/** The filter as it bears on what one partition spec wrote. */
-interface SpecFilter {
-  manifestMightMatch(manifest: ManifestFile): boolean
-  partitionMightMatch(file: DataFile): boolean
-  rowsMightMatch(file: DataFile): boolean
-  residualFor(file: DataFile): Expression
-}
-
-function specFilters(metadata: TableMetadata, filter: BoundExpression): (specId: number) => SpecFilter {
-  const schemas = schemasNewestFirst(metadata)
-  const known = new Map<number, SpecFilter>()
-  return (specId) => {
-    let made = known.get(specId)
-    if (made === undefined) {
-      const spec = specById(metadata, specId)
-      made = specFilter(spec, partitionTypes(schemas, spec), filter)
-      known.set(specId, made)
-    }
-    return made
-  }
-}
-
-function specFilter(
-  spec: PartitionSpec,
-  types: readonly (PrimitiveType | undefined)[],
-  filter: BoundExpression,
-): SpecFilter {
-  const projected = projectInclusive(filter, spec, types)
-  const positions = new Map(spec.fields.map((field, index) => [field['field-id'], index]))
-  const whole = unbind(filter)
-  return {
-    manifestMightMatch: ({ partitions }) =>
-      partitions === undefined ||
-      mightMatch(projected, (column) =>
-        summaryStatistics(partitions[positions.get(column.id) ?? -1], column),
-      ),
-    partitionMightMatch: ({ partition }) =>
-      projected.kind === 'true' ||
-      evaluate(projected, (column) => partition[positions.get(column.id) ?? -1] ?? null) === true,
-    rowsMightMatch: (file) =>
-      filter.kind === 'true' || mightMatch(filter, (column) => fileStatistics(file, column)),
-    residualFor({ partition }) {
-      const residual = residualOf(filter, spec, types, partition)
-      return residual === filter ? whole : unbind(residual)
-    },
-  }
-}
-
-/** Runs `start` for a few items ahead of the one whose result is given out; results keep the items' order. */
-async function* mapAhead<T, R extends object>(
-  items: readonly T[],
-  start: (item: T) => Promise<R>,
-): AsyncIterable<{ readonly item: T; readonly result: R }> {
-  const running: Promise<R>[] = []
-  const waiting = items.values()
-  const startNext = (): void => {
-    const next = waiting.next()
-    if (next.done === true) return
-    const started = start(next.value)
-    // A failure is thrown where its turn comes; it must not count as unhandled before.
-    started.catch(() => undefined)
-    running.push(started)
-  }
-  for (let ahead = 0; ahead < READ_AHEAD; ahead++) startNext()
-  for (const item of items) {
-    const result = await running.shift()
-    startNext()
-    if (result !== undefined) yield { item, result }
-  }
 }
