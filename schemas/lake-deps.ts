@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.js'
 import type { Catalog } from '../iceberg/catalog/catalog.js'
-import type { Rewriter } from '../iceberg/maintain/rewriter.js'
+import type { DeleteRewriter, Rewriter } from '../iceberg/maintain/rewriter.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
 import type { Pipeline } from './pipeline.js'
 
@@ -8,7 +8,7 @@ import type { Pipeline } from './pipeline.js'
 export interface LakeDeps {
   readonly catalog: Catalog
   readonly engine: Engine
-  readonly rewriter: Rewriter
+  readonly rewriter: Rewriter & DeleteRewriter
   /** Root location of raw objects, staging and tables, e.g. `file:///…/.firn/warehouse`. */
   readonly warehouse: string
   readonly pipelines: ReadonlyMap<string, Pipeline>

@@ -1,19 +1,48 @@
-import type { Rewriter } from '../../iceberg/maintain/rewriter.js'
-import type { Engine } from '../engine.js'
+import type { DeleteRewriter, Rewriter, RewriteRequest } from '../../iceberg/maintain/rewriter.js'
+import type { Engine, EngineSession } from '../engine.js'
+import { liveRows } from './live-rows.js'
+import { partitionColumns } from './partition-sql.js'
+import { rewriteDeletes } from './rewrite-deletes.js'
+import { EngineError } from '../engine.js'
 
-/** Compaction's port over an engine. What does not fit into the engine's memory limit spills to its temp folder. */
-export function createRewriter(engine: Engine): Rewriter {
-  return {
-    async rewrite({ tasks, schema, spec, dataLocation, targetFileSizeBytes }) {
-      const session = await engine.openSession()
-      try {
-        await session.addRelation({ kind: 'scan', name: 'live_rows', schema, tasks })
-        const target = { schema, spec, dataLocation, orderBy: [], targetFileSizeBytes }
-        const { files } = await session.write('SELECT * FROM live_rows', target)
-        return files
-      } finally {
-        await session.close()
-      }
-    },
+/** Maintenance's ports over an engine. What does not fit into the engine's memory limit spills to its temp folder. */
+export function createRewriter(engine: Engine): Rewriter & DeleteRewriter {
+  const inSession = async <T>(work: (session: EngineSession) => Promise<T>): Promise<T> => {
+    const session = await engine.openSession()
+    try {
+      return await work(session)
+    } finally {
+      await session.close()
+    }
   }
+  return {
+    rewrite: (request) =>
+      inSession(async (session) => {
+        const { schema, spec, dataLocation, targetFileSizeBytes, sortOrderId } = request
+        const sql = `${await liveRows(session, request)}${orderBy(request)}`
+        const target = { schema, spec, dataLocation, orderBy: [], targetFileSizeBytes }
+        const { files } = await session.write(sql, target)
+        return sortOrderId === undefined ? files : files.map((file) => ({ ...file, sortOrderId }))
+      }),
+    rewriteDeletes: (request) => inSession((session) => rewriteDeletes(session, request)),
+  }
+}
+
+function orderBy({ schema, sortBy = [] }: RewriteRequest): string {
+  if (sortBy.length === 0) return ''
+  const keys = sortBy.map((field, index) => {
+    const [column] = partitionColumns(schema, {
+      'spec-id': 0,
+      fields: [{ ...field, 'field-id': 1000 + index, name: `sort_${index}` }],
+    })
+    if (column === undefined || column.scalar !== undefined) {
+      throw new EngineError(
+        'unsupported',
+        `rows cannot be sorted by ${field.transform} of column ${field['source-id']}: sort by other columns, or bin-pack`,
+      )
+    }
+    const nulls = field['null-order'] === 'nulls-first' ? 'NULLS FIRST' : 'NULLS LAST'
+    return `${column.expression} ${field.direction} ${nulls}`
+  })
+  return ` ORDER BY ${keys.join(', ')}`
 }

@@ -1,4 +1,5 @@
 import type { FileIO } from '../io/file-io.js'
+import { joinLocation } from '../io/location.js'
 import { readManifestEntries, readManifests } from '../scan/manifests.js'
 import type { ManifestFile } from '../spec/data-file.js'
 import type { Snapshot } from '../spec/snapshot.js'
@@ -41,6 +42,11 @@ export async function filesOf(
     }
   }
   return files
+}
+
+/** Folder that new data files and delete files go to. */
+export function dataFolder({ location, properties }: TableMetadata): string {
+  return properties['write.data.path'] ?? joinLocation(location, 'data')
 }
 
 /** Whether files may be deleted at all: `gc.enabled` is false where other tables or programs use them too. */

@@ -1,0 +1,70 @@
+import type { Catalog, TableIdentifier } from '../catalog/catalog.js'
+import { isIcebergError } from '../error.js'
+import { readManifests } from '../scan/manifests.js'
+import { headOf } from '../spec/refs.js'
+import type { SnapshotId } from '../spec/snapshot.js'
+import type { RetryOptions } from '../write/retry.js'
+import { commitTransaction } from '../write/transaction.js'
+import type { ManifestRewritePlan } from './plan-manifest-rewrite.js'
+import { planManifestRewrite } from './plan-manifest-rewrite.js'
+
+export interface RewriteManifestsRequest {
+  readonly catalog: Catalog
+  readonly identifier: TableIdentifier
+  readonly now: () => number
+  readonly newUuid: () => string
+  readonly newSnapshotId: () => SnapshotId
+  readonly summary?: Readonly<Record<string, string>>
+  readonly retry?: RetryOptions
+  /** Also where the plan says that it would not help. */
+  readonly always?: boolean
+  readonly dryRun?: boolean
+}
+
+export interface RewriteManifestsResult {
+  readonly plan?: ManifestRewritePlan
+  /** Data manifests before; 0 where nothing was rewritten. */
+  readonly rewrittenManifests: number
+  /** Data manifests after. */
+  readonly addedManifests: number
+  /** Left for a later run since writers were always first. */
+  readonly conflict: boolean
+}
+
+/**
+ * Writes the table's manifests anew, files of a partition together, where there are too many or they are badly clustered.
+ * No file and no row changes. Tables of other format versions than 2 stay as they are.
+ */
+export async function rewriteManifests(request: RewriteManifestsRequest): Promise<RewriteManifestsResult> {
+  const { catalog, identifier, now, newUuid, summary, retry } = request
+  const { metadata } = await catalog.loadTable(identifier)
+  const head = headOf(metadata)
+  const nothing = { rewrittenManifests: 0, addedManifests: 0, conflict: false }
+  if (head === undefined || metadata['format-version'] !== 2) return nothing
+  const plan = planManifestRewrite(metadata, await readManifests(catalog.io, metadata, head))
+  const isDue = plan.reason !== undefined || (request.always === true && plan.manifests > 0)
+  if (!isDue) return { ...nothing, plan }
+  const planned = { plan, rewrittenManifests: plan.manifests, conflict: false }
+  if (request.dryRun === true) return { ...planned, addedManifests: plan.expectedManifests }
+  try {
+    const result = await commitTransaction({
+      ...{ catalog, now, newUuid },
+      ...(retry && { retry }),
+      changes: [
+        {
+          identifier,
+          snapshotId: request.newSnapshotId(),
+          change: { kind: 'rewrite-manifests', targetSizeBytes: plan.targetSizeBytes },
+          ...(summary && { summary }),
+        },
+      ],
+    })
+    const after = result.kind === 'committed' ? result.tables[0]?.table.metadata : undefined
+    const newest = after && headOf(after)
+    const manifests = after && newest ? await readManifests(catalog.io, after, newest) : []
+    return { ...planned, addedManifests: manifests.filter(({ content }) => content === 'data').length }
+  } catch (error) {
+    if (!isIcebergError(error, 'commit-conflict') && !isIcebergError(error, 'rebuild-needed')) throw error
+    return { ...nothing, plan, conflict: true }
+  }
+}
