@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../engine/compiled-entry.js'
 import { addBuildCommand } from './commands/build.js'
+import { addCatalogCommand } from './commands/catalog.js'
 import { addCheckCommand } from './commands/check.js'
 import { addDemoCommand } from './commands/demo.js'
 import { addDevCommand } from './commands/dev.js'
@@ -72,6 +73,7 @@ function createProgram(quiet: boolean): Command {
     addTablesCommand,
     addTagCommand,
     addSqlCommand,
+    addCatalogCommand,
   ]
   for (const addCommand of [...add, ...more, addSchedulesCommand, addDoctorCommand]) addCommand(program)
   return program

@@ -1,6 +1,7 @@
 import type { FileIO } from '../io/file-io.js'
 import { joinLocation } from '../io/location.js'
 import type { Properties, TableIdentifier } from './catalog.js'
+import { folderOf } from './name.js'
 
 const CACHED = 256
 
@@ -64,7 +65,7 @@ export class MetadataFiles<M extends Described> {
   /** A renamed or dropped table may still have its files under its first name: two tables never share a folder. */
   async freeLocation({ namespace, name }: TableIdentifier): Promise<string> {
     const { io, warehouse, newUuid } = this.#options
-    const location = joinLocation(warehouse, namespace, name)
+    const location = joinLocation(warehouse, folderOf(namespace), folderOf(name))
     const listing = io.list(`${location}/`)[Symbol.asyncIterator]()
     const isTaken = (await listing.next()).done !== true
     await listing.return?.()

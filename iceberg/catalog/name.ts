@@ -1,7 +1,10 @@
 import { IcebergError } from '../error.js'
 import type { TableIdentifier } from './catalog.js'
 
-/** A name becomes part of paths, SQL and ref names of other engines, so it is letters, digits and `_ - $ @`, spaces inside. */
+/**
+ * A name becomes part of paths, SQL and ref names of other engines, so it is letters, digits and `_ - $ @`, spaces and
+ * slashes inside.
+ */
 const NAME = /^[\p{L}\p{M}\p{N}_$@-](?:[\p{L}\p{M}\p{N}_$@ -]*[\p{L}\p{M}\p{N}_$@-])?$/u
 const MAX_BYTES = 200
 
@@ -18,10 +21,10 @@ export function checkIdentifier(identifier: TableIdentifier): void {
 
 function checkName(name: string, what: string): void {
   if (Buffer.byteLength(name) > MAX_BYTES) tooLong(what.split(' ')[0] ?? 'name', name)
-  if (NAME.test(name)) return
+  if (name.split('/').every((part) => NAME.test(part))) return
   throw new IcebergError(
     'invalid-argument',
-    `${what} is not a valid name; use letters, digits, _ - $ @ and inner spaces${name === '' ? ', at least one' : ''}`,
+    `${what} is not a valid name; use letters, digits, _ - $ @, inner spaces and slashes${name === '' ? ', at least one' : ''}`,
     { context: { name } },
   )
 }
@@ -31,4 +34,13 @@ function tooLong(what: string, name: string): never {
     'invalid-argument',
     `a ${what} may have ${MAX_BYTES} bytes, ${JSON.stringify(name.slice(0, 40))}… has ${Buffer.byteLength(name)}`,
   )
+}
+
+/** A name as one step of a path; no name has a `~` itself. */
+export function folderOf(name: string): string {
+  return name.replaceAll('/', '~')
+}
+
+export function nameOfFolder(folder: string): string {
+  return folder.replaceAll('~', '/')
 }

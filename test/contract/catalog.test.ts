@@ -246,8 +246,12 @@ describe.each([
     '',
     '..',
     '../up',
-    'a/b',
+    '/a',
+    'a/',
+    'a//b',
+    'a/../b',
     'a\\b',
+    'a~b',
     "o'brien",
     'say "x"',
     'nul\0',
@@ -263,6 +267,15 @@ describe.each([
     await expect(catalog.loadTable(table(name))).rejects.toMatchObject(invalid)
     await expect(catalog.createNamespace(name)).rejects.toMatchObject(invalid)
     await expect(catalog.createNamespace(`space.${name}`)).rejects.toMatchObject(invalid)
+    catalog.close()
+  })
+
+  it('takes names with a slash, in a folder of one step', async () => {
+    const catalog = await withTables(open)
+    await catalog.createNamespace('new/db')
+    const { metadata } = await catalog.createTable({ identifier: table('tab/le', 'new/db'), schema: SCHEMA })
+    expect(metadata.location).toMatch(/\/new~db\/tab~le$/)
+    expect(await catalog.listTables('new/db')).toEqual([table('tab/le', 'new/db')])
     catalog.close()
   })
 

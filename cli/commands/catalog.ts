@@ -1,0 +1,82 @@
+import type { Command } from 'commander'
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { FirnError } from '../../schemas/error.js'
+import { readConfig } from '../../workers/config.js'
+import { integerOption } from '../integer-option.js'
+import { aborted, interruptible } from '../interruption.js'
+import { print, printJson } from '../output.js'
+
+interface ServeOptions {
+  readonly port: number
+  readonly host: string
+  readonly tokens?: string
+  readonly allowLocation: readonly string[]
+  readonly json?: true
+}
+
+export function addCatalogCommand(program: Command): void {
+  const catalog = program.command('catalog').description('the catalog of the lake, for other engines')
+  catalog
+    .command('serve')
+    .description("serve the lake's catalog as an Apache Iceberg REST catalog until Ctrl-C")
+    .option('--port <number>', 'port to listen on; 0 takes any free one', integerOption, 8181)
+    .option('--host <name>', 'address to listen on; other than this machine only with --tokens', '127.0.0.1')
+    .option('--tokens <file>', 'JSON list of {token or sha256, name, grants: [{namespace, role}]}')
+    .option(
+      '--allow-location <uri>',
+      'a folder outside of the warehouse that tables may lie in; may be repeated',
+      (uri: string, before: readonly string[]) => [...before, uri],
+      [],
+    )
+    .option('--json', 'print where it listens as JSON')
+    .action(serve)
+}
+
+async function serve({ port, host, tokens: tokensPath, allowLocation, json }: ServeOptions): Promise<void> {
+  const config = readConfig()
+  const { openLocalCatalog } = await import('../../workers/open-catalog.js')
+  const { FencedFileIO } = await import('../../server/catalog/fenced-file-io.js')
+  const { listen } = await import('../../server/catalog/listen.js')
+  const { parseTokens } = await import('../../server/catalog/access.js')
+  const { SqliteAnswerLog } = await import('../../server/catalog/sqlite-answer-log.js')
+  const { LocalFileIO } = await import('../../iceberg/io/local.js')
+  const tokens = tokensPath === undefined ? undefined : parseTokens(readTokens(tokensPath), tokensPath)
+  const fence = { roots: [config.warehouse, ...allowLocation] }
+  const clock = { now: Date.now, newUuid: randomUUID }
+  await interruptible(async (signal) => {
+    const catalog = openLocalCatalog(config, { io: new FencedFileIO(new LocalFileIO(), fence) })
+    const answers = new SqliteAnswerLog({ path: config.catalogPath, ...clock })
+    try {
+      const server = await listen({
+        ...clock,
+        ...(tokens === undefined ? {} : { tokens }),
+        ...{ catalog, warehouse: config.warehouse, fence, answers, host, port },
+        onFailure: ({ method, path, status, reason }) => {
+          process.stderr.write(`${new Date().toISOString()} ${status} ${method} ${path}: ${reason}\n`)
+        },
+      })
+      const who = tokens === undefined ? 'this machine only' : `${tokens.length} tokens`
+      if (json === true) printJson({ uri: server.uri, home: config.home, warehouse: config.warehouse, who })
+      else {
+        print(`catalog     ${server.uri}\nconfig      ${server.uri}/v1/config\nlake        ${config.home}`)
+        print(`warehouse   ${config.warehouse}\nserves      ${who}\n\nCtrl-C stops it.`)
+      }
+      await aborted(signal)
+      await server.close()
+    } finally {
+      answers.close()
+      catalog.close()
+    }
+  })
+}
+
+function readTokens(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new FirnError('config', `the tokens file ${path} can't be read: correct its path or permissions.`, {
+      cause,
+    })
+  }
+}
