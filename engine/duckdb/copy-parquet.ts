@@ -1,10 +1,9 @@
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { NestedField, Schema, Type, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
-import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { joinLocation, toLocalPath } from '../../iceberg/io/location.js'
+import { joinLocation } from '../../iceberg/io/location.js'
 import type { WriteTarget } from '../engine.js'
+import type { OutputFiles } from '../output-files.js'
 import { partitionPath } from '../parquet/partition-path.js'
 import { fileMetrics } from './file-metrics.js'
 import type { Select } from './file-schemas.js'
@@ -16,22 +15,20 @@ export interface CopyContext {
   readonly newUuid: () => string
 }
 
-/** Writes the rows of a SELECT, in their order, as one file of a partition. Its path is added to `paths` before. */
+/** Writes the rows of a SELECT, in their order, as one file of a partition. It is begun, not completed. */
 export async function copyDataFile(
   context: CopyContext,
   sql: string,
   target: WriteTarget,
   partitions: readonly PartitionColumn[],
   partition: readonly (Value | null)[],
-  paths: string[],
+  output: OutputFiles,
 ): Promise<DataFile> {
   const types = partitions.map((column) => column.resultType)
   const folder = target.folderOf?.(partition) ?? partitionPath(target.spec, types, partition)
   const name = `${context.newUuid()}.parquet`
   const location = joinLocation(target.dataLocation, ...(folder === '' ? [] : [folder]), name)
-  const path = toLocalPath(location)
-  await mkdir(dirname(path), { recursive: true })
-  paths.push(path)
+  const path = await output.begin(location)
   const [statistics] = await copyParquet(context.select, sql, target.schema, path)
   return {
     content: 'data',

@@ -3,8 +3,11 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
+import type { FileIO } from '../../iceberg/io/file-io.js'
 import type { Engine } from '../engine.js'
+import { FileCache } from '../files/file-cache.js'
 import { IN_PLACE } from '../local-files.js'
+import { isRunning } from '../running-process.js'
 import { engineErrorOf } from './duckdb-error.js'
 import type { FileSchema } from './file-schemas.js'
 import { DuckDBSession } from './session.js'
@@ -18,7 +21,15 @@ export interface DuckDBEngineOptions {
   readonly memoryLimitBytes?: number
   /** Names of files and work tables. */
   readonly newUuid?: () => string
+  /** Storage of tables that don't lie on the local disk. Without it only local locations are read and written. */
+  readonly io?: FileIO
+  /** Local folder for copies of files that `io` reads; processes may share it. Default: `files` in `tempDirectory`. */
+  readonly cacheDirectory?: string
+  /** What the copies may take on the disk, beyond those in use. Default 10 GiB. */
+  readonly cacheBytes?: number
 }
+
+const CACHE_BYTES = 10 * 1024 ** 3
 
 /**
  * SQL in this process. Sessions with equal settings share one DuckDB instance, hence its memory limit and threads; each
@@ -28,6 +39,7 @@ export function createDuckDBEngine(options: DuckDBEngineOptions): Engine {
   const instances = new Map<string, OpenInstance>()
   const newUuid = options.newUuid ?? randomUUID
   const fileSchemas = new Map<string, FileSchema>()
+  const cache = fileCache(options, newUuid)
   return {
     async openSession(sessionOptions = {}) {
       const threads = sessionOptions.threads ?? options.threads ?? availableParallelism()
@@ -46,7 +58,9 @@ export function createDuckDBEngine(options: DuckDBEngineOptions): Engine {
           ...(sessionOptions.signal === undefined ? {} : { signal: sessionOptions.signal }),
           newUuid,
           fileSchemas,
-          files: IN_PLACE,
+          files: cache?.lease() ?? IN_PLACE,
+          io: options.io,
+          tempDirectory: options.tempDirectory,
           onFatal: drop,
         })
       } catch (cause) {
@@ -55,6 +69,13 @@ export function createDuckDBEngine(options: DuckDBEngineOptions): Engine {
       }
     },
   }
+}
+
+function fileCache(options: DuckDBEngineOptions, newUuid: () => string): FileCache | undefined {
+  const { io, tempDirectory, cacheBytes: maxBytes = CACHE_BYTES } = options
+  if (io === undefined) return undefined
+  const directory = options.cacheDirectory ?? join(tempDirectory, 'files')
+  return new FileCache({ io, directory, maxBytes, newUuid })
 }
 
 interface OpenInstance {
@@ -88,20 +109,10 @@ function defaultMemoryBytes(): number {
   return Math.floor(memory * 0.6)
 }
 
-/** What a killed process spilled stays on disk: folders of processes that no longer run are removed. */
+/** What a killed process spilled or was about to upload stays on disk: folders of processes that no longer run are removed. */
 async function removeDeadSpills(tempDirectory: string): Promise<void> {
   for (const name of await readdir(tempDirectory)) {
-    const pid = Number(/^duckdb-(\d+)$/.exec(name)?.[1] ?? process.pid)
+    const pid = Number(/^(?:duckdb|write)-(\d+)$/.exec(name)?.[1] ?? process.pid)
     if (!isRunning(pid)) await rm(join(tempDirectory, name), { recursive: true, force: true })
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Without the right to signal it, it runs.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

@@ -1,24 +1,27 @@
-import { toLocalPath } from '../../iceberg/io/location.js'
 import type { Schema, Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import type { RawObject, Relation } from '../engine.js'
 import { EngineError } from '../engine.js'
+import type { LocalFiles } from '../local-files.js'
 import { quoteName, quotePath, quoteText, sqlType } from './sql-text.js'
 
 /**
  * SELECT of landed records: the document's fields under their names, the envelope's with an underscore. Documents were
  * checked when they landed; what a field's type cannot hold is null, fields that the schema lacks are left out.
  */
-export function rawSql(relation: Extract<Relation, { readonly kind: 'raw' }>): string {
+export async function rawSql(
+  files: LocalFiles,
+  relation: Extract<Relation, { readonly kind: 'raw' }>,
+): Promise<string> {
   const { envelope, schema, objects } = relation
   refuseClashes(schema, envelope)
   const documentColumns = schema.fields.map((field) => `d.${quoteName(field.name)}`)
   const envelopeColumns = envelope.fields.map((field) => quoteName(`_${field.name}`))
   if (objects.length === 0) return emptySql(schema, envelope)
-  const paths = objects.map((object) => quotePath(toLocalPath(object.location)))
-  const ranges = objects.map(
-    ({ location, first, end }) => `(${quoteText(toLocalPath(location))}, ${first}, ${end})`,
-  )
+  const opened = await files.open(objects.map(({ location }) => ({ location })))
+  const pathOf = (object: RawObject): string => opened.get(object.location) ?? object.location
+  const paths = objects.map((object) => quotePath(pathOf(object)))
+  const ranges = objects.map((object) => `(${quoteText(pathOf(object))}, ${object.first}, ${object.end})`)
   const columns = [...envelope.fields.map((field) => `${quoteName(field.name)}: ${jsonColumn(field.type)}`)]
   const read = envelope.fields.map((field) => `l.${quoteName(field.name)} AS ${quoteName(`_${field.name}`)}`)
   return `SELECT ${[...documentColumns, ...envelopeColumns].join(', ')} FROM (

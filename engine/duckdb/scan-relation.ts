@@ -25,7 +25,9 @@ export async function scanSql(context: ScanContext, relation: ScanRelation): Pro
   if (tasks.length === 0) return emptySql(schema, positions)
   const files = tasks.flatMap((task) => [task.file, ...task.deletes])
   for (const file of files) requireParquet(file)
-  const paths = await context.files.open(files.map((file) => file.filePath))
+  const paths = await context.files.open(
+    files.map((file) => ({ location: file.filePath, sizeBytes: file.fileSizeInBytes })),
+  )
   const pathOf = (file: DataFile): string => paths.get(file.filePath) ?? file.filePath
   const schemas = await readFileSchemas(context.select, files.map(pathOf), context.fileSchemas)
   const deleted = await positionDeletes(context, tasks, pathOf)

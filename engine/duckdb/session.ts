@@ -1,9 +1,11 @@
 import type { DuckDBConnection, DuckDBResultReader } from '@duckdb/node-api'
 import { DuckDBDataChunk, StatementType } from '@duckdb/node-api'
+import type { FileIO } from '../../iceberg/io/file-io.js'
 import type { EngineSession, QueryResult, Relation, Row, WriteTarget, WrittenFiles } from '../engine.js'
 import { EngineError } from '../engine.js'
 import { engineErrorOf, isFatal } from './duckdb-error.js'
 import type { LocalFiles } from '../local-files.js'
+import { outputFiles } from '../output-files.js'
 import type { FileSchema } from './file-schemas.js'
 import { rawSql } from './raw-relation.js'
 import { toDuckDBValue, toRowValue } from './row-values.js'
@@ -20,6 +22,9 @@ export interface SessionOptions {
   /** Footers read before, shared by the engine's sessions. */
   readonly fileSchemas: Map<string, FileSchema>
   readonly files: LocalFiles
+  /** Storage of locations that are not on the local disk. */
+  readonly io: FileIO | undefined
+  readonly tempDirectory: string
   /** Told when the instance can't go on, so that the next session gets a new one. */
   readonly onFatal: () => void
 }
@@ -105,6 +110,8 @@ export class DuckDBSession implements EngineSession {
         {
           ...this.scanContext(),
           newUuid: this.options.newUuid,
+          tempDirectory: this.options.tempDirectory,
+          outputTo: (root) => outputFiles({ ...this.options, root }),
           ensureFunction: (name, create) => {
             if (this.options.functions.has(name)) return
             this.options.functions.add(name)
@@ -131,6 +138,7 @@ export class DuckDBSession implements EngineSession {
       if (!isFatal(engineErrorOf(cause, 'DETACH'))) throw engineErrorOf(cause, 'DETACH')
     } finally {
       connection.disconnectSync()
+      this.options.files.release()
     }
   }
 
@@ -177,7 +185,7 @@ export class DuckDBSession implements EngineSession {
   private async addRaw(name: string, relation: Extract<Relation, { readonly kind: 'raw' }>): Promise<void> {
     const { newName } = this.scanContext()
     const whole = newName()
-    await this.run(`CREATE TABLE ${whole} AS ${rawSql(relation)}`)
+    await this.run(`CREATE TABLE ${whole} AS ${await rawSql(this.options.files, relation)}`)
     const [counted] = await this.select(`SELECT count(*) FROM ${whole}`)
     const rows = Number(counted?.[0])
     const parts = rows > ROW_GROUP_ROWS ? 1 : Math.min(MOST_PARTS, Math.ceil(rows / ROWS_WORTH_A_PART))

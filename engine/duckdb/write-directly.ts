@@ -4,7 +4,7 @@ import { isPrimitive } from '../../iceberg/spec/type.js'
 import type { PrimitiveType, Value } from '../../iceberg/spec/type.js'
 import type { WriteTarget } from '../engine.js'
 import { lowerBound, upperBound } from '../parquet/bounds.js'
-import { removeFiles } from '../durable-files.js'
+import type { OutputFiles } from '../output-files.js'
 import { copyDataFile } from './copy-parquet.js'
 import type { CopyContext } from './copy-parquet.js'
 import type { PartitionColumn } from './partition-sql.js'
@@ -26,7 +26,7 @@ export async function writeDirectly(
   sql: string,
   target: WriteTarget & { readonly targetFileSizeBytes: number },
   partitions: readonly PartitionColumn[],
-  paths: string[],
+  output: OutputFiles,
 ): Promise<DataFile | undefined> {
   if (!isProvable(target, partitions)) return undefined
   const isPlain = partitions.length === 0 && target.orderBy.length === 0
@@ -39,12 +39,15 @@ export async function writeDirectly(
     target,
     partitions,
     partition,
-    paths,
+    output,
   )
   const fits = file.recordCount > 0 && file.fileSizeInBytes <= target.targetFileSizeBytes
-  if (fits && isProven(file, target, partitions)) return file
-  await removeFiles(paths.splice(0))
-  return undefined
+  if (!fits || !isProven(file, target, partitions)) {
+    await output.discard()
+    return undefined
+  }
+  await output.complete(file.filePath)
+  return file
 }
 
 /** A file's metrics tell of identity partitions and of columns that are not nested. */

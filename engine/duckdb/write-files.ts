@@ -1,14 +1,15 @@
 import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { join } from 'node:path'
 import type { DuckDBScalarFunction, DuckDBValue } from '@duckdb/node-api'
-import { toLocalPath } from '../../iceberg/io/location.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { allFields } from '../../iceberg/spec/schema.js'
 import type { Schema, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
-import { flushFiles, removeFiles } from '../durable-files.js'
+import { removeFiles } from '../durable-files.js'
 import type { WriteTarget, WrittenFiles } from '../engine.js'
 import { EngineError } from '../engine.js'
+import type { OutputFiles } from '../output-files.js'
+import { workFolder } from '../output-files.js'
 import { copyDataFile, copyParquet } from './copy-parquet.js'
 import type { PartitionColumn } from './partition-sql.js'
 import { partitionColumns } from './partition-sql.js'
@@ -22,6 +23,9 @@ export interface WriteContext extends ScanContext {
   readonly newUuid: () => string
   /** Registers a function with the instance unless it has it. */
   readonly ensureFunction: (name: string, create: () => DuckDBScalarFunction) => void
+  /** Where the files of a write below a location go. */
+  readonly outputTo: (root: string) => OutputFiles
+  readonly tempDirectory: string
 }
 
 const DEFAULT_FILE_BYTES = 512 * 1024 * 1024
@@ -43,15 +47,15 @@ export async function writeFiles(
   await checkColumns(context, sql, target.schema)
   const targetFileSizeBytes = target.targetFileSizeBytes ?? DEFAULT_FILE_BYTES
   const typed = typedColumns(sql, target.schema)
-  const paths: string[] = []
+  const output = context.outputTo(target.dataLocation)
   try {
     const sized = { ...target, targetFileSizeBytes }
-    const file = await writeDirectly(context, typed, sized, partitions, paths)
-    const files = file === undefined ? await writeSorted(context, typed, sized, partitions, paths) : [file]
-    await flushFiles(paths, toLocalPath(target.dataLocation))
+    const file = await writeDirectly(context, typed, sized, partitions, output)
+    const files = file === undefined ? await writeSorted(context, typed, sized, partitions, output) : [file]
+    await output.finish()
     return { files, rows: files.reduce((sum, written) => sum + written.recordCount, 0) }
   } catch (cause) {
-    await removeFiles(paths)
+    await output.discard('all')
     throw cause
   }
 }
@@ -64,7 +68,7 @@ async function writeSorted(
   typed: string,
   target: SizedTarget,
   partitions: readonly PartitionColumn[],
-  paths: string[],
+  output: OutputFiles,
 ): Promise<readonly DataFile[]> {
   const table = context.newName()
   await createSorted(context, typed, target, partitions, table)
@@ -74,7 +78,9 @@ async function writeSorted(
     const files: DataFile[] = []
     for (const { partition, firstRow, endRow } of await readStretches(context, table, partitions, target)) {
       const rows = `SELECT ${columns} FROM ${table} WHERE rowid >= ${firstRow} AND rowid < ${endRow}`
-      files.push(await copyDataFile(context, rows, target, partitions, partition, paths))
+      const file = await copyDataFile(context, rows, target, partitions, partition, output)
+      await output.complete(file.filePath)
+      files.push(file)
     }
     return files
   } finally {
@@ -203,8 +209,9 @@ async function rowsPerFile(
   )
   if (rows * Number(sample[0]?.[0]) <= targetBytes) return rows
   const trialRows = Math.min(rows, TRIAL_ROWS)
-  const path = `${toLocalPath(target.dataLocation)}/trial-${context.newUuid()}.parquet`
-  await mkdir(dirname(path), { recursive: true })
+  const folder = workFolder(context.tempDirectory)
+  const path = join(folder, `trial-${context.newUuid()}.parquet`)
+  await mkdir(folder, { recursive: true })
   try {
     const columns = target.schema.fields.map((field) => quoteName(field.name)).join(', ')
     const firstRows = `SELECT ${columns} FROM ${table} WHERE rowid >= ${first} AND rowid < ${first + trialRows}`

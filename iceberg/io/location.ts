@@ -15,6 +15,12 @@ export function toLocalPath(location: string): string {
   return path
 }
 
+/** Whether it is a path, or a `file:` URI, and names no other store. */
+export function isLocalLocation(location: string): boolean {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(location)?.[1]
+  return scheme === undefined || scheme.toLowerCase() === 'file'
+}
+
 /** What stands before the path in a local location, so that a listing spells its locations as it was asked. */
 export function localPrefix(location: string): string {
   return LOCAL_SCHEME.exec(location)?.[0] ?? ''

@@ -2,6 +2,7 @@ import { IcebergError } from '../error.js'
 import type { FileIO, FileStatus } from './file-io.js'
 import type { LocalFileIOOptions } from './local.js'
 import { LocalFileIO } from './local.js'
+import { isLocalLocation } from './location.js'
 import type { S3FileIOOptions } from './s3.js'
 import { isS3Location } from './s3-location.js'
 
@@ -61,8 +62,8 @@ class SchemeFileIO implements FileIO {
       this.#s3 ??= import('./s3.js').then(({ S3FileIO }) => new S3FileIO(this.#options))
       return this.#s3
     }
-    const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(location)?.[1]
-    if (scheme === undefined || scheme.toLowerCase() === 'file') return this.#local
+    if (isLocalLocation(location)) return this.#local
+    const scheme = location.slice(0, location.indexOf(':'))
     throw new IcebergError(
       'unsupported',
       `${location} lies in a store of kind "${scheme}", which is not supported: known are file:, s3:, s3a: and s3n:`,
