@@ -24,9 +24,9 @@ export async function withCatalog<T, A>(
   absent: (config: FirnConfig) => A,
 ): Promise<T | A> {
   const config = readConfig()
-  if (!existsSync(config.catalogPath)) return absent(config)
+  if (config.catalogServer === undefined && !existsSync(config.catalogPath)) return absent(config)
   const { openCatalog } = await import('../workers/open-catalog.js')
-  const catalog = openCatalog(config)
+  const catalog = await openCatalog(config)
   try {
     return await use({ catalog })
   } finally {

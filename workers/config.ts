@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { toLocalPath } from '../iceberg/io/location.js'
 import { FirnError } from '../schemas/error.js'
 import type { LakeSettings } from '../schemas/lake-deps.js'
+import { CATALOG_SERVER, catalogServer, type CatalogServer } from './catalog-server.js'
 
 /** Everything that a process of ours takes from its environment. Paths are absolute. */
 export interface FirnConfig {
@@ -11,6 +12,8 @@ export interface FirnConfig {
   readonly home: string
   readonly catalogName: string
   readonly catalogPath: string
+  /** Where one is named it holds the catalog, and not `catalogPath`. */
+  readonly catalogServer?: CatalogServer
   readonly registryPath: string
   /** `file:///…` */
   readonly warehouse: string
@@ -51,6 +54,7 @@ const days = (byDefault: number) =>
 const ENVIRONMENT = z.object({
   FIRN_HOME: z.string().min(1).default('.firn'),
   FIRN_CATALOG_NAME: z.string().min(1).default('firn'),
+  ...CATALOG_SERVER,
   FIRN_WAREHOUSE: text,
   FIRN_LANDING: text,
   FIRN_PIPELINES: text,
@@ -83,11 +87,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
   }
   const given = parsed.data
   const home = resolve(cwd, given.FIRN_HOME)
+  const server = catalogServer(given)
   const landingRoot = resolve(cwd, given.FIRN_LANDING ?? join(home, 'landing'))
   return {
     home,
     catalogName: given.FIRN_CATALOG_NAME,
     catalogPath: join(home, 'catalog.db'),
+    ...(server === undefined ? {} : { catalogServer: server }),
     registryPath: join(home, 'registry.db'),
     warehouse: warehouseLocation(given.FIRN_WAREHOUSE, home, cwd),
     landingRoot,

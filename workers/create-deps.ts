@@ -29,7 +29,7 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
   const pipelines = await loadPipelines(config.pipelineFolders)
   mkdirSync(join(config.home, 'tmp'), { recursive: true })
   const now = overrides.now ?? Date.now
-  const catalog = openCatalog(config, overrides)
+  const catalog = await openCatalog(config, overrides)
   const engine = createDuckDBEngine({
     tempDirectory: join(config.home, 'tmp'),
     ...(config.threads === undefined ? {} : { threads: config.threads }),
