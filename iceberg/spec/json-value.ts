@@ -22,14 +22,14 @@ export function asStrings(value: unknown, what: string): readonly string[] {
   return asList(value, what).map((item) => asString(item, `an item of ${what}`))
 }
 
-/** A list of integers that are no 64-bit ids. */
+/** Integers that are no 64-bit ids. */
 export function asNumbers(value: unknown, what: string): readonly number[] {
   return asList(value, what).map((item) => asNumber(item, `an item of ${what}`))
 }
 
 export function asNumber(value: unknown, what: string): number {
-  if (typeof value === 'number') return value
-  throw invalid(what, 'a number')
+  if (Number.isSafeInteger(value)) return value as number
+  throw invalid(what, 'an integer')
 }
 
 export function asString(value: unknown, what: string): string {

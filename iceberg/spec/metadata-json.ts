@@ -162,6 +162,7 @@ export function withSnapshotId<T extends Json>(value: T): T & { readonly 'snapsh
 
 export function snapshotIdOrNone(value: unknown): SnapshotId | undefined {
   if (value === undefined || value === null || value === -1) return undefined
-  if (typeof value === 'bigint' || typeof value === 'number') return toSnapshotId(value)
+  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value)))
+    return toSnapshotId(value)
   throw new IcebergError('data-invalid', `a snapshot id is not an integer: ${stringifyJson(value)}`)
 }
