@@ -1,13 +1,6 @@
 import { EngineError } from '../engine.js'
-import { quotePath } from './sql-text.js'
-
-/** A column of a Parquet file. Lists have one child, maps two; the groups that Parquet puts between are left out. */
-export interface FileColumn {
-  readonly name: string
-  readonly fieldId: number | undefined
-  readonly kind: 'primitive' | 'struct' | 'list' | 'map'
-  readonly children: readonly FileColumn[]
-}
+import type { FileColumn } from './file-columns.js'
+import { quoteName, quotePath } from './sql-text.js'
 
 export interface FileSchema {
   readonly columns: readonly FileColumn[]
@@ -27,15 +20,46 @@ export async function readFileSchemas(
   if (unknown.length > 0) {
     if (known.size > MOST_KNOWN) known.clear()
     const rows = await select(
-      `SELECT file_name, name, num_children, field_id, repetition_type, converted_type, type
+      `SELECT file_name, name, num_children, field_id, repetition_type, converted_type, duckdb_type
        FROM parquet_schema([${unknown.map(quotePath).join(', ')}])`,
     )
-    for (const [path, schema] of parseSchemas(rows)) known.set(path, schema)
+    for (const [path, schema] of parseSchemas(rows)) known.set(path, await withSqlNames(select, path, schema))
   }
   return new Map(paths.map((path) => [path, known.get(path) ?? missing(path)]))
 }
 
 const MOST_KNOWN = 100_000
+
+/** DuckDB renames columns of a file whose names differ in case only; it is asked how. */
+async function withSqlNames(select: Select, path: string, schema: FileSchema): Promise<FileSchema> {
+  refuseNestedTwins(schema.columns, path)
+  if (!hasTwins(schema.columns)) return schema
+  const described = await select(
+    `SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet([${quotePath(path)}], hive_partitioning = false))`,
+  )
+  const columns = schema.columns.map((column, index) => {
+    const sqlName = described[index]?.[0]
+    return typeof sqlName === 'string' ? { ...column, sqlName } : column
+  })
+  return { ...schema, columns }
+}
+
+function hasTwins(columns: readonly FileColumn[]): boolean {
+  return new Set(columns.map((column) => column.name.toLowerCase())).size < columns.length
+}
+
+function refuseNestedTwins(columns: readonly FileColumn[], path: string): void {
+  for (const { name, kind, children } of columns) {
+    if (kind === 'struct' && hasTwins(children)) {
+      throw new EngineError(
+        'unsupported',
+        `fields of ${quoteName(name)} in ${path} have names that differ in case only: SQL can't tell them apart`,
+        { context: { path, column: name } },
+      )
+    }
+    refuseNestedTwins(children, path)
+  }
+}
 
 interface SchemaRow {
   readonly name: string
@@ -43,13 +67,13 @@ interface SchemaRow {
   readonly fieldId: number | undefined
   readonly repeated: boolean
   readonly convertedType: string
-  readonly type: string
+  readonly sqlType: string
 }
 
 /** Rows come file by file, each a tree in depth-first order with the root first. */
 function parseSchemas(rows: readonly (readonly unknown[])[]): ReadonlyMap<string, FileSchema> {
   const byPath = new Map<string, SchemaRow[]>()
-  for (const [path, name, childCount, fieldId, repetition, converted, type] of rows) {
+  for (const [path, name, childCount, fieldId, repetition, converted, sqlType] of rows) {
     const list = byPath.get(String(path)) ?? []
     list.push({
       name: String(name),
@@ -57,7 +81,7 @@ function parseSchemas(rows: readonly (readonly unknown[])[]): ReadonlyMap<string
       fieldId: fieldId === null || fieldId === undefined ? undefined : Number(fieldId),
       repeated: repetition === 'REPEATED',
       convertedType: typeof converted === 'string' ? converted : '',
-      type: typeof type === 'string' ? type : '',
+      sqlType: typeof sqlType === 'string' ? sqlType : '',
     })
     byPath.set(String(path), list)
   }
@@ -65,7 +89,9 @@ function parseSchemas(rows: readonly (readonly unknown[])[]): ReadonlyMap<string
   for (const [path, list] of byPath) {
     const signature = list
       .slice(1)
-      .map((row) => [row.name, row.childCount, row.fieldId ?? '', row.convertedType, row.type].join('\u0001'))
+      .map((row) =>
+        [row.name, row.childCount, row.fieldId ?? '', row.convertedType, row.sqlType].join('\u0001'),
+      )
       .join('\u0002')
     schemas.set(path, { columns: readColumns(list), signature })
   }
@@ -87,7 +113,7 @@ function columnOf(
   row: SchemaRow,
   children: readonly { readonly row: SchemaRow; readonly column: FileColumn }[],
 ): FileColumn {
-  const base = { name: row.name, fieldId: row.fieldId }
+  const base = { name: row.name, sqlName: row.name, fieldId: row.fieldId }
   const columns = children.map((child) => child.column)
   const repeated = children[0]
   if (repeated?.row.repeated === true && row.convertedType.startsWith('MAP')) {
@@ -98,7 +124,8 @@ function columnOf(
     const wrapped = repeated.column.children.length === 1 && /^(list|bag|array)$/.test(repeated.row.name)
     return { ...base, kind: 'list', children: wrapped ? repeated.column.children : [repeated.column] }
   }
-  return { ...base, kind: children.length > 0 ? 'struct' : 'primitive', children: columns }
+  if (children.length > 0) return { ...base, kind: 'struct', children: columns }
+  return { ...base, kind: 'primitive', sqlType: row.sqlType, children: [] }
 }
 
 function missing(path: string): never {

@@ -1,8 +1,9 @@
-import type { NestedField, Type } from '../../iceberg/spec/type.js'
+import type { NestedField, PrimitiveType, Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { EngineError } from '../engine.js'
-import type { FileColumn } from './file-schemas.js'
+import type { FileColumn } from './file-columns.js'
 import { quoteName, quoteText, sqlType } from './sql-text.js'
+import { defaultSql } from './value-sql.js'
 
 /**
  * SQL for a field as a file holds it: found by field id, whatever its name there; promoted by a cast; null, or its
@@ -10,27 +11,39 @@ import { quoteName, quoteText, sqlType } from './sql-text.js'
  */
 export function projectField(field: NestedField, columns: readonly FileColumn[], parent?: string): string {
   const column = columns.find((candidate) => candidate.fieldId === field.id)
-  if (column === undefined) return defaultOf(field)
-  const source =
-    parent === undefined ? quoteName(column.name) : `struct_extract(${parent}, ${quoteText(column.name)})`
-  return projectType(field.type, column, source, 0)
+  if (column === undefined) return defaultSql(field)
+  return projectType(field.type, column, memberSql(column, parent), 0)
 }
 
-/** Refuses files without field ids: by name alone a renamed or re-added column would give wrong rows. */
-export function requireFieldIds(columns: readonly FileColumn[], path: string): void {
-  if (columns.length === 0 || columns.some((column) => column.fieldId !== undefined)) return
-  throw new EngineError(
-    'unsupported',
-    `${path} has no field ids, so its columns cannot be told apart: rewrite it with field ids`,
-    { context: { path } },
-  )
+/** The same for a field that may lie within structs of the file, wherever it lies in the table. */
+export function projectNested(field: NestedField, columns: readonly FileColumn[], parent?: string): string {
+  return nestedSql(field, columns, parent) ?? defaultSql(field)
+}
+
+function nestedSql(
+  field: NestedField,
+  columns: readonly FileColumn[],
+  parent: string | undefined,
+): string | undefined {
+  for (const column of columns) {
+    if (column.fieldId === field.id) return projectField(field, columns, parent)
+    if (column.kind !== 'struct') continue
+    const found = nestedSql(field, column.children, memberSql(column, parent))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function memberSql(column: FileColumn, parent: string | undefined): string {
+  return parent === undefined
+    ? quoteName(column.sqlName)
+    : `struct_extract(${parent}, ${quoteText(column.sqlName)})`
 }
 
 function projectType(type: Type, column: FileColumn, source: string, depth: number): string {
-  if (isPrimitive(type) || hasShape(type, column)) return `CAST(${source} AS ${sqlType(type)})`
-  if (type.type !== column.kind) {
-    throw new EngineError('data-invalid', `column '${column.name}' of a file is no ${type.type}`)
-  }
+  if (isPrimitive(type)) return projectPrimitive(type, column, source)
+  if (hasShape(type, column)) return `CAST(${source} AS ${sqlType(type)})`
+  if (type.type !== column.kind) throw wrongKind(column, type.type)
   switch (type.type) {
     case 'struct': {
       const members = type.fields.map(
@@ -52,9 +65,30 @@ function projectType(type: Type, column: FileColumn, source: string, depth: numb
   }
 }
 
+function projectPrimitive(type: PrimitiveType, column: FileColumn, source: string): string {
+  if (column.kind !== 'primitive') throw wrongKind(column, type)
+  if (type === 'timestamptz_ns' && column.sqlType === 'TIMESTAMP WITH TIME ZONE') {
+    throw new EngineError(
+      'unsupported',
+      `column '${column.name}' has nanoseconds with a time zone, of which DuckDB reads microseconds only: leave it out, or keep it as timestamp_ns`,
+      { context: { fieldId: column.fieldId } },
+    )
+  }
+  return `CAST(${bytesSql(type, column, source)} AS ${sqlType(type)})`
+}
+
+/** Some writers leave out that bytes are a text or a UUID; a cast would take or make escapes such as `\\xC3`. */
+function bytesSql(type: PrimitiveType, column: FileColumn, source: string): string {
+  const isText = type === 'string' || type === 'uuid'
+  if (column.sqlType === 'BLOB' && isText) return type === 'uuid' ? `hex(${source})` : `decode(${source})`
+  if (column.sqlType === 'VARCHAR' && sqlType(type) === 'BLOB') return `encode(${source})`
+  return source
+}
+
 /** Whether a column has the type's fields by id under the same names and in its order, so that a cast is enough. */
 function hasShape(type: Type, column: FileColumn): boolean {
-  if (isPrimitive(type)) return column.kind === 'primitive'
+  if (isPrimitive(type))
+    return column.kind === 'primitive' && projectPrimitive(type, column, 'x').startsWith('CAST(x ')
   if (type.type !== column.kind) return false
   switch (type.type) {
     case 'struct':
@@ -62,7 +96,7 @@ function hasShape(type: Type, column: FileColumn): boolean {
         type.fields.length === column.children.length &&
         type.fields.every((field, index) => {
           const child = column.children[index]
-          return child?.fieldId === field.id && child.name === field.name && hasShape(field.type, child)
+          return child?.fieldId === field.id && child.sqlName === field.name && hasShape(field.type, child)
         })
       )
     case 'list':
@@ -78,10 +112,12 @@ function childOf(column: FileColumn, index: number): FileColumn {
   throw new EngineError('data-invalid', `column '${column.name}' of a file has a broken ${column.kind}`)
 }
 
-function defaultOf(field: NestedField): string {
-  const value = field['initial-default']
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-    return `CAST(${quoteText(String(value))} AS ${sqlType(field.type)})`
-  }
-  return `CAST(NULL AS ${sqlType(field.type)})`
+function wrongKind(column: FileColumn, type: string): EngineError {
+  return new EngineError(
+    'data-invalid',
+    `column '${column.name}' of a file is a ${column.kind}, no ${type}`,
+    {
+      context: { fieldId: column.fieldId },
+    },
+  )
 }

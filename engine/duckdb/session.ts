@@ -1,8 +1,10 @@
 import type { DuckDBConnection, DuckDBResultReader } from '@duckdb/node-api'
-import { DuckDBDataChunk, StatementType } from '@duckdb/node-api'
+import { StatementType } from '@duckdb/node-api'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import type { EngineSession, QueryResult, Relation, Row, WriteTarget, WrittenFiles } from '../engine.js'
 import { EngineError } from '../engine.js'
+import type { AppendColumns } from './append-rows.js'
+import { appendRows } from './append-rows.js'
 import { engineErrorOf, isFatal } from './duckdb-error.js'
 import type { LocalFiles } from '../local-files.js'
 import { outputFiles } from '../output-files.js'
@@ -149,6 +151,10 @@ export class DuckDBSession implements EngineSession {
       newName: () => `"_firn_work_${this.nameCount++}"`,
       fileSchemas: this.options.fileSchemas,
       files: this.options.files,
+      append: (table: string, fill: (append: AppendColumns) => Promise<void> | void) => {
+        const name = { database: this.database, schema: 'main', table: table.slice(1, -1) }
+        return this.attempt(`INSERT INTO ${table}`, (connection) => appendRows(connection, name, fill))
+      },
     }
   }
 
@@ -207,22 +213,15 @@ export class DuckDBSession implements EngineSession {
     const columns = fields.map((field) => `${quoteName(field.name)} ${sqlType(field.type)}`)
     await this.run(`CREATE TABLE ${name} (${columns.join(', ')})`)
     const [schema, table] = relation.name.includes('.') ? relation.name.split('.') : ['main', relation.name]
-    await this.attempt(`INSERT INTO ${name}`, async (connection) => {
-      const appender = await connection.createAppender(table ?? '', schema, this.database)
-      try {
-        const types = fields.map((_, index) => appender.columnType(index))
-        for (let start = 0; start < relation.rows.length; start += CHUNK_ROWS) {
-          const rows = relation.rows.slice(start, start + CHUNK_ROWS)
-          const chunk = DuckDBDataChunk.create(types, rows.length)
-          chunk.setColumns(
-            fields.map((field) => rows.map((row) => toDuckDBValue(field.type, row[field.name]))),
-          )
-          appender.appendDataChunk(chunk)
+    const target = { database: this.database, schema: schema ?? 'main', table: table ?? '' }
+    await this.attempt(`INSERT INTO ${name}`, (connection) =>
+      appendRows(connection, target, (append) => {
+        for (let start = 0; start < relation.rows.length; start += BATCH_ROWS) {
+          const rows = relation.rows.slice(start, start + BATCH_ROWS)
+          append(fields.map((field) => rows.map((row) => toDuckDBValue(field.type, row[field.name]))))
         }
-      } finally {
-        appender.closeSync()
-      }
-    })
+      }),
+    )
   }
 }
 
@@ -230,8 +229,8 @@ const ROW_GROUP_ROWS = 122_880
 const ROWS_WORTH_A_PART = 32
 const MOST_PARTS = 8
 
-/** DuckDB's vector size. */
-const CHUNK_ROWS = 2048
+/** Rows that are turned into DuckDB's values at a time. */
+const BATCH_ROWS = 2048
 
 const READS: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN])
 

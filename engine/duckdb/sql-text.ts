@@ -28,6 +28,8 @@ const SQL_TYPES: Readonly<Partial<Record<PrimitiveType, string>>> = {
   timestamp: 'TIMESTAMP',
   timestamptz: 'TIMESTAMPTZ',
   timestamp_ns: 'TIMESTAMP_NS',
+  // DuckDB has none with a zone; sessions are in UTC, so nothing but the name is lost.
+  timestamptz_ns: 'TIMESTAMP_NS',
   string: 'VARCHAR',
   uuid: 'UUID',
   binary: 'BLOB',
@@ -54,5 +56,8 @@ function primitiveSqlType(type: PrimitiveType): string {
   // A type may come from metadata that others wrote, and it becomes SQL.
   if (/^decimal\(\s*\d+\s*,\s*\d+\s*\)$/.test(type)) return type.toUpperCase()
   if (type.startsWith('fixed')) return 'BLOB'
-  throw new EngineError('unsupported', `DuckDB has no type for Iceberg's ${type}: use timestamptz`)
+  throw new EngineError(
+    'unsupported',
+    `columns of type ${type} cannot be read yet: leave them out of the query`,
+  )
 }

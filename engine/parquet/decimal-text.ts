@@ -21,3 +21,11 @@ export function parseDecimal(type: string, value: RowValue): bigint {
   }
   return match[1] === '-' ? -unscaled : unscaled
 }
+
+/** An unscaled integer → the decimal's text. */
+export function decimalText(type: string, unscaled: bigint): string {
+  const scale = decimalScale(type)
+  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0')
+  const whole = digits.slice(0, digits.length - scale)
+  return `${unscaled < 0n ? '-' : ''}${whole}${scale === 0 ? '' : `.${digits.slice(-scale)}`}`
+}
