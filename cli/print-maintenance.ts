@@ -26,13 +26,28 @@ export function printMaintenance({ tables, dryRun }: MaintenanceReport): void {
         t.orphans,
       ]),
     )
+  const more = tables.flatMap(rewrites)
+  for (const line of more) print(`  ${line}`)
   for (const [note, names] of byNote(tables)) print(`  ${note}  (${someNames(names)})`)
   for (const { table, error } of failed) print(`✗ ${table}: ${error ?? ''}`)
 }
 
 function isTouched(table: TableMaintenance): boolean {
   const { compactedFiles, expiredSnapshots, droppedTags, deletedFiles, orphans } = table
-  return compactedFiles + expiredSnapshots + droppedTags.length + deletedFiles + orphans > 0
+  const rewritten = (table.rewrittenDeleteFiles ?? 0) + (table.rewrittenManifests ?? 0)
+  return compactedFiles + expiredSnapshots + droppedTags.length + deletedFiles + orphans + rewritten > 0
+}
+
+/** What few tables have: delete files and manifests that were written anew. */
+function rewrites({ table, ...counts }: TableMaintenance): readonly string[] {
+  const { rewrittenDeleteFiles = 0, writtenDeleteFiles = 0 } = counts
+  const { rewrittenManifests = 0, writtenManifests = 0 } = counts
+  return [
+    ...(rewrittenDeleteFiles > 0
+      ? [`${table}: ${rewrittenDeleteFiles} delete files into ${writtenDeleteFiles}`]
+      : []),
+    ...(rewrittenManifests > 0 ? [`${table}: ${rewrittenManifests} manifests into ${writtenManifests}`] : []),
+  ]
 }
 
 /** Equal notes once, with the tables that have them. */

@@ -245,6 +245,11 @@ export interface TableMaintenance {
   readonly table: string
   readonly compactedFiles: number
   readonly writtenFiles: number
+  /** Delete files that went: merged, applied by compaction, or without a data file. Absent in reports of 0.1. */
+  readonly rewrittenDeleteFiles?: number
+  readonly writtenDeleteFiles?: number
+  readonly rewrittenManifests?: number
+  readonly writtenManifests?: number
   readonly expiredSnapshots: number
   readonly droppedTags: readonly string[]
   readonly deletedFiles: number

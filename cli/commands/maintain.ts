@@ -9,7 +9,7 @@ export function addMaintainCommand(program: Command): void {
   program
     .command('maintain')
     .description(
-      'thin tags, compact small files, expire snapshots, remove orphans; never what a tag or a model holds',
+      'thin tags, expire snapshots, compact files, merge deletes, cluster manifests, remove orphans; never what a tag or a model holds',
     )
     .argument('[pipeline]', 'default: every table of the lake')
     .option('--dry-run', 'say what would be done and change nothing')

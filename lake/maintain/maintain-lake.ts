@@ -3,8 +3,10 @@ import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog
 import { ifFound } from '../../iceberg/error.js'
 import { compactTable } from '../../iceberg/maintain/compact.js'
 import { expireSnapshots } from '../../iceberg/maintain/expire.js'
-import { removeOrphans } from '../../iceberg/maintain/orphans.js'
+import { removeOrphans, type OrphanFile } from '../../iceberg/maintain/orphans.js'
 import { mayDeleteFiles, sameLocation } from '../../iceberg/maintain/reachable-files.js'
+import { rewriteDeleteFiles } from '../../iceberg/maintain/rewrite-deletes.js'
+import { rewriteManifests } from '../../iceberg/maintain/rewrite-manifests.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier, CHECK_RESULTS, DEAD_LETTERS, ledgerIdentifier } from '../../schemas/lake-tables.js'
 import type { MaintainLakeInput, TableMaintenance } from '../../schemas/messages.js'
@@ -32,9 +34,10 @@ export async function listMaintainable(deps: LakeDeps, input: MaintainLakeInput)
 }
 
 /**
- * Maintains one table: thins batch tags and drops branches of old failures, compacts closed partitions, expires snapshots
- * and removes orphans; what tags, branches, models and live leases need stays. With `dryRun` it reports the same and
- * changes nothing. Done again it finds nothing more to do. Errors: IcebergError `commit-*`, `not-found`.
+ * Maintains one table: thins batch tags, drops branches of old failures and expires snapshots, then compacts closed
+ * partitions, merges small delete files, clusters manifests where that helps, and removes orphans; what tags, branches,
+ * models and live leases need stays. With `dryRun` it reports the same and changes nothing. Done again it finds nothing more
+ * to do, but for snapshots that its own compaction has made old. Errors: IcebergError `commit-*`, `not-found`.
  */
 export async function maintainTable(
   deps: LakeDeps,
@@ -46,7 +49,6 @@ export async function maintainTable(
   const audit = await ifFound(deps.catalog.loadTable(auditIdentifier(identifier.namespace)))
   const dropRefs = refsToDrop(deps, loaded, audit)
   const common = { catalog: deps.catalog, identifier, dryRun }
-  const compacted = await compact(deps, loaded, dryRun)
   const expired = await expireSnapshots({
     ...common,
     nowMs: deps.now(),
@@ -55,6 +57,7 @@ export async function maintainTable(
       : { maxSnapshotAgeMs: deps.settings.snapshotMaxAgeMs }),
     dropRefs: dropRefs.map((ref) => ref.name),
   })
+  const rewritten = await rewriteFiles(deps, loaded, dryRun)
   const leases = await removeExpiredLeases(deps, loaded, dryRun)
   const orphans = await removeOrphans({
     ...common,
@@ -70,8 +73,7 @@ export async function maintainTable(
   const after = dryRun ? loaded : await deps.catalog.loadTable(identifier)
   return {
     table,
-    compactedFiles: compacted.removedFiles,
-    writtenFiles: compacted.addedFiles,
+    ...rewritten.counts,
     expiredSnapshots: expired.removedSnapshots.length,
     droppedTags: expired.droppedRefs,
     deletedFiles: expired.deletedFiles.length + removed.length,
@@ -79,33 +81,60 @@ export async function maintainTable(
     orphans: removed.length,
     taggedBytes: await taggedBytes(deps.catalog.io, after.metadata, expired.droppedRefs),
     notes: [
-      ...(compacted.conflict ? ['not compacted: a writer came in between, left for the next run'] : []),
-      ...compacted.notes,
+      ...rewritten.notes,
       ...(mayDeleteFiles(loaded.metadata) ? [] : ['nothing expired or deleted: gc.enabled is false']),
       ...dropped.map((ref) => `${dryRun ? 'would drop' : 'dropped'} ${ref.name}: ${ref.why}`),
       ...keptNotes(deps, after, expired.droppedRefs),
       ...leaseNotes(leases),
-      ...orphans
-        .filter((file) => file.result === 'failed' || file.result === 'needed-after-all')
-        .map((file) => `kept ${file.location}: ${file.error ?? 'it is needed after all'}`),
+      ...(expired.failedFiles ?? []).map(({ location, error }) => `kept ${location}: ${error}`),
+      ...orphans.flatMap((file) => {
+        const why = file.error ?? KEPT[file.result]
+        return why === undefined ? [] : [`kept ${file.location}: ${why}`]
+      }),
     ],
   }
 }
 
-async function compact(deps: LakeDeps, loaded: LoadedTable, dryRun: boolean) {
+/** Why an orphan stayed. */
+const KEPT: Partial<Record<OrphanFile['result'], string>> = {
+  'needed-after-all': 'it is needed after all',
+  'prefix-mismatch': 'the table names it under another scheme or authority',
+}
+
+/** Compaction, then what it leaves of delete files, then the manifests. */
+async function rewriteFiles(deps: LakeDeps, loaded: LoadedTable, dryRun: boolean) {
+  const { catalog, rewriter, now, newUuid, newSnapshotId } = deps
   const { isClosed, notes } = closedPartitions(loaded.metadata)
-  const result = await compactTable({
-    catalog: deps.catalog,
-    identifier: loaded.identifier,
-    rewriter: deps.rewriter,
-    now: deps.now,
-    newUuid: deps.newUuid,
-    newSnapshotId: deps.newSnapshotId,
-    isClosed,
-    summary: { 'firn.operation-id': deps.newUuid() },
-    dryRun,
+  const common = () => ({
+    ...{ catalog, identifier: loaded.identifier, rewriter, now, newUuid, newSnapshotId, dryRun },
+    summary: { 'firn.operation-id': newUuid() },
   })
-  return { ...result, notes: notes() }
+  const compacted = await compactTable({ ...common(), isClosed })
+  const deletes = await rewriteDeleteFiles(common())
+  const manifests = await rewriteManifests(common())
+  const busy = (what: string, conflict: boolean): readonly string[] =>
+    conflict ? [`${what}: a writer came in between, left for the next run`] : []
+  return {
+    counts: {
+      compactedFiles: compacted.removedFiles,
+      writtenFiles: compacted.addedFiles,
+      rewrittenDeleteFiles: compacted.removedDeleteFiles + deletes.mergedFiles + deletes.danglingFiles,
+      writtenDeleteFiles: deletes.addedFiles,
+      rewrittenManifests: manifests.rewrittenManifests,
+      writtenManifests: manifests.addedManifests,
+    },
+    notes: [
+      ...busy(
+        compacted.removedFiles === 0
+          ? 'not compacted'
+          : `${compacted.givenUpGroups} of ${compacted.groups} groups not compacted`,
+        compacted.conflict,
+      ),
+      ...busy('delete files not merged', deletes.conflict),
+      ...busy('manifests not rewritten', manifests.conflict),
+      ...notes(),
+    ],
+  }
 }
 
 /** Leases of this table, live ones left; a lease with no files protects nothing and goes when its time is over. */
