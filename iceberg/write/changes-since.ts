@@ -43,7 +43,8 @@ function snapshotsSince(
   return undefined
 }
 
-async function changesOf(
+/** What one snapshot did, by the manifests that it wrote. */
+export async function changesOf(
   files: ManifestFiles,
   metadata: TableMetadata,
   snapshot: Snapshot,

@@ -19,7 +19,7 @@ export async function mergeManifests(
 ): Promise<readonly ManifestFile[]> {
   const { properties } = metadata
   if (properties['commit.manifest-merge.enabled'] === 'false') return manifests
-  const targetBytes = positive(properties['commit.manifest.target-size-bytes']) ?? TARGET_SIZE_BYTES
+  const targetBytes = manifestTargetBytes(metadata)
   const minCount = positive(properties['commit.manifest.min-count-to-merge']) ?? MIN_COUNT_TO_MERGE
   const bins = groupsOf(manifests).flatMap((group) => packFromEnd(group, targetBytes))
   const merged = await Promise.all(
@@ -30,6 +30,11 @@ export async function mergeManifests(
     }),
   )
   return merged.flat()
+}
+
+/** `commit.manifest.target-size-bytes`. */
+export function manifestTargetBytes({ properties }: TableMetadata): number {
+  return positive(properties['commit.manifest.target-size-bytes']) ?? TARGET_SIZE_BYTES
 }
 
 /** By content, data first, and partition spec. */

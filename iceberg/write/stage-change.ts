@@ -1,10 +1,13 @@
 import type { LoadedTable, TableCommit, TableIdentifier } from '../catalog/catalog.js'
 import { formatIdentifier } from '../catalog/catalog.js'
 import { IcebergError } from '../error.js'
+import type { DataFile, ManifestFile } from '../spec/data-file.js'
 import { headOf } from '../spec/refs.js'
-import type { Operation, Snapshot } from '../spec/snapshot.js'
+import type { Operation, Snapshot, SnapshotId } from '../spec/snapshot.js'
 import { NEVER_EXPIRES_MS } from '../spec/snapshot.js'
 import type { TableRequirement, TableUpdate } from '../update/table-update.js'
+import type { ClusteredManifests } from './cluster-manifests.js'
+import { clusterManifests } from './cluster-manifests.js'
 import type { FilteredManifest } from './filter-manifests.js'
 import type { ManifestFiles } from './manifest-files.js'
 import { mergeManifests } from './merge-manifests.js'
@@ -18,7 +21,13 @@ export interface StageOptions {
   /** Milliseconds since 1970. */
   readonly now: number
   readonly attempt: number
+  readonly memo: StageMemo
+}
+
+/** Work on one table that the next attempt need not do again. */
+export interface StageMemo {
   readonly filtered: Map<string, FilteredManifest>
+  clustered?: ClusteredManifests
 }
 
 /** The head that a change is committed onto. A branch that does not exist starts at main's. */
@@ -33,7 +42,7 @@ export async function stageChange(
   options: StageOptions,
 ): Promise<TableCommit> {
   const { identifier, metadata } = loaded
-  const { branch = 'main', tags = [], snapshotId } = prepared.table
+  const { branch = 'main', tags = [], snapshotId, stageOnly = false } = prepared.table
   const ref = metadata.refs[branch]
   const base = baseOf(loaded, branch)
   const snapshot =
@@ -42,6 +51,8 @@ export async function stageChange(
   const updates: TableUpdate[] = []
   if (snapshot !== undefined) {
     updates.push({ action: 'add-snapshot', snapshot })
+  }
+  if (snapshot !== undefined && !stageOnly) {
     // A branch keeps its own retention.
     updates.push({
       action: 'set-snapshot-ref',
@@ -96,56 +107,113 @@ export function tagUpdate(tag: TagChange, snapshot: Snapshot, now: number): Tabl
   }
 }
 
+/** Undefined where manifests are to be clustered that lie so already. */
 async function newSnapshot(
   prepared: PreparedChange,
-  { identifier, metadata }: LoadedTable,
+  loaded: LoadedTable,
   base: Snapshot | undefined,
   options: StageOptions,
-): Promise<Snapshot> {
+): Promise<Snapshot | undefined> {
+  const { files, now, attempt } = options
+  const { identifier, metadata } = loaded
   requireWritable(identifier, metadata['format-version'])
-  const { files } = options
   const { snapshotId, summary = {} } = prepared.table
   const existing = base === undefined ? [] : await files.list(metadata, base)
   // Manifests without live files are history of their own snapshot only.
   const live = existing.filter((manifest) => manifest.addedFilesCount + manifest.existingFilesCount !== 0)
-  const filtered = await removeFiles({
-    files,
-    metadata,
-    table: formatIdentifier(identifier),
-    change: prepared.change,
-    snapshotId,
-    base,
-    manifests: live,
-    added: prepared.manifests,
-    filtered: options.filtered,
-  })
-  const kept = filtered.map((one) => one.manifest)
-  const removed = filtered.flatMap((one) => one.removed)
-  const manifests = [...prepared.manifests, ...kept]
+  const next =
+    prepared.change.kind === 'rewrite-manifests'
+      ? await clustered(prepared.change, metadata, live, { ...options, snapshotId })
+      : await changed(prepared, loaded, base, live, options)
+  if (next === undefined) return undefined
   const sequenceNumber = metadata['last-sequence-number'] + 1
   const manifestList = files.writeList(metadata, {
-    attempt: options.attempt,
+    attempt,
     snapshotId,
     parentSnapshotId: base?.['snapshot-id'],
     sequenceNumber,
-    manifests: await mergeManifests(files, metadata, manifests, snapshotId),
+    manifests: next.manifests,
   })
   return {
     'snapshot-id': snapshotId,
     ...(base && { 'parent-snapshot-id': base['snapshot-id'] }),
     'sequence-number': sequenceNumber,
-    'timestamp-ms': Math.max(options.now, metadata['last-updated-ms']),
+    'timestamp-ms': Math.max(now, metadata['last-updated-ms']),
     summary: snapshotSummary({
       operation: operationOf(prepared.change),
       added: prepared.added,
-      removed,
+      removed: next.removed,
       ...(base?.summary && { previous: base.summary }),
       isFirst: base === undefined,
       replacesPartitions: prepared.change.kind === 'overwrite-partitions',
-      properties: summary,
+      properties: { ...summary, ...next.properties },
     }),
     'manifest-list': manifestList,
     'schema-id': metadata['current-schema-id'],
+  }
+}
+
+interface NextManifests {
+  readonly manifests: readonly ManifestFile[]
+  readonly removed: readonly DataFile[]
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+async function changed(
+  { change, table, manifests: added }: PreparedChange,
+  { identifier, metadata }: LoadedTable,
+  base: Snapshot | undefined,
+  live: readonly ManifestFile[],
+  { files, memo }: StageOptions,
+): Promise<NextManifests> {
+  const { snapshotId } = table
+  const filtered = await removeFiles({
+    files,
+    metadata,
+    table: formatIdentifier(identifier),
+    change,
+    snapshotId,
+    base,
+    manifests: live,
+    added,
+    filtered: memo.filtered,
+  })
+  const manifests = [...added, ...filtered.map((one) => one.manifest)]
+  return {
+    manifests: await mergeManifests(files, metadata, manifests, snapshotId),
+    removed: filtered.flatMap((one) => one.removed),
+  }
+}
+
+/** What others added since an earlier attempt is kept beside what that attempt wrote. */
+async function clustered(
+  { targetSizeBytes }: Change & { readonly kind: 'rewrite-manifests' },
+  metadata: LoadedTable['metadata'],
+  live: readonly ManifestFile[],
+  { files, memo, snapshotId }: StageOptions & { readonly snapshotId: SnapshotId },
+): Promise<NextManifests | undefined> {
+  const paths = new Set(live.map((manifest) => manifest.manifestPath))
+  if (memo.clustered === undefined || [...memo.clustered.replaced].some((path) => !paths.has(path))) {
+    memo.clustered = await clusterManifests({
+      files,
+      metadata,
+      manifests: live,
+      snapshotId,
+      ...(targetSizeBytes !== undefined && { targetSizeBytes }),
+    })
+  }
+  const { created, replaced, entriesProcessed } = memo.clustered
+  if (replaced.size === 0) return undefined
+  const kept = live.filter((manifest) => !replaced.has(manifest.manifestPath))
+  return {
+    manifests: [...created, ...kept],
+    removed: [],
+    properties: {
+      'manifests-created': String(created.length),
+      'manifests-kept': String(kept.length),
+      'manifests-replaced': String(replaced.size),
+      'entries-processed': String(entriesProcessed),
+    },
   }
 }
 

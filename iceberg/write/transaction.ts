@@ -5,13 +5,13 @@ import type { SnapshotId } from '../spec/snapshot.js'
 import { changesSince } from './changes-since.js'
 import type { Decision } from './decide-rebase.js'
 import { decideRebase } from './decide-rebase.js'
-import type { FilteredManifest } from './filter-manifests.js'
 import { ManifestFiles } from './manifest-files.js'
 import { filesWithNewRows, othersDid } from './others-did.js'
 import type { PreparedChange } from './prepare-change.js'
 import { prepareChange, writesSnapshot } from './prepare-change.js'
 import type { RetryOptions, RetryPolicy } from './retry.js'
 import { backOffMs, retryPolicy } from './retry.js'
+import type { StageMemo } from './stage-change.js'
 import { baseOf, stageChange } from './stage-change.js'
 import type {
   BeforeAttempt,
@@ -54,7 +54,7 @@ class Transaction<T> {
   readonly #options: TransactionOptions<T>
   readonly #identifiers: readonly TableIdentifier[]
   readonly #files: ManifestFiles
-  readonly #filtered = new Map<string, Map<string, FilteredManifest>>()
+  readonly #memos = new Map<string, StageMemo>()
   /** Heads up to which an insert-new's keys were compared already. */
   readonly #checkedUpTo = new Map<string, SnapshotId | null>()
   #prepared: readonly PreparedChange[] = []
@@ -134,9 +134,9 @@ class Transaction<T> {
     const staged = await Promise.all(
       parts.map(({ prepared, loaded }) => {
         const name = formatIdentifier(loaded.identifier)
-        const filtered = this.#filtered.get(name) ?? new Map<string, FilteredManifest>()
-        this.#filtered.set(name, filtered)
-        return stageChange(prepared, loaded, { files: this.#files, now, attempt, filtered })
+        const memo = this.#memos.get(name) ?? { filtered: new Map() }
+        this.#memos.set(name, memo)
+        return stageChange(prepared, loaded, { files: this.#files, now, attempt, memo })
       }),
     )
     await this.#files.flush()

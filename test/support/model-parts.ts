@@ -21,7 +21,7 @@ export const PART_KINDS = [
   'rewrite',
   'rewrite-under-equality-deletes',
   'rewrite-position-deletes',
-  // 'rewrite-manifests',
+  'rewrite-manifests',
   'none',
 ] as const
 
