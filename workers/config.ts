@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { toLocalPath } from '../iceberg/io/location.js'
+import { isS3Location } from '../iceberg/io/s3-location.js'
 import { FirnError } from '../schemas/error.js'
 import type { LakeSettings } from '../schemas/lake-deps.js'
 import { CATALOG_SERVER, catalogServer, type CatalogServer } from './catalog-server.js'
@@ -15,8 +16,12 @@ export interface FirnConfig {
   /** Where one is named it holds the catalog, and not `catalogPath`. */
   readonly catalogServer?: CatalogServer
   readonly registryPath: string
-  /** `file:///…` */
+  /** `file:///…` or `s3://bucket/prefix` */
   readonly warehouse: string
+  /** How S3 and stores like it are reached; credentials come from the SDK's chain (AWS_* variables, profiles, roles). */
+  readonly s3: S3Config
+  /** Bytes of copies of remote files to keep in `<home>/cache`; undefined: the engine's default. */
+  readonly cacheBytes?: number
   /** Folder with a sub-folder a topic, where a landing looks that names no folder. Also in `settings`. */
   readonly landingRoot: string
   /** Folders of further pipelines, or folders that hold such; Firn's own are always there. */
@@ -26,6 +31,13 @@ export interface FirnConfig {
   readonly memoryLimitBytes?: number
   readonly settings: LakeSettings
   readonly temporal: TemporalConfig
+}
+
+export interface S3Config {
+  readonly endpoint?: string
+  readonly region?: string
+  readonly pathStyle?: boolean
+  readonly conditionalCreate?: boolean
 }
 
 export interface TemporalConfig {
@@ -44,6 +56,10 @@ export interface TlsConfig {
 
 const text = z.string().min(1).optional()
 const count = z.coerce.number().int().positive().optional()
+const yesOrNo = z
+  .enum(['true', 'false', '1', '0'])
+  .transform((value) => value === 'true' || value === '1')
+  .optional()
 const days = (byDefault: number) =>
   z.coerce
     .number()
@@ -58,6 +74,11 @@ const ENVIRONMENT = z.object({
   FIRN_WAREHOUSE: text,
   FIRN_LANDING: text,
   FIRN_PIPELINES: text,
+  FIRN_S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  FIRN_S3_REGION: text,
+  FIRN_S3_PATH_STYLE: yesOrNo,
+  FIRN_S3_CONDITIONAL_CREATE: yesOrNo,
+  FIRN_CACHE_MB: count,
   FIRN_THREADS: count,
   FIRN_MEMORY_MB: count,
   FIRN_STAGING_LEASE_DAYS: days(7),
@@ -96,6 +117,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
     ...(server === undefined ? {} : { catalogServer: server }),
     registryPath: join(home, 'registry.db'),
     warehouse: warehouseLocation(given.FIRN_WAREHOUSE, home, cwd),
+    s3: s3Config(given),
+    ...(given.FIRN_CACHE_MB === undefined ? {} : { cacheBytes: given.FIRN_CACHE_MB * 1_048_576 }),
     landingRoot,
     pipelineFolders: pipelineFolders(given.FIRN_PIPELINES, cwd),
     ...(given.FIRN_THREADS === undefined ? {} : { threads: given.FIRN_THREADS }),
@@ -118,10 +141,26 @@ function warehouseLocation(given: string | undefined, home: string, cwd: string)
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(given)?.[1]
   if (scheme === undefined) return `file://${isAbsolute(given) ? given : resolve(cwd, given)}`
   if (scheme === 'file') return `file://${toLocalPath(given)}`
+  if (isS3Location(given)) return given.replace(/(?<=[^/])\/+$/, '')
   throw new FirnError(
     'config',
-    `FIRN_WAREHOUSE names a store of kind "${scheme}", but this version keeps its warehouse in a folder: give a path.`,
+    `FIRN_WAREHOUSE names a store of kind "${scheme}", which is not supported: give a path or s3://bucket/prefix.`,
   )
+}
+
+function s3Config(given: Environment): S3Config {
+  const {
+    FIRN_S3_ENDPOINT: endpoint,
+    FIRN_S3_REGION: region,
+    FIRN_S3_PATH_STYLE: pathStyle,
+    FIRN_S3_CONDITIONAL_CREATE: conditionalCreate,
+  } = given
+  return {
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(pathStyle === undefined ? {} : { pathStyle }),
+    ...(conditionalCreate === undefined ? {} : { conditionalCreate }),
+  }
 }
 
 function pipelineFolders(given: string | undefined, cwd: string): readonly string[] {

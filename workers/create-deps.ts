@@ -32,6 +32,9 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
   const catalog = await openCatalog(config, overrides)
   const engine = createDuckDBEngine({
     tempDirectory: join(config.home, 'tmp'),
+    io: catalog.io,
+    cacheDirectory: join(config.home, 'cache'),
+    ...(config.cacheBytes === undefined ? {} : { cacheBytes: config.cacheBytes }),
     ...(config.threads === undefined ? {} : { threads: config.threads }),
     ...(config.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: config.memoryLimitBytes }),
   })

@@ -18,7 +18,7 @@ export interface CatalogOverrides {
 export async function openCatalog(config: FirnConfig, overrides: CatalogOverrides = {}): Promise<Catalog> {
   const { catalogName: name, catalogServer } = config
   if (catalogServer === undefined) return openLocalCatalog(config, overrides)
-  return await openAnyCatalog({ ...overrides, ...catalogServer, kind: 'rest', name })
+  return await openAnyCatalog({ storage: config.s3, ...overrides, ...catalogServer, kind: 'rest', name })
 }
 
 /** The database in the lake's folder, whatever server is configured. */
@@ -27,8 +27,13 @@ export function openLocalCatalog(config: FirnConfig, overrides: CatalogOverrides
     path: config.catalogPath,
     name: config.catalogName,
     warehouse: config.warehouse,
-    io: overrides.io ?? openFileIO({ newUuid: randomUUID }),
+    io: overrides.io ?? openStorage(config),
     now: overrides.now ?? Date.now,
     newUuid: randomUUID,
   })
+}
+
+/** The storage that a configuration describes. */
+export function openStorage(config: FirnConfig): FileIO {
+  return openFileIO({ ...config.s3, newUuid: randomUUID })
 }

@@ -1,11 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { LocalFileIO } from '../../iceberg/io/local.js'
-import { isIcebergError } from '../../iceberg/error.js'
-import { joinLocation } from '../../iceberg/io/location.js'
 import { FirnError } from '../../schemas/error.js'
 import { readConfig, type FirnConfig } from '../../workers/config.js'
+import { probeStore } from '../probe-store.js'
 import { printJson, printTable } from '../output.js'
 
 interface Finding {
@@ -14,6 +13,8 @@ interface Finding {
   /** What was found, and what to do where it is not well. */
   readonly detail: string
 }
+
+const FILE_STORE = 'file store'
 
 export function addDoctorCommand(program: Command): void {
   program
@@ -26,7 +27,7 @@ export function addDoctorCommand(program: Command): void {
       const findings = [
         examine('Node', () => Promise.resolve(process.versions.node)),
         examine('lake folder', () => checkFolder(config)),
-        examine('file store', () => checkFileStore(config)),
+        checkFileStore(config),
         examine('catalog', () => checkCatalog(config)),
         examine('Temporal', () => checkTemporal(config)),
         examine('TensorFlow', () => nativeTensorflowVersion(), 'warning'),
@@ -65,24 +66,20 @@ async function checkFolder(config: FirnConfig): Promise<string> {
   return Promise.resolve(existed ? config.home : `${config.home} (made with the first landing)`)
 }
 
-/** The guarantee that leases and plans rest on: of two writers of one name exactly one succeeds. */
-async function checkFileStore(config: FirnConfig): Promise<string> {
+async function checkFileStore(config: FirnConfig): Promise<Finding> {
   const existed = existsSync(config.home)
-  const io = new LocalFileIO()
-  const location = joinLocation(config.warehouse, '_doctor', 'probe')
-  await io.delete(location)
-  await io.createIfAbsent(location, new Uint8Array([1]))
+  const { openStorage } = await import('../../workers/open-catalog.js')
   try {
-    await io.createIfAbsent(location, new Uint8Array([2]))
-    throw new FirnError(
-      'config',
-      `${config.warehouse} lets two writers make one file: put FIRN_WAREHOUSE on a local disk.`,
-    )
+    const { missing } = await probeStore(openStorage(config), config.warehouse, randomUUID())
+    const detail = missing ?? `${config.warehouse}: writes, reads, lists, deletes; create-if-absent holds`
+    return { check: FILE_STORE, state: missing === undefined ? 'ok' : 'warning', detail }
   } catch (error) {
-    if (!isIcebergError(error, 'already-exists')) throw error
-    return `${config.warehouse}: create-if-absent holds`
+    return {
+      check: FILE_STORE,
+      state: 'failed',
+      detail: error instanceof Error ? error.message : String(error),
+    }
   } finally {
-    await io.delete(location)
     if (!existed) rmSync(config.home, { recursive: true, force: true })
   }
 }

@@ -24,6 +24,21 @@ describe('configuration', () => {
     expect(config).toMatchObject({ home: '/p/lake', warehouse: 'file:///p/w', catalogName: 'firn' })
   })
 
+  it('takes a bucket and how it is reached', () => {
+    const env = {
+      FIRN_WAREHOUSE: 's3://bucket/lake/',
+      FIRN_S3_ENDPOINT: 'http://127.0.0.1:9000',
+      FIRN_S3_PATH_STYLE: 'false',
+      FIRN_CACHE_MB: '2',
+    }
+    expect(readConfig(env, '/p')).toMatchObject({
+      warehouse: 's3://bucket/lake',
+      s3: { endpoint: 'http://127.0.0.1:9000', pathStyle: false },
+      cacheBytes: 2_097_152,
+    })
+    expect(readConfig({ FIRN_WAREHOUSE: 's3a://bucket' }, '/p').warehouse).toBe('s3a://bucket')
+  })
+
   it('an API key brings TLS with it', () => {
     expect(readConfig({ TEMPORAL_API_KEY: 'k' }, '/p').temporal).toMatchObject({ apiKey: 'k', tls: {} })
     expect(readConfig({ TEMPORAL_API_KEY: 'k', TEMPORAL_TLS: 'false' }, '/p').temporal.tls).toBeUndefined()
@@ -31,7 +46,9 @@ describe('configuration', () => {
 
   it.each([
     [{ FIRN_THREADS: 'many' }, /FIRN_THREADS/],
-    [{ FIRN_WAREHOUSE: 's3://bucket' }, /FIRN_WAREHOUSE.*"s3".*give a path/],
+    [{ FIRN_WAREHOUSE: 'gs://bucket' }, /FIRN_WAREHOUSE.*"gs".*give a path or s3:/],
+    [{ FIRN_S3_ENDPOINT: 'minio:9000' }, /FIRN_S3_ENDPOINT/],
+    [{ FIRN_S3_PATH_STYLE: 'maybe' }, /FIRN_S3_PATH_STYLE/],
     [{ TEMPORAL_TLS_CLIENT_CERT_PATH: 'a' }, /belong together/],
     [{ TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/no/ca.pem' }, /\/no\/ca\.pem can't be read/],
   ])('refuses %j and says what to do', (env, message) => {
