@@ -206,7 +206,7 @@ export class RowLake {
     },
     rewriteDeletes: async ({ deletes, dataFiles, dataLocation, partition }) => {
       const items = (await Promise.all(deletes.map((file) => this.readDeletes(file)))).flat()
-      const live = items.filter((item): item is Position => dataFiles.includes(item[0] ?? ''))
+      const live = items.filter((item): item is Position => dataFiles.includes(item[0]))
       const distinct = [...new Map(live.map((item) => [item.join(), item])).values()]
       return [await this.#writeDeletes(dataLocation, 'position-deletes', distinct, Number(partition[0]))]
     },
