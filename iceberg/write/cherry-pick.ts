@@ -86,7 +86,7 @@ async function reapply(
 ): Promise<CommittedTable> {
   const { catalog, identifier, branch = 'main', now, newUuid, retry, sourceId } = options
   const wapId = source.summary?.['wap.id']
-  const result = await commitTransaction<never>({
+  const result = await commitTransaction({
     catalog,
     now,
     newUuid,
@@ -117,7 +117,8 @@ async function reapply(
 async function changeOf(catalog: Catalog, loaded: LoadedTable, source: Snapshot): Promise<Change> {
   const { metadata, identifier } = loaded
   const { added } = await changesOf(new ManifestFiles(catalog.io, () => ''), metadata, source)
-  const { operation, 'replace-partitions': replaces } = source.summary ?? {}
+  const operation = source.summary?.operation
+  const replaces = source.summary?.['replace-partitions']
   const isDataOnly = added.every((file) => file.content === 'data')
   if (operation === 'append' && isDataOnly) return { kind: 'append', files: added }
   if (operation === 'overwrite' && replaces === 'true' && isDataOnly) {

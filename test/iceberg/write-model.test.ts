@@ -75,13 +75,14 @@ const runsArbitrary = fc.array(
   { maxLength: 3 },
 )
 
-function partArbitrary(table: TableIdentifier, partitions: number): fc.Arbitrary<Part> {
+function partArbitrary(
+  table: TableIdentifier,
+  partitions: number,
+  kinds: readonly Part['kind'][] = PART_KINDS,
+): fc.Arbitrary<Part> {
   return fc.record({
     table: fc.constant(table),
-    kind: fc.oneof(
-      { weight: 3, arbitrary: fc.constantFrom(...PART_KINDS) },
-      { weight: 1, arbitrary: fc.constant('append' as const) },
-    ),
+    kind: fc.constantFrom('append', ...kinds),
     isolation: fc.constantFrom<Part['isolation']>('serializable', 'snapshot'),
     partition: fc.nat(partitions - 1),
     keys: fc.subarray(KEYS, { minLength: 1 }),
@@ -95,6 +96,19 @@ const partsArbitrary = fc
 
 /** One partition of one table, where all get in each other's way. */
 const crowdedArbitrary = fc.tuple(partArbitrary(TABLES[1]!, 1))
+
+/** The changes that equality deletes and old sequence numbers are about. */
+const upsertedArbitrary = fc.tuple(
+  partArbitrary(TABLES[0]!, 1, [
+    'upsert-by-equality-delete',
+    'upsert-by-equality-delete',
+    'rewrite',
+    'rewrite-under-equality-deletes',
+    'rewrite-under-equality-deletes',
+    'delete-merge-on-read',
+    'update-copy-on-write',
+  ]),
+)
 
 function jobsArbitrary(
   marked: fc.Arbitrary<boolean>,
@@ -401,6 +415,11 @@ describe('commits of many writers with faults at every call', () => {
 
   it('equal a serial order where all change the same rows', async () => {
     const jobs = jobsArbitrary(fc.constant(false), crowdedArbitrary, 12)
+    await property(fc.record({ jobs, disturbances: fc.constant([]), order }))
+  })
+
+  it('equal a serial order where equality deletes come while files are compacted', async () => {
+    const jobs = jobsArbitrary(fc.constant(false), upsertedArbitrary, 12)
     await property(fc.record({ jobs, disturbances: fc.constant([]), order }))
   })
 })
