@@ -15,3 +15,20 @@ export {
   type WriteTarget,
   type WrittenFiles,
 } from './engine.js'
+export { openTable, type OpenTable } from './table/open-table.js'
+export type {
+  AddFilesOptions,
+  Assignments,
+  Condition,
+  MatchedClause,
+  Merge,
+  ReadOptions,
+  RowChangeOptions,
+  Source,
+  Table,
+  Update,
+  UpsertOptions,
+  WriteMode,
+  WriteOptions,
+  WriteResult,
+} from './table/table.js'

@@ -12,7 +12,22 @@ import { defaultSql } from './value-sql.js'
 export function projectField(field: NestedField, columns: readonly FileColumn[], parent?: string): string {
   const column = columns.find((candidate) => candidate.fieldId === field.id)
   if (column === undefined) return defaultSql(field)
-  return projectType(field.type, column, memberSql(column, parent), 0)
+  const sql = projectType(field.type, column, memberSql(column, parent), 0)
+  return parent === undefined && holdsFloats(field.type) ? withoutBounds(field.type, sql) : sql
+}
+
+/**
+ * Parquet's bounds leave NaN out, and DuckDB takes them for the whole truth: `x > 9` would skip a row group whose
+ * greatest number is 9 and with it its NaN, which is greater. These say the same value and have no bounds.
+ */
+function withoutBounds(type: Type, sql: string): string {
+  return isPrimitive(type) ? `-(-${sql})` : `CASE WHEN ${sql} IS NULL THEN NULL ELSE ${sql} END`
+}
+
+/** Bounds of what lies in lists and maps are never looked at. */
+function holdsFloats(type: Type): boolean {
+  if (isPrimitive(type)) return type === 'float' || type === 'double'
+  return type.type === 'struct' && type.fields.some((field) => holdsFloats(field.type))
 }
 
 /** The same for a field that may lie within structs of the file, wherever it lies in the table. */
@@ -74,7 +89,9 @@ function projectPrimitive(type: PrimitiveType, column: FileColumn, source: strin
       { context: { fieldId: column.fieldId } },
     )
   }
-  return `CAST(${bytesSql(type, column, source)} AS ${sqlType(type)})`
+  // One times a number is the number, but DuckDB looks at no bounds for it.
+  const plain = column.mayHoldNan === true ? `${source} * CAST(1 AS ${column.sqlType ?? ''})` : source
+  return `CAST(${bytesSql(type, column, plain)} AS ${sqlType(type)})`
 }
 
 /** Some writers leave out that bytes are a text or a UUID; a cast would take or make escapes such as `\\xC3`. */
