@@ -23,10 +23,11 @@ export {
   updateSchema,
   updateSortOrder,
   updateSpec,
+  updateStatistics,
   upgradeFormat,
   type EvolveOptions,
 } from './evolve/evolve-table.js'
-export type { PropertyChanges } from './evolve/plan-properties.js'
+export type { PropertyChanges, StatisticsChanges } from './evolve/plan-properties.js'
 export type { SortBy } from './evolve/plan-sort-order.js'
 export type { SpecChange } from './evolve/plan-spec.js'
 export type { SchemaChange, SchemaRules } from './evolve/schema-change.js'
@@ -52,6 +53,13 @@ export {
   startsWith,
   type Expression,
 } from './expr/expression.js'
+export type { InspectRequest, InspectRow, InspectValue } from './inspect/inspect-row.js'
+export {
+  METADATA_TABLES,
+  metadataTable,
+  type MetadataTable,
+  type MetadataTableName,
+} from './inspect/metadata-table.js'
 export type { FileIO, FileStatus } from './io/file-io.js'
 export { LocalFileIO } from './io/local.js'
 export { joinLocation, toLocalPath } from './io/location.js'

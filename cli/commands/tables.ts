@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type { ColumnDiff } from '../../iceberg/scan/diff-snapshots.js'
+import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { noLake, noLakeYet, withCatalog } from '../lake.js'
 import { formatBytes, print, printJson, printTable } from '../output.js'
 
@@ -25,6 +27,14 @@ export function addTablesCommand(program: Command): void {
     .argument('<table>', 'namespace.table')
     .option('--json', 'print it as JSON')
     .action(history)
+  tables
+    .command('diff')
+    .description('files, rows, columns and properties that two states of a table differ in')
+    .argument('<table>', 'namespace.table')
+    .argument('<from>', 'tag, branch or snapshot id')
+    .argument('<to>', 'tag, branch or snapshot id')
+    .option('--json', 'print it as JSON')
+    .action(diff)
 }
 
 async function list(options: Options): Promise<void> {
@@ -88,4 +98,45 @@ async function history(name: string, options: Options): Promise<void> {
         s.batch,
       ]),
     )
+}
+
+async function diff(name: string, from: string, to: string, options: Options): Promise<void> {
+  const { diffTable } = await import('../../lake/query/diff-table.js')
+  const found = await withCatalog((deps) => diffTable(deps, { name, from, to }), noLake)
+  if (options.json === true) {
+    printJson({ ...found, added: found.added.map(shownFile), removed: found.removed.map(shownFile) })
+    return
+  }
+  const { added, removed, addedRows, removedRows, partitions, columns, properties = [] } = found
+  print(`${name}  ${String(found.from)} → ${String(found.to)}`)
+  print(`files  +${added.length}  -${removed.length}\nrows   +${addedRows}  -${removedRows}`)
+  if (partitions.length > 0) {
+    print('')
+    printTable(
+      ['partition', '+ files', '- files', '+ rows', '- rows'],
+      partitions.map((p) => [
+        p.partition.map((value) => String(value)).join(' / ') || '(all)',
+        p.addedFiles,
+        p.removedFiles,
+        p.addedRows,
+        p.removedRows,
+      ]),
+    )
+  }
+  const changes = [
+    ...columns.map(({ before, after }) => ['column', columnText(before), columnText(after)]),
+    ...properties.map(({ name: property, before, after }) => [`property ${property}`, before, after]),
+  ]
+  if (changes.length === 0) return
+  print('')
+  printTable(['changed', 'before', 'after'], changes)
+}
+
+function shownFile(file: DataFile) {
+  const { content, filePath, specId, partition, recordCount, fileSizeInBytes } = file
+  return { content, path: filePath, specId, partition, rows: recordCount, bytes: fileSizeInBytes }
+}
+
+function columnText(column: ColumnDiff['before']): string | undefined {
+  return column && `${column.name} ${column.type}${column.required ? ' required' : ''}`
 }

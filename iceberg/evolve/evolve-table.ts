@@ -6,7 +6,8 @@ import { applyUpdates } from '../update/apply-updates.js'
 import type { RetryOptions } from '../write/retry.js'
 import { backOffMs, retryPolicy } from '../write/retry.js'
 import type { Evolution } from './evolution.js'
-import { planFormat, planLocation, planProperties, type PropertyChanges } from './plan-properties.js'
+import { planFormat, planLocation, planProperties, planStatistics } from './plan-properties.js'
+import type { PropertyChanges, StatisticsChanges } from './plan-properties.js'
 import { planSchema } from './plan-schema.js'
 import { planSortOrder, type SortBy } from './plan-sort-order.js'
 import { planSpec, type SpecChange } from './plan-spec.js'
@@ -54,6 +55,11 @@ export function upgradeFormat(options: EvolveOptions & { readonly version: 2 }):
 /** Sets where new files go. Errors: `invalid-argument`, and those of `evolveTable`. */
 export function updateLocation(options: EvolveOptions & { readonly location: string }): Promise<LoadedTable> {
   return evolveTable(options, (metadata) => planLocation(metadata, options.location))
+}
+
+/** Names statistics files of snapshots, or forgets them. Errors: `invalid-argument`, and those of `evolveTable`. */
+export function updateStatistics(options: EvolveOptions & StatisticsChanges): Promise<LoadedTable> {
+  return evolveTable(options, (metadata) => planStatistics(metadata, options))
 }
 
 /**

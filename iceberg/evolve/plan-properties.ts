@@ -1,5 +1,6 @@
 import { IcebergError } from '../error.js'
-import type { TableMetadata } from '../spec/table-metadata.js'
+import type { SnapshotId } from '../spec/snapshot.js'
+import type { StatisticsFile, TableMetadata } from '../spec/table-metadata.js'
 import type { TableUpdate } from '../update/table-update.js'
 import { evolutionOf, type Evolution } from './evolution.js'
 
@@ -58,6 +59,32 @@ export function planLocation(metadata: TableMetadata, location: string): Evoluti
     metadata,
     trimmed === metadata.location ? [] : [{ action: 'set-location', location: trimmed }],
   )
+}
+
+/** Statistics files of snapshots: one for each, which replaces what that snapshot had. */
+export interface StatisticsChanges {
+  readonly set?: readonly StatisticsFile[]
+  /** Of these snapshots none is left. */
+  readonly remove?: readonly SnapshotId[]
+}
+
+/** Throws `invalid-argument` where a file is of a snapshot that the table does not have. */
+export function planStatistics(metadata: TableMetadata, changes: StatisticsChanges): Evolution {
+  const { set = [], remove = [] } = changes
+  const known = new Set(metadata.snapshots.map((snapshot) => snapshot['snapshot-id']))
+  const stray = set.find((file) => !known.has(file['snapshot-id']))
+  if (stray !== undefined) {
+    throw invalid(
+      `${stray['statistics-path']} is of snapshot ${String(stray['snapshot-id'])}, which is not there`,
+    )
+  }
+  const had = new Set(metadata.statistics?.map((file) => file['snapshot-id']))
+  return evolutionOf(metadata, [
+    ...set.map((statistics): TableUpdate => ({ action: 'set-statistics', statistics })),
+    ...remove
+      .filter((id) => had.has(id))
+      .map((id): TableUpdate => ({ action: 'remove-statistics', 'snapshot-id': id })),
+  ])
 }
 
 function invalid(message: string): IcebergError {

@@ -1,17 +1,18 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { isIcebergError } from '../../iceberg/error.js'
+import { metadataTable } from '../../iceberg/inspect/metadata-table.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { ScanTarget } from '../../iceberg/scan/scan-plan.js'
 import { inspectSql } from '../../engine/duckdb/inspect-sql.js'
-import type { QueryResult } from '../../engine/engine.js'
+import type { QueryResult, Relation, Row } from '../../engine/engine.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { nearNames } from './near-names.js'
 import { tableNames } from './table-names.js'
 
 export interface SqlRequest {
-  /** One SELECT; tables are named `namespace.table`. */
+  /** One SELECT; tables are named `namespace.table`, what they say of themselves `namespace.table$snapshots`. */
   readonly sql: string
   /** Tag, branch or snapshot id to read every table at. */
   readonly at?: string
@@ -31,15 +32,20 @@ export async function runSql(deps: LakeDeps, { sql, at, limit }: SqlRequest): Pr
   const tables = await loadNamed(deps, names)
   const session = await deps.engine.openSession()
   try {
-    for (const table of tables) {
+    for (const { table, metadataTable: name } of tables) {
       const { metadata } = table
       const target = targetOf(table, at)
+      if (name !== undefined) {
+        await session.addRelation(await metadataRelation(deps, table, name, target))
+        continue
+      }
       const plan = await planAt(deps, table, target)
       await session.addRelation({
         kind: 'scan',
         name: formatIdentifier(table.identifier),
         schema: plan.schema,
         tasks: metadata.snapshots.length === 0 ? [] : plan.tasks,
+        metadata,
       })
     }
     return await session.query(sql, limit === undefined ? {} : { limit })
@@ -63,7 +69,27 @@ async function readNames(sql: string): Promise<readonly string[]> {
   return tables
 }
 
-async function loadNamed(deps: LakeDeps, names: readonly string[]): Promise<readonly LoadedTable[]> {
+interface NamedTable {
+  readonly table: LoadedTable
+  /** `snapshots` where the text says `namespace.table$snapshots`. */
+  readonly metadataTable: string | undefined
+}
+
+/** Each table once, whatever of it is named; all as one catalog read shows them. */
+async function loadNamed(deps: LakeDeps, names: readonly string[]): Promise<readonly NamedTable[]> {
+  const wanted = names.map((name) => {
+    const dollar = name.lastIndexOf('$')
+    return dollar < 0 ? { name } : { name: name.slice(0, dollar), metadataTable: name.slice(dollar + 1) }
+  })
+  const distinct = [...new Set(wanted.map(({ name }) => name))]
+  const loaded = await loadTables(deps, distinct)
+  return wanted.flatMap(({ name, metadataTable: of }) => {
+    const table = loaded[distinct.indexOf(name)]
+    return table === undefined ? [] : [{ table, metadataTable: of }]
+  })
+}
+
+async function loadTables(deps: LakeDeps, names: readonly string[]): Promise<readonly LoadedTable[]> {
   try {
     return await deps.catalog.loadTables(names.map(parseIdentifier))
   } catch (error) {
@@ -74,6 +100,28 @@ async function loadNamed(deps: LakeDeps, names: readonly string[]): Promise<read
   if (unknown.length === 0) return await deps.catalog.loadTables(names.map(parseIdentifier))
   const hints = unknown.map((name) => `there is no table ${name}${nearNames(name, known)}`)
   throw new FirnError('not-found', hints.join('; '), { context: { unknown } })
+}
+
+/** A metadata table's rows in memory: as many as there are files, snapshots or manifests. */
+async function metadataRelation(
+  deps: LakeDeps,
+  table: LoadedTable,
+  name: string,
+  target: ScanTarget,
+): Promise<Relation> {
+  const { metadata, metadataLocation, identifier } = table
+  const io = deps.catalog.io
+  try {
+    const { schema, rows } = metadataTable(name.toLowerCase(), { metadata, metadataLocation, io, target })
+    const found: Row[] = []
+    for await (const row of rows()) found.push(row)
+    return { kind: 'rows', name: `${formatIdentifier(identifier)}$${name}`, schema, rows: found }
+  } catch (error) {
+    if (!isIcebergError(error, 'not-found')) throw error
+    throw new FirnError('not-found', `table ${formatIdentifier(identifier)}: ${error.message}`, {
+      cause: error,
+    })
+  }
 }
 
 function targetOf(table: LoadedTable, at: string | undefined): ScanTarget {

@@ -10,6 +10,7 @@ import {
   updateSchema,
   updateSortOrder,
   updateSpec,
+  updateStatistics,
   upgradeFormat,
 } from '../../iceberg/evolve/evolve-table.js'
 import { planSpec, type SpecChange } from '../../iceberg/evolve/plan-spec.js'
@@ -228,6 +229,37 @@ describe('an evolution is committed', () => {
     expect(metadata.location).toBe('memory://elsewhere')
     const unsorted = await updateSortOrder({ ...options, fields: [] })
     expect(unsorted.metadata['default-sort-order-id']).toBe(0)
+  })
+
+  test('statistics files of snapshots that are there', async () => {
+    const { catalog, options } = await table()
+    const id = toSnapshotId(2n ** 60n)
+    const file = {
+      content: 'data',
+      filePath: 'memory://w/f',
+      fileFormat: 'parquet',
+      specId: 0,
+      partition: [null],
+      recordCount: 1,
+      fileSizeInBytes: 1,
+    } as const
+    const change = { kind: 'append', files: [file] } as const
+    await commitTransaction({ catalog, now, newUuid, changes: [{ identifier: T, snapshotId: id, change }] })
+    const statistics = {
+      'snapshot-id': id,
+      'statistics-path': 'memory://w/s.puffin',
+      'file-size-in-bytes': 10,
+      'file-footer-size-in-bytes': 5,
+      'blob-metadata': [],
+    }
+    expect((await updateStatistics({ ...options, set: [statistics] })).metadata.statistics).toEqual([
+      statistics,
+    ])
+    expect((await updateStatistics({ ...options, remove: [id] })).metadata.statistics ?? []).toEqual([])
+    const stray = { ...statistics, 'snapshot-id': toSnapshotId(7n) }
+    await expect(updateStatistics({ ...options, set: [stray] })).rejects.toThrow(
+      /snapshot 7, which is not there/,
+    )
   })
 
   test('not at all where the table is as wished already', async () => {

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { METADATA_TABLES } from '../../iceberg/inspect/metadata-table.js'
+import { diffTable } from '../../lake/query/diff-table.js'
 import { listTables } from '../../lake/query/list-tables.js'
 import { showTable } from '../../lake/query/show-table.js'
 import { runSql } from '../../lake/query/sql.js'
@@ -36,6 +38,46 @@ describe('SQL over the lake', () => {
     expect(await sql('SELECT total FROM lab_features.groups', history?.snapshotId)).toEqual([{ total: 3 }])
     expect(await sql('SELECT * FROM lab_features.predictions', `v_${DAY_1}`)).toEqual([])
     expect(await sql('SELECT 1 AS one FROM range(1)')).toEqual([{ one: 1 }])
+  })
+
+  it('reads what tables say of themselves, ids exact, at a tag too', async () => {
+    const history = await tableHistory(lake.deps, 'lab_features.results')
+    const snapshots = await sql(
+      'SELECT snapshot_id, operation FROM lab_features.results$snapshots ORDER BY committed_at DESC',
+    )
+    expect(snapshots.map((row) => (row['snapshot_id'] as bigint).toString())).toEqual(
+      history.map((entry) => entry.snapshotId),
+    )
+    const files =
+      'SELECT count(*) AS files, sum(record_count)::BIGINT AS rows FROM "lab_features"."results$files"'
+    const [now] = await sql(files)
+    const [then] = await sql(files, `v_${DAY_1}`)
+    expect(now!['files']).toBeGreaterThan(then!['files'] as bigint)
+    for (const name of METADATA_TABLES) await sql(`SELECT * FROM lab_features.results$${name}`)
+    const joined =
+      await sql(`SELECT r.name FROM lab_features.results$refs r JOIN lab_features.results$snapshots s USING (snapshot_id)
+      WHERE s.summary['operation'] IS NULL AND r.type = 'BRANCH'`)
+    expect(joined).toContainEqual({ name: 'main' })
+    await expect(sql('SELECT * FROM lab_features.results$nope')).rejects.toMatchObject({
+      kind: 'not-found',
+      message: expect.stringContaining(
+        "lab_features.results: there is no metadata table 'nope'; there are snapshots",
+      ),
+    })
+    await expect(sql('SELECT * FROM lab_features.result$files')).rejects.toMatchObject({ kind: 'not-found' })
+  })
+
+  it('tells what two states of a table differ in', async () => {
+    const between = (from: string, to: string) =>
+      diffTable(lake.deps, { name: 'lab_features.results', from, to })
+    const diff = await between(`v_${DAY_1}`, 'main')
+    expect(diff.addedRows - diff.removedRows).toBe(1)
+    const back = await between(String(diff.to), `v_${DAY_1}`)
+    expect([back.addedRows, back.removedRows]).toEqual([diff.removedRows, diff.addedRows])
+    await expect(between('nope', 'main')).rejects.toMatchObject({
+      kind: 'not-found',
+      message: expect.stringContaining("table lab_features.results: no tag or branch 'nope'"),
+    })
   })
 
   it('names what is near where a table or tag is unknown', async () => {
