@@ -208,8 +208,10 @@ function addSnapshot(draft: Draft, snapshot: Snapshot): void {
   if (metadata.snapshots.some((known) => known['snapshot-id'] === id)) {
     reject(`snapshot ${String(id)} exists already`)
   }
-  // Version 1 has no sequence numbers.
-  if (metadata['format-version'] > 1 && snapshot['sequence-number'] <= metadata['last-sequence-number']) {
+  // Version 1 has no sequence numbers, and a commit that begins main anew may have been staged on an older table.
+  const isFresh = snapshot['parent-snapshot-id'] === undefined && metadata.refs['main'] === undefined
+  const isTaken = snapshot['sequence-number'] <= metadata['last-sequence-number']
+  if (isTaken && !isFresh && metadata['format-version'] > 1) {
     throw new IcebergError(
       'commit-conflict',
       `sequence number ${snapshot['sequence-number']} is taken, the table is at ${metadata['last-sequence-number']}; stage again`,
@@ -220,7 +222,7 @@ function addSnapshot(draft: Draft, snapshot: Snapshot): void {
   draft.touchedMs = Math.max(snapshot['timestamp-ms'], draft.touchedMs ?? metadata['last-updated-ms'])
   change(draft, {
     snapshots: [...metadata.snapshots, snapshot],
-    'last-sequence-number': snapshot['sequence-number'],
+    'last-sequence-number': Math.max(snapshot['sequence-number'], metadata['last-sequence-number']),
     ...(metadata['format-version'] < 3 ? {} : { 'next-row-id': nextRowId(metadata, snapshot) }),
   })
 }
@@ -279,7 +281,7 @@ function removeRef(draft: Draft, name: string): void {
 }
 
 function dropCurrentSnapshot(draft: Draft): void {
-  draft.metadata = { ...without(draft.metadata, 'current-snapshot-id'), 'snapshot-log': [] }
+  draft.metadata = without(draft.metadata, 'current-snapshot-id')
 }
 
 /** A snapshot that a ref holds stays: a tag may have been set since the removal was planned. */

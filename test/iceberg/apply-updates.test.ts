@@ -201,6 +201,18 @@ describe('updates', () => {
 })
 
 describe('tables that other engines write', () => {
+  it('are replaced by a commit that begins main anew, staged on an older table, and keep their log', () => {
+    const replaced = apply(
+      three,
+      6000,
+      { action: 'remove-snapshot-ref', 'ref-name': 'main' },
+      { action: 'add-snapshot', snapshot: { ...snapshot(9, 6000), 'sequence-number': 2 } },
+      point('main', 9),
+    )
+    expect(replaced).toMatchObject({ 'current-snapshot-id': id(9), 'last-sequence-number': 3 })
+    expect(logOf(replaced)).toEqual([...logOf(three), [9, 6000]])
+  })
+
   it('count the row ids of version 3, also past 2^53', () => {
     const v3 = apply(empty, 2000, upgrade, rows(1, 0, 5))
     expect(v3).toMatchObject({ 'format-version': 3, 'next-row-id': 5 })
