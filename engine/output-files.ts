@@ -98,9 +98,9 @@ class UploadedOutput implements OutputFiles {
   async complete(location: string): Promise<void> {
     const path = this.#begun.get(location)
     if (path === undefined) return
-    this.#begun.delete(location)
     while (this.#running.size >= UPLOADS_AT_ONCE) await Promise.race(this.#running)
     if (this.#failures.length > 0) throw this.#failures[0]
+    this.#begun.delete(location)
     const upload = this.io.upload(path, location).finally(() => rm(path, { force: true }))
     this.#uploads.set(location, upload)
     const running = upload
