@@ -61,7 +61,7 @@ export class DamagedTable {
     await planScan({ metadata: known, io, filter: eq('p', 1) })
     const request = { catalog, identifier: IDENTIFIER, dryRun: true } as const
     await expireSnapshots({ ...request, nowMs: nowMs + 1e12, maxSnapshotAgeMs: 1 })
-    await removeOrphans({ ...request, olderThanMs: nowMs + 1 })
+    await removeOrphans({ ...request, nowMs: nowMs + 1e12 })
   }
 
   async #commit(operation: RowOperation): Promise<void> {

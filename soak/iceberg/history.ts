@@ -65,12 +65,25 @@ export function historyOf(seed: number): History {
     steps: Array.from({ length: 1 + random.below(4) }, () => stepOf(random, `s${steps++}`, forgets)),
     hoursAfter: random.pick([0, 0, 1, 30, 100]),
   }))
+  const filled: Round = { steps: random.some(TABLES).flatMap(fill), hoursAfter: 0 }
   const properties = {
     'commit.manifest.min-count-to-merge': random.pick(['2', '3', '100']),
     'write.metadata.previous-versions-max': random.pick(['1', '3', '100']),
     'write.metadata.delete-after-commit.enabled': random.pick(['true', 'false']),
   }
-  return { seed, properties, rounds }
+  return { seed, properties, rounds: [filled, ...rounds] }
+}
+
+/** A table that has rows already, in several files a partition. */
+function fill(table: string): readonly Job[] {
+  const operations: readonly RowOperation[] = [
+    { kind: 'upsert', keys: SHARED_KEYS, mode: 'copy-on-write' },
+    ...[0, 1].map((p): RowOperation => ({ kind: 'append', p, key: `own-fill${p}` })),
+  ]
+  return operations.map((operation, at) => ({
+    ...{ kind: 'job', id: `fill-${table}-${at}`, branch: 'main', parts: [{ table, operation }] },
+    ...{ isMarked: true, isTagged: false, runs: [] },
+  }))
 }
 
 const CHORES: readonly Chore['kind'][] = [
@@ -114,7 +127,8 @@ function jobOf(random: Random, id: string, forgets: boolean): Job {
 }
 
 const OPERATIONS: readonly RowOperation['kind'][] = [
-  ...(['append', 'insert-new', 'overwrite-partition', 'replace-where', 'equality-delete'] as const),
+  ...(['append', 'append', 'append', 'insert-new', 'overwrite-partition', 'replace-where'] as const),
+  'equality-delete',
   ...(['delete', 'delete', 'update', 'update', 'upsert', 'upsert', 'upsert'] as const),
 ]
 

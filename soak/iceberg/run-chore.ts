@@ -44,7 +44,7 @@ async function work(lake: Lake, chore: Chore, catalog: Catalog): Promise<unknown
       })
     case 'orphans':
       // Longer than any commit of a history is under way.
-      return removeOrphans({ catalog, identifier, olderThanMs: lake.nowMs - 48 * HOUR_MS })
+      return removeOrphans({ catalog, identifier, nowMs: lake.nowMs, olderThanMs: lake.nowMs - 48 * HOUR_MS })
     case 'rewrite-deletes':
     case 'rewrite-manifests':
     case 'evolve':
