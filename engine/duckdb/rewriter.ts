@@ -1,9 +1,8 @@
 import type { DeleteRewriter, Rewriter, RewriteRequest } from '../../iceberg/maintain/rewriter.js'
 import type { Engine, EngineSession } from '../engine.js'
-import { liveRows } from './live-rows.js'
+import { EngineError } from '../engine.js'
 import { partitionColumns } from './partition-sql.js'
 import { rewriteDeletes } from './rewrite-deletes.js'
-import { EngineError } from '../engine.js'
 
 /** Maintenance's ports over an engine. What does not fit into the engine's memory limit spills to its temp folder. */
 export function createRewriter(engine: Engine): Rewriter & DeleteRewriter {
@@ -18,8 +17,10 @@ export function createRewriter(engine: Engine): Rewriter & DeleteRewriter {
   return {
     rewrite: (request) =>
       inSession(async (session) => {
-        const { schema, spec, dataLocation, targetFileSizeBytes, sortOrderId } = request
-        const sql = `${await liveRows(session, request)}${orderBy(request)}`
+        const { tasks, schema, metadata, spec, dataLocation, targetFileSizeBytes, sortOrderId } = request
+        const known = metadata === undefined ? {} : { metadata }
+        await session.addRelation({ kind: 'scan', name: 'live_rows', schema, tasks, ...known })
+        const sql = `SELECT * FROM live_rows${orderBy(request)}`
         const target = { schema, spec, dataLocation, orderBy: [], targetFileSizeBytes }
         const { files } = await session.write(sql, target)
         return sortOrderId === undefined ? files : files.map((file) => ({ ...file, sortOrderId }))
