@@ -7,6 +7,8 @@ import { compactTable } from '../../iceberg/maintain/compact.js'
 import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { removeOrphans } from '../../iceberg/maintain/orphans.js'
 import { filesOf, reachableManifests } from '../../iceberg/maintain/reachable-files.js'
+import { rewriteDeleteFiles } from '../../iceberg/maintain/rewrite-deletes.js'
+import { rewriteManifests } from '../../iceberg/maintain/rewrite-manifests.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { SnapshotId } from '../../iceberg/spec/snapshot.js'
@@ -28,8 +30,27 @@ const TABLES: readonly TableIdentifier[] = [
   { namespace: 'm.t', name: 'u' },
 ]
 
-type Kind =
-  'append' | 'overwrite' | 'stage' | 'publish' | 'tag' | 'drop-tag' | 'compact' | 'expire' | 'orphans'
+const WRITES = [
+  ...([
+    'append',
+    'append',
+    'overwrite',
+    'delete',
+    'delete',
+    'upsert',
+    'stage',
+    'publish',
+    'publish',
+  ] as const),
+  ...(['tag', 'drop-tag'] as const),
+] as const
+const CHORES = [
+  ...(['compact', 'compact', 'merge-deletes', 'manifests'] as const),
+  ...(['expire', 'expire', 'orphans', 'orphans'] as const),
+] as const
+
+type Chore = (typeof CHORES)[number]
+type Kind = (typeof WRITES)[number] | Chore
 
 interface Step {
   readonly kind: Kind
@@ -56,10 +77,7 @@ const faults = fc
   .map((pairs) => new Map(pairs))
 
 const step: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constantFrom<Kind>(
-    ...(['append', 'append', 'overwrite', 'stage', 'publish', 'publish', 'tag', 'drop-tag'] as const),
-    ...(['compact', 'expire', 'expire', 'orphans', 'orphans'] as const),
-  ),
+  kind: fc.constantFrom<Kind>(...WRITES, ...CHORES),
   table: fc.nat(TABLES.length - 1),
   partition: fc.nat(1),
   days: fc.nat(6),
@@ -115,15 +133,18 @@ class World {
 /** Maintenance may fail or die at any point. Writers are started again until they are done. */
 async function run(world: World, one: Step): Promise<void> {
   const { kind } = one
-  const isMaintenance = kind === 'compact' || kind === 'expire' || kind === 'orphans'
-  if (isMaintenance) {
+  if (isChore(kind)) {
     const { catalog, session } = world.open(one.faults)
-    await Promise.race([session.crashed, ignoringErrors(maintain(world, one, catalog))])
+    await Promise.race([session.crashed, ignoringErrors(maintain(world, kind, one, catalog))])
     return
   }
   // A writer that dies does not know its snapshot ids any longer, so here it only fails.
   const noCrash = new Map([...one.faults].filter(([, fault]) => !fault.startsWith('crash')))
   await write(world, one, world.open(noCrash).catalog)
+}
+
+function isChore(kind: Kind): kind is Chore {
+  return CHORES.some((chore) => chore === kind)
 }
 
 async function ignoringErrors(work: Promise<unknown>): Promise<void> {
@@ -133,13 +154,19 @@ async function ignoringErrors(work: Promise<unknown>): Promise<void> {
   })
 }
 
-async function maintain(world: World, one: Step, catalog: Catalog): Promise<void> {
-  const { kind, table, days } = one
+async function maintain(world: World, kind: Chore, one: Step, catalog: Catalog): Promise<void> {
+  const { table, days } = one
   const { lake } = world
   const { now, newUuid, newSnapshotId, rewriter } = lake
   const identifier = TABLES[table]!
+  const retry = { sleep: () => world.scheduler.turn() }
+  const common = { catalog, identifier, rewriter, now, newUuid, newSnapshotId, retry, minInputFiles: 2 }
   if (kind === 'compact') {
-    await compactTable({ catalog, identifier, rewriter, now, newUuid, newSnapshotId, minInputFiles: 2 })
+    await compactTable({ ...common, maxCommits: 1 + days, minCommitBytes: 0 })
+  } else if (kind === 'merge-deletes') {
+    await rewriteDeleteFiles(common)
+  } else if (kind === 'manifests') {
+    await rewriteManifests({ ...common, always: true })
   } else if (kind === 'expire') {
     await expireSnapshots({ catalog, identifier, nowMs: lake.nowMs, maxSnapshotAgeMs: days * DAY_MS })
   } else {
@@ -172,6 +199,16 @@ async function write(world: World, one: Step, catalog: Catalog): Promise<void> {
   } else if (one.kind === 'append' || one.kind === 'overwrite') {
     await commitUntilDone(world, identifier, catalog, () => computed(world, one, name))
     expected.rows.add(name)
+  } else if (one.kind === 'delete' || one.kind === 'upsert') {
+    const row = (await rowsHere(world, one))[one.days]
+    if (row === undefined) return
+    const compute = async (): Promise<Change> =>
+      one.kind === 'upsert'
+        ? lake.computeBlindUpsert(identifier, { deletes: [row], adds: [name] }, one.partition)
+        : ((await lake.computeDelete(identifier, [row], one.partition)) ?? { kind: 'none' })
+    await commitUntilDone(world, identifier, catalog, compute)
+    expected.rows.delete(row)
+    if (one.kind === 'upsert') expected.rows.add(name)
   } else {
     await changeTags(world, one, catalog, name)
   }
@@ -182,13 +219,17 @@ async function computed(world: World, { kind, table, partition }: Step, row: str
   const { lake } = world
   const identifier = TABLES[table]!
   if (kind === 'append') return { kind, files: [await lake.write(identifier, [row], partition)] }
-  const { metadata } = await lake.catalog.loadTable(identifier)
-  const { tasks } = await planScan({ metadata, io: lake.io })
-  const here = tasks.filter((task) => task.file.partition[0] === partition).map((task) => task.file)
-  const rows = (await Promise.all(here.map((file) => lake.read(file)))).flat()
-  const basis = metadata['current-snapshot-id'] ?? null
+  const basis = (await lake.catalog.loadTable(identifier)).metadata['current-snapshot-id'] ?? null
+  const rows = await rowsHere(world, { table, partition })
   const files = [await lake.write(identifier, [...rows, row], partition)]
   return { kind: 'overwrite-partitions', files, basis }
+}
+
+async function rowsHere({ lake }: World, { table, partition }: Pick<Step, 'table' | 'partition'>) {
+  const { metadata } = await lake.catalog.loadTable(TABLES[table]!)
+  const { tasks } = await planScan({ metadata, io: lake.io })
+  const here = tasks.filter((task) => task.file.partition[0] === partition)
+  return (await Promise.all(here.map((task) => lake.liveRows(task)))).flat()
 }
 
 async function commitUntilDone(
