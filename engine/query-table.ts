@@ -23,7 +23,7 @@ export async function queryTable(
   if (tasks.length === 0) return []
   const session = await from.engine.openSession(query.session)
   try {
-    await session.addRelation({ kind: 'scan', name, schema, tasks })
+    await session.addRelation({ kind: 'scan', name, schema, tasks, metadata: from.metadata })
     return (await session.query(sql, limit === undefined ? {} : { limit })).rows
   } finally {
     await session.close()

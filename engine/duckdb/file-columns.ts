@@ -1,3 +1,4 @@
+import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { MappedField, NameMapping } from '../../iceberg/spec/name-mapping.js'
 import { mappedFieldOf } from '../../iceberg/spec/name-mapping.js'
 import { EngineError } from '../engine.js'
@@ -12,6 +13,8 @@ export interface FileColumn {
   readonly kind: 'primitive' | 'struct' | 'list' | 'map'
   /** DuckDB's type of a primitive column, e.g. `TIMESTAMP WITH TIME ZONE`. */
   readonly sqlType?: string
+  /** Set by `withNan`. */
+  readonly mayHoldNan?: boolean
   readonly children: readonly FileColumn[]
 }
 
@@ -28,6 +31,19 @@ export function withFieldIds(
     `${path} has no field ids, so its columns cannot be told apart: rewrite it with field ids, or give the table a name mapping (schema.name-mapping.default)`,
     { context: { path } },
   )
+}
+
+/**
+ * Marks floats and doubles that metrics do not prove to be free of NaN. Parquet's own bounds leave NaN out and DuckDB
+ * believes them, so that `x > 10` would lose rows: such columns are read past the bounds.
+ */
+export function withNan(columns: readonly FileColumn[], files: readonly DataFile[]): readonly FileColumn[] {
+  return columns.map((column) => {
+    if (column.kind === 'struct') return { ...column, children: withNan(column.children, files) }
+    if (column.sqlType !== 'FLOAT' && column.sqlType !== 'DOUBLE') return column
+    const isFree = files.every((file) => file.nanValueCounts?.get(column.fieldId ?? -1) === 0)
+    return isFree ? column : { ...column, mayHoldNan: true }
+  })
 }
 
 function hasIds(columns: readonly FileColumn[]): boolean {

@@ -24,7 +24,7 @@ export async function positionDeletes(
 ): Promise<string | undefined> {
   if (!tasks.some(deletesByPosition)) return undefined
   const table = context.newName()
-  await context.run(`CREATE TABLE ${table} (file INTEGER, pos BIGINT)`)
+  await context.run(`CREATE TABLE ${table} (file BIGINT, pos BIGINT)`)
   await addVectors(context, table, tasks)
   await addDeleteFiles(context, table, tasks, opened)
   return table
@@ -116,7 +116,7 @@ async function addVectors(
   await context.append(table, async (append) => {
     for (const [location, vectors] of byLocation) {
       await readVectors(paths.get(location) ?? location, vectors, (index, positions) =>
-        append([new Array<number>(positions.length).fill(index), positions]),
+        append([new Array<bigint>(positions.length).fill(BigInt(index)), positions]),
       )
     }
   })

@@ -5,7 +5,9 @@ import type { NestedField, Schema } from '../../iceberg/spec/type.js'
 import type { ScanRelation } from '../engine.js'
 import { EngineError } from '../engine.js'
 import type { DeletedKeys } from './equality-deletes.js'
-import { deletesByKey, equalityDeletes, keyName, notDeletedSql, reachesAny } from './equality-deletes.js'
+import { deletesByKey, equalityDeletes, keyName, withoutDeletedSql, reachesAny } from './equality-deletes.js'
+import type { FileColumn } from './file-columns.js'
+import { withNan } from './file-columns.js'
 import { identityColumns, type IdentityColumn } from './identity-columns.js'
 import type { OpenFile, OpenFiles, ScanContext } from './open-files.js'
 import { hasRowNumberColumn, openFiles, rowsOf } from './open-files.js'
@@ -108,14 +110,14 @@ async function fileTable(context: ScanContext, scan: Scan, runs: readonly Run[])
   const scopes = scan.deletedKeys.map((_, index) => `scope_${index} INTEGER`)
   const values = new Map(runs.flatMap((run) => run.identity.map(({ field }) => [field.id, field])))
   const valueColumns = [...values.values()].map((field) => `value_${field.id} ${sqlType(field.type)}`)
-  const columns = ['run INTEGER', 'file INTEGER', 'path VARCHAR', 'location VARCHAR', 'seq BIGINT']
+  const columns = ['run INTEGER', 'file BIGINT', 'path VARCHAR', 'location VARCHAR', 'seq BIGINT']
   await context.run(`CREATE TABLE ${table} (${[...columns, ...scopes, ...valueColumns].join(', ')})`)
   await context.append(table, (append) => {
     for (const [number, run] of runs.entries()) {
       const partition = new Map(run.identity.map((column) => [column.field.id, column]))
       append([
         run.tasks.map(() => number),
-        run.indexes,
+        run.indexes.map(BigInt),
         run.files.map((file) => file.path),
         run.tasks.map((task) => task.file.filePath),
         run.tasks.map((task) => BigInt(task.sequenceNumber)),
@@ -129,9 +131,15 @@ async function fileTable(context: ScanContext, scan: Scan, runs: readonly Run[])
   return table
 }
 
+/**
+ * More than a file has rows. One number for file and position lets DuckDB look each row up as it comes, in its order; an
+ * anti join of both may turn its sides round.
+ */
+const FILE_ROWS = '1099511627776'
+
 function branchSql(scan: Scan, run: Run, index: number): string {
   const { schema, deletedRows } = scan
-  const [{ columns }] = run.files
+  const columns = columnsOf(run)
   const identity = new Map(run.identity.map(({ field }) => [field.id, field]))
   const inFile = schema.fields.filter((field) => !identity.has(field.id))
   const projected = inFile.map((field) => `${projectField(field, columns)} AS ${quoteName(field.name)}`)
@@ -143,12 +151,11 @@ function branchSql(scan: Scan, run: Run, index: number): string {
     .map((field) => `${projectNested(field, columns)} AS ${keyName(field)}`)
   const keyOf = (field: NestedField): string =>
     identity.has(field.id) ? `l.value_${field.id}` : `b.${keyName(field)}`
-  const conditions = groups.map(([at, group]) => notDeletedSql(group, at, keyOf))
-  if (run.hasDeletes && deletedRows !== undefined) {
-    conditions.push(
-      `NOT EXISTS (SELECT 1 FROM ${deletedRows} p WHERE p.file = l.file AND p.pos = b."_firn_row")`,
-    )
-  }
+  const joins = groups.map(([at, group]) => withoutDeletedSql(group, at, keyOf))
+  const where =
+    run.hasDeletes && deletedRows !== undefined
+      ? `WHERE l.file * ${FILE_ROWS} + b."_firn_row" NOT IN (SELECT file * ${FILE_ROWS} + pos FROM ${deletedRows})`
+      : ''
   const shown = schema.fields.map((field) =>
     identity.has(field.id) ? `l.value_${field.id} AS ${quoteName(field.name)}` : `b.${quoteName(field.name)}`,
   )
@@ -157,7 +164,19 @@ function branchSql(scan: Scan, run: Run, index: number): string {
   return `SELECT ${[...shown, ...positions].join(', ')}
     FROM (SELECT ${inner.join(', ')} FROM ${rowsOf(run.files, true)}) b
     JOIN ${scan.files} l ON l.path = b."_firn_file" AND l.run = ${index}
-    ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}`
+    ${joins.join('\n    ')}
+    ${where}`
+}
+
+/** Files of a run differ in their metrics only. Work tables keep bounds that know of NaN. */
+function columnsOf({ files, tasks }: Run): readonly FileColumn[] {
+  const [{ columns, table }] = files
+  return table === undefined
+    ? withNan(
+        columns,
+        tasks.map((task) => task.file),
+      )
+    : columns
 }
 
 function emptySql(schema: Schema, positions: boolean): string {

@@ -106,7 +106,10 @@ async function readDeletes(
       if (status !== 'deleted' && filterOf(file.specId).partitionMightMatch(file)) live.push(entry)
     }
   }
-  const unpartitioned = metadata['partition-specs'].filter((spec) => spec.fields.length === 0)
+  // As Java counts them: a v1 table that drops its last partition field keeps it as void.
+  const unpartitioned = metadata['partition-specs'].filter((spec) =>
+    spec.fields.every((field) => field.transform === 'void'),
+  )
   return buildDeleteIndex(live, new Set(unpartitioned.map((spec) => spec['spec-id'])))
 }
 

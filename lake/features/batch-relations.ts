@@ -135,6 +135,6 @@ async function attachScan(
   table: string,
   tasks: readonly FileScanTask[],
 ): Promise<void> {
-  const schema = currentSchema(loadedTable(batch, table).metadata)
-  await session.addRelation({ kind: 'scan', name, schema, tasks })
+  const { metadata } = loadedTable(batch, table)
+  await session.addRelation({ kind: 'scan', name, schema: currentSchema(metadata), tasks, metadata })
 }

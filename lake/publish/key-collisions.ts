@@ -34,7 +34,13 @@ export function keyCollisions(
         schema,
         tasks: tasksOf(tables.get(name)?.files ?? []),
       })
-      await session.addRelation({ kind: 'scan', name: 'added', schema, tasks: tasksOf(addedByOthers) })
+      await session.addRelation({
+        kind: 'scan',
+        name: 'added',
+        schema,
+        tasks: tasksOf(addedByOthers),
+        metadata: table.metadata,
+      })
       const columns = key.map(quoteName).join(', ')
       const { rows } = await session.query(
         `SELECT 1 AS hit FROM staged SEMI JOIN added USING (${columns}) LIMIT 1`,

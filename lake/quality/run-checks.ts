@@ -123,10 +123,12 @@ async function attachReferenced(
         `check ${check.name} reads ${name}, which is no table of ${batch.pipeline.name}; it has ${batch.graph.order.join(', ')}, and all_<table> of each`,
       )
     }
+    const { metadata } = loadedTable(batch, table)
     await session.addRelation({
       kind: 'scan',
       name,
-      schema: currentSchema(loadedTable(batch, table).metadata),
+      metadata,
+      schema: currentSchema(metadata),
       tasks: await tasksFor(deps, batch, table, name !== table),
     })
     attached.add(name)

@@ -58,7 +58,7 @@ async function addTables(
       io: deps.catalog.io,
       target: { kind: 'snapshot', snapshotId: BigInt(snapshotId) },
     })
-    await session.addRelation({ kind: 'scan', name: identifier.name, schema, tasks })
+    await session.addRelation({ kind: 'scan', name: identifier.name, schema, tasks, metadata })
   }
 }
 
