@@ -2,9 +2,10 @@
 // Fetches the real implementations that `npm run test:peers` compares with, once, into the cache; writes peers.json
 // there, which tells the tests where each is or why it could not be had (a skip then says so).
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'), 'peers')
 const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0', 'pyspark==3.5.9']
@@ -12,8 +13,10 @@ const JARS = ['org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0', 'org.x
 const COMPOSE = 'github.com/compose-spec/compose-go/v2@v2.16.2'
 const GATEWAY = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'
 
+const KIT = fileURLToPath(new URL('../test/peers/rck/pom.xml', import.meta.url))
+
 const report = join(cacheDir, 'peers.json')
-const wanted = JSON.stringify([PYTHON_PACKAGES, JARS, COMPOSE, GATEWAY])
+const wanted = JSON.stringify([PYTHON_PACKAGES, JARS, COMPOSE, GATEWAY, readFileSync(KIT, 'utf8')])
 if (existsSync(report) && JSON.parse(readFileSync(report, 'utf8')).wanted === wanted) process.exit(0)
 
 mkdirSync(cacheDir, { recursive: true })
@@ -22,6 +25,7 @@ const python = attempt('python', fetchPython)
 const sparkJars = attempt('spark', fetchJars)
 const composeSchema = attempt('compose', fetchComposeSchema)
 const versitygw = attempt('versitygw', fetchGateway)
+attempt('rck', fetchKit)
 const found = {
   wanted: Object.keys(missing).length === 0 ? wanted : 'incomplete',
   python,
@@ -77,6 +81,18 @@ function fetchGateway() {
   console.error('peers: S3 gateway, about a minute …')
   run('go', ['install', GATEWAY], { env: { ...process.env, GOBIN: folder } })
   return program
+}
+
+/** Apache's REST Compatibility Kit into Maven's own cache: a run that looks for a test that is not there. */
+function fetchKit() {
+  console.error('peers: REST Compatibility Kit …')
+  const folder = join(cacheDir, 'rck')
+  mkdirSync(folder, { recursive: true })
+  copyFileSync(KIT, join(folder, 'pom.xml'))
+  run('mvn', ['-q', '-B', 'test', '-Dkit.tests=None', '-Dsurefire.failIfNoSpecifiedTests=false'], {
+    cwd: folder,
+  })
+  return KIT
 }
 
 function attempt(name, fetch) {

@@ -20,7 +20,7 @@ export function readPeers(): Peers {
       sparkJars: null,
       composeSchema: null,
       versitygw: null,
-      missing: { python: reason, spark: reason, compose: reason, versitygw: reason },
+      missing: { python: reason, spark: reason, compose: reason, versitygw: reason, rck: reason },
     }
   }
   return JSON.parse(readFileSync(report, 'utf8')) as Peers
