@@ -123,6 +123,17 @@ export type {
   ViewUpdate,
   ViewVersion,
 } from './view/view-metadata.js'
-export { changeRefs, type RefChange } from './write/refs.js'
-export type { Change, TableChange, TagChange, TransactionResult } from './write/table-change.js'
+export { cherryPick, type CherryPickOptions } from './write/cherry-pick.js'
+export type { BranchRetention, RefChange, RefTarget } from './write/ref-change.js'
+export { changeRefs, type RefOptions, type TableRefChanges } from './write/refs.js'
+export type {
+  Change,
+  CommittedTable,
+  IsolationLevel,
+  RewriteChange,
+  RowDelta,
+  TableChange,
+  TagChange,
+  TransactionResult,
+} from './write/table-change.js'
 export { commitTransaction, type TransactionOptions } from './write/transaction.js'
