@@ -78,6 +78,12 @@ def rows(peer, reader, table, at=None, where=None):
     return sql(peer, f"SELECT * FROM firn.{table}{version}" + ("" if where is None else f" WHERE {where}"))
 
 
+def inspect(peer, table, name):
+    """Rows of PyIceberg's metadata table of that name."""
+    found = getattr(peer.catalog.load_table(table).inspect, name)()
+    return [{column: arrow_value(value) for column, value in row.items()} for row in found.to_pylist()]
+
+
 def sql(peer, text):
     """A statement of Spark SQL."""
     frame = peer.spark.sql(text)
@@ -125,7 +131,7 @@ def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     peer = Peer(*sys.argv[1:])
-    calls = {"tables": tables, "rows": rows, "sql": sql}
+    calls = {"tables": tables, "rows": rows, "sql": sql, "inspect": inspect}
     for line in sys.stdin:
         request = json.loads(line)
         try:
