@@ -26,6 +26,8 @@ const INSERTED = '_firn_inserted'
 export async function mergeRows(basis: Basis, merge: Merge): Promise<ComputedChange> {
   const { schema, metadata } = basis
   const { whenMatched = [], whenNotMatched = [], whenNotMatchedBySource = [] } = merge
+  checkClauses(whenNotMatchedBySource)
+  const on = typeof merge.on === 'string' ? merge.on : equalColumns(merge.on)
   const session = await basis.session()
   const source = await keepMergeSource(session, schema, merge)
   const filter = await targetFilter(basis, merge, session, source)
@@ -33,7 +35,6 @@ export async function mergeRows(basis: Basis, merge: Merge): Promise<ComputedCha
   const all = await addTarget(basis, '_firn_all', tasks)
   const wanted = merge.filter === undefined ? 'true' : expressionSql(schema, merge.filter, 't')
   const target = `(SELECT * FROM ${all} t WHERE ${wanted})`
-  const on = typeof merge.on === 'string' ? merge.on : equalColumns(merge.on)
   await session.addRelation({
     kind: 'query',
     name: PAIRS,
@@ -97,6 +98,14 @@ function equalColumns(names: readonly string[]): string {
     throw new IcebergError('invalid-argument', 'a merge needs columns to merge on, or SQL')
   }
   return names.map((name) => `target.${quoteName(name)} = source.${quoteName(name)}`).join(' AND ')
+}
+
+function checkClauses(bySource: readonly MatchedClause[]): void {
+  if (!bySource.some((clause) => 'update' in clause && clause.update === 'all')) return
+  throw new IcebergError(
+    'invalid-argument',
+    `whenNotMatchedBySource cannot update 'all' columns, since there is no source row: name the columns`,
+  )
 }
 
 /** `_clause` (null: none), `_updates` and the table's columns as the clause taken makes them. */
