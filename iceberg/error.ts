@@ -56,5 +56,6 @@ export async function ifFound<T>(asked: Promise<T>): Promise<T | undefined> {
 
 /** Closes a switch over a tagged union: the compiler proves that it is never reached. */
 export function assertNever(value: never): never {
-  throw new IcebergError('data-invalid', `unexpected value ${JSON.stringify(value)}`)
+  const shown = JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item))
+  throw new IcebergError('data-invalid', `unexpected value ${shown}`)
 }

@@ -176,7 +176,7 @@ describe('what is asked again', () => {
     const { catalog, waits, seen } = await clientOf(flaky(failure, 3))
     expect((await catalog.loadTable(TABLE)).metadata['table-uuid']).toBe(METADATA['table-uuid'])
     expect(seen()).toHaveLength(4)
-    expect(waits.map((ms, at) => ms / 2 ** at)).toEqual(waits.map(() => expect.closeTo(75, -1.7)))
+    expect(waits.map((ms, at) => ms / 2 ** at)).toEqual(waits.map((): unknown => expect.closeTo(75, -1.7)))
   })
 
   it('a load is given up in the end, and at once where asking again can not help', async () => {
@@ -272,7 +272,11 @@ describe('several tables', () => {
     const stated = await clientOf(script, { publish: 'transactional' })
     expect(await stated.catalog.commit(both)).toHaveLength(2)
     expect(stated.seen()[0]).toMatchObject({ method: 'POST', url: '/v1/transactions/commit' })
-    expect(JSON.parse(stated.seen()[0]!.body)['table-changes'][1].identifier).toEqual({
+    expect(
+      (JSON.parse(stated.seen()[0]!.body) as { 'table-changes': { identifier: unknown }[] })[
+        'table-changes'
+      ][1]?.identifier,
+    ).toEqual({
       namespace: ['space'],
       name: 'two',
     })
