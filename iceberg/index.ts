@@ -14,7 +14,10 @@ export type {
   ViewCatalog,
   ViewCommit,
 } from './catalog/catalog.js'
+export { HadoopCatalog, type HadoopCatalogOptions } from './catalog/hadoop.js'
 export { MemoryCatalog } from './catalog/memory.js'
+export { openCatalog, type CatalogSettings } from './catalog/open-catalog.js'
+export { openRestCatalog, type RestCatalogOptions } from './catalog/rest.js'
 export { openSqliteCatalog, type SqliteCatalogOptions } from './catalog/sqlite.js'
 export { IcebergError, isIcebergError, type IcebergErrorKind } from './error.js'
 export {
@@ -115,6 +118,7 @@ export { defaultSpec, specById } from './spec/specs.js'
 export type { TableMetadata } from './spec/table-metadata.js'
 export { applyTransform } from './spec/transform.js'
 export type { NestedField, Schema, Type, Value } from './spec/type.js'
+export { planReplacement, type Replacement } from './update/plan-replacement.js'
 export type { TableRequirement, TableUpdate } from './update/table-update.js'
 export type {
   ViewMetadata,
@@ -126,6 +130,7 @@ export type {
 export { cherryPick, type CherryPickOptions } from './write/cherry-pick.js'
 export type { BranchRetention, RefChange, RefTarget } from './write/ref-change.js'
 export { changeRefs, type RefOptions, type TableRefChanges } from './write/refs.js'
+export { replaceTable } from './write/replace-table.js'
 export type {
   Change,
   CommittedTable,
