@@ -3,95 +3,15 @@ import { isIcebergError } from '../../iceberg/error.js'
 import { applySchemaChanges } from '../../iceberg/evolve/apply-schema-changes.js'
 import { planSchema } from '../../iceberg/evolve/plan-schema.js'
 import type { SchemaChange, SchemaRules } from '../../iceberg/evolve/schema-change.js'
-import { fieldByName, fullName, allFields } from '../../iceberg/spec/schema.js'
+import { allFields, fieldByName } from '../../iceberg/spec/schema.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
-import type { NestedField, PrimitiveType, Schema, Type } from '../../iceberg/spec/type.js'
+import type { PrimitiveType, Schema, Type } from '../../iceberg/spec/type.js'
 import { applyUpdates } from '../../iceberg/update/apply-updates.js'
-import { newTableMetadata } from '../../iceberg/update/new-metadata.js'
-
-const field = (id: number, name: string, type: Type, required = false): NestedField => ({
-  id,
-  name,
-  required,
-  type,
-})
-
-/** The schema of Java's TestSchemaUpdate: 23 ids. */
-const SCHEMA: Schema = {
-  type: 'struct',
-  'schema-id': 0,
-  fields: [
-    field(1, 'id', 'int', true),
-    field(2, 'data', 'string'),
-    field(3, 'preferences', {
-      type: 'struct',
-      fields: [field(8, 'feature1', 'boolean', true), field(9, 'feature2', 'boolean')],
-    }),
-    field(
-      4,
-      'locations',
-      {
-        type: 'map',
-        'key-id': 10,
-        key: {
-          type: 'struct',
-          fields: ['address', 'city', 'state', 'zip'].map((name, at) =>
-            field(20 + at, name, name === 'zip' ? 'int' : 'string', true),
-          ),
-        },
-        'value-id': 11,
-        'value-required': true,
-        value: {
-          type: 'struct',
-          fields: [field(12, 'lat', 'float', true), field(13, 'long', 'float', true)],
-        },
-      },
-      true,
-    ),
-    field(
-      5,
-      'points',
-      {
-        type: 'list',
-        'element-id': 14,
-        'element-required': false,
-        element: { type: 'struct', fields: [field(15, 'x', 'long', true), field(16, 'y', 'long', true)] },
-      },
-      false,
-    ),
-    field(
-      6,
-      'doubles',
-      { type: 'list', 'element-id': 17, 'element-required': true, element: 'double' },
-      true,
-    ),
-    field(7, 'properties', {
-      type: 'map',
-      'key-id': 18,
-      key: 'string',
-      'value-id': 19,
-      'value-required': false,
-      value: 'string',
-    }),
-  ],
-}
-
-function tableOf(schema: Schema = SCHEMA, more: Partial<TableMetadata> = {}): TableMetadata {
-  const made = newTableMetadata({ uuid: 'u', location: '/t', schema, now: 1 })
-  return {
-    ...made,
-    schemas: [schema],
-    'last-column-id': Math.max(...allFields(schema).map((f) => f.id)),
-    ...more,
-  }
-}
+import { field, names, SCHEMA, tableOf } from '../support/java-schema.js'
 
 function apply(changes: readonly SchemaChange[], rules?: SchemaRules, metadata = tableOf()) {
   return applySchemaChanges(metadata, changes, rules)
 }
-
-const names = (schema: Schema) =>
-  Object.fromEntries(allFields(schema).map(({ id }) => [id, fullName(schema, id)]))
 
 function refuses(
   changes: readonly SchemaChange[],
