@@ -72,6 +72,14 @@ describe('a row delta', () => {
     expect(await paths()).toEqual(['b'])
   })
 
+  it('keeps position deletes that are as old as the oldest data', async () => {
+    const { append, commit, delta, numbers } = await writeLake()
+    await append(file(1, 'a'))
+    await commit(await delta({ added: [file(1, 'b')], deletes: [positionDeletes(1, 'p')] }))
+    await commit(await delta({ removed: [file(1, 'a')] }))
+    expect(await numbers()).toEqual({ b: 2, p: 2 })
+  })
+
   it('merges delete manifests as it merges data manifests', async () => {
     const { append, commit, delta, catalog, metadata, head, paths } = await writeLake({
       'commit.manifest.min-count-to-merge': '3',
