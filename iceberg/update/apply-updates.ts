@@ -2,12 +2,7 @@ import { assertNever, IcebergError } from '../error.js'
 import type { PartitionSpec, SortOrder } from '../spec/partition-spec.js'
 import { highestFieldId } from '../spec/schema.js'
 import type { Snapshot, SnapshotId, SnapshotRef } from '../spec/snapshot.js'
-import type {
-  MetadataLogEntry,
-  SnapshotLogEntry,
-  StatisticsFile,
-  TableMetadata,
-} from '../spec/table-metadata.js'
+import type { MetadataLogEntry, SnapshotLogEntry, TableMetadata } from '../spec/table-metadata.js'
 import type { Schema } from '../spec/type.js'
 import type { TableUpdate } from './table-update.js'
 
@@ -109,16 +104,10 @@ function applyUpdate(draft: Draft, update: TableUpdate): void {
       removeSpecs(draft, new Set(update['spec-ids']))
       break
     case 'set-statistics':
-      setStatistics(draft, 'statistics', update.statistics)
-      break
     case 'remove-statistics':
-      removeStatistics(draft, 'statistics', update['snapshot-id'])
-      break
     case 'set-partition-statistics':
-      setStatistics(draft, 'partition-statistics', update['partition-statistics'])
-      break
     case 'remove-partition-statistics':
-      removeStatistics(draft, 'partition-statistics', update['snapshot-id'])
+      changeStatistics(draft, update)
       break
     default:
       return assertNever(update)
@@ -156,8 +145,9 @@ function setCurrentSchema(draft: Draft, wanted: number): void {
   if (id !== draft.metadata['current-schema-id']) change(draft, { 'current-schema-id': id })
 }
 
-function addSpec(draft: Draft, spec: PartitionSpec): void {
+function addSpec(draft: Draft, given: PartitionSpec): void {
   const specs = draft.metadata['partition-specs']
+  const spec = withFieldIds(draft.metadata, given)
   const same = specs.find((known) => sameJson(known.fields, spec.fields))
   const id = same?.['spec-id'] ?? 1 + Math.max(-1, ...specs.map((known) => known['spec-id']))
   draft.lastSpecId = id
@@ -169,6 +159,21 @@ function addSpec(draft: Draft, spec: PartitionSpec): void {
       ...spec.fields.map((field) => field['field-id']),
     ),
   })
+}
+
+/** Fields without an id of their own (-1) get that of the same field in another spec, else the next free one. */
+function withFieldIds(metadata: TableMetadata, spec: PartitionSpec): PartitionSpec {
+  if (spec.fields.every((field) => field['field-id'] >= 0)) return spec
+  const known = metadata['partition-specs'].flatMap((other) => other.fields)
+  let last = Math.max(metadata['last-partition-id'], ...spec.fields.map((field) => field['field-id']))
+  const fields = spec.fields.map((field) => {
+    if (field['field-id'] >= 0) return field
+    const same = known.find(
+      (other) => other['source-id'] === field['source-id'] && other.transform === field.transform,
+    )
+    return { ...field, 'field-id': same?.['field-id'] ?? ++last }
+  })
+  return { ...spec, fields }
 }
 
 function setDefaultSpec(draft: Draft, wanted: number): void {
@@ -335,24 +340,24 @@ function removeSpecs(draft: Draft, removed: ReadonlySet<number>): void {
   if (kept.length < specs.length) change(draft, { 'partition-specs': kept })
 }
 
-function setStatistics(
+/** One file of each kind a snapshot. */
+function changeStatistics(
   draft: Draft,
-  key: 'statistics' | 'partition-statistics',
-  statistics: StatisticsFile,
+  update: TableUpdate & { readonly action: `${'set' | 'remove'}-${string}statistics` },
 ): void {
-  const id = statistics['snapshot-id']
-  const others = (draft.metadata[key] ?? []).filter((known) => known['snapshot-id'] !== id)
-  change(draft, { [key]: [...others, statistics] })
-}
-
-function removeStatistics(
-  draft: Draft,
-  key: 'statistics' | 'partition-statistics',
-  snapshotId: SnapshotId,
-): void {
+  const key = update.action.endsWith('partition-statistics') ? 'partition-statistics' : 'statistics'
+  const file =
+    'statistics' in update
+      ? update.statistics
+      : 'partition-statistics' in update
+        ? update['partition-statistics']
+        : undefined
+  const id = file?.['snapshot-id'] ?? ('snapshot-id' in update ? update['snapshot-id'] : undefined)
   const known = draft.metadata[key] ?? []
-  const kept = known.filter((file) => file['snapshot-id'] !== snapshotId)
-  if (kept.length < known.length) change(draft, { [key]: kept })
+  const others = known.filter((one) => one['snapshot-id'] !== id)
+  if (file !== undefined || others.length < known.length) {
+    change(draft, { [key]: file === undefined ? others : [...others, file] })
+  }
 }
 
 /**

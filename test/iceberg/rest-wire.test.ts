@@ -16,6 +16,8 @@ import {
 } from '../../iceberg/rest/wire-names.js'
 import { parseJson, stringifyJson } from '../../iceberg/spec/json.js'
 import { parseSchema } from '../../iceberg/spec/schema-json.js'
+import { applyUpdates } from '../../iceberg/update/apply-updates.js'
+import { newTableMetadata } from '../../iceberg/update/new-metadata.js'
 import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import { parseTableRequirement, parseTableUpdate } from '../../iceberg/update/update-json.js'
 import type { TableRequirement, TableUpdate } from '../../iceberg/update/table-update.js'
@@ -225,6 +227,32 @@ describe('schemas on the wire', () => {
       stageCreate: false,
       identifier: { namespace: 'a.b', name: 't' },
     })
+  })
+})
+
+describe('a partition field without an id', () => {
+  it('gets the id of the same field in another spec, else the next free one', () => {
+    const first = newTableMetadata({
+      uuid: 'u',
+      location: 'x',
+      schema: {
+        ...SCHEMA,
+        fields: [...SCHEMA.fields, { id: 2, name: 'day', required: false, type: 'date' }],
+      },
+      partitionSpec: {
+        'spec-id': 0,
+        fields: [{ 'source-id': 1, 'field-id': 1000, name: 'b', transform: 'bucket[4]' }],
+      },
+      now: 1,
+    })
+    const fields = [
+      { 'source-id': 2, name: 'day', transform: 'identity' },
+      { 'source-id': 1, name: 'b', transform: 'bucket[4]' },
+    ]
+    const update = parseTableUpdate({ action: 'add-spec', spec: { fields } })
+    const next = applyUpdates(first, [update], { now: 2 })
+    expect(next['partition-specs'][1]?.fields.map((field) => field['field-id'])).toEqual([1001, 1000])
+    expect(next['last-partition-id']).toBe(1001)
   })
 })
 
