@@ -5,7 +5,7 @@ import type { TableMetadata } from '../spec/table-metadata.js'
 import type { PrimitiveType } from '../spec/type.js'
 
 export interface ManifestRewritePlan {
-  /** Data manifests as they are. */
+  /** Data manifests with live files. */
   readonly manifests: number
   readonly bytes: number
   /** What a rewrite would leave, at the target size. */
@@ -28,7 +28,11 @@ export function planManifestRewrite(
   metadata: TableMetadata,
   manifests: readonly ManifestFile[],
 ): ManifestRewritePlan {
-  const data = manifests.filter((manifest) => manifest.content === 'data')
+  // Those without live files are history of their own snapshot and go with the next commit.
+  const data = manifests.filter(
+    ({ content, addedFilesCount, existingFilesCount }) =>
+      content === 'data' && addedFilesCount + existingFilesCount > 0,
+  )
   const bytes = data.reduce((sum, manifest) => sum + manifest.manifestLength, 0)
   const stated = Number.parseInt(metadata.properties['commit.manifest.target-size-bytes'] ?? '', 10)
   const targetSizeBytes = stated > 0 ? stated : TARGET_BYTES

@@ -61,7 +61,9 @@ export async function rewriteManifests(request: RewriteManifestsRequest): Promis
     })
     const after = result.kind === 'committed' ? result.tables[0]?.table.metadata : undefined
     const newest = after && headOf(after)
-    const manifests = after && newest ? await readManifests(catalog.io, after, newest) : []
+    // They lay as they should.
+    if (newest === undefined || newest['snapshot-id'] === head['snapshot-id']) return { ...nothing, plan }
+    const manifests = after ? await readManifests(catalog.io, after, newest) : []
     return { ...planned, addedManifests: manifests.filter(({ content }) => content === 'data').length }
   } catch (error) {
     if (!isIcebergError(error, 'commit-conflict') && !isIcebergError(error, 'rebuild-needed')) throw error

@@ -3,6 +3,7 @@ import type { Catalog, TableCommit, TableIdentifier } from '../../iceberg/catalo
 import { IcebergError } from '../../iceberg/error.js'
 import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { planExpire } from '../../iceberg/maintain/plan-expire.js'
+import { serializeTableMetadata } from '../../iceberg/spec/metadata-json.js'
 import type { Snapshot, SnapshotRef } from '../../iceberg/spec/snapshot.js'
 import { NEVER_EXPIRES_MS, toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
@@ -243,6 +244,106 @@ describe('an expiry', () => {
     })
     expect(await lake.files('file:///w/m/shared')).toEqual(before)
   })
+
+  it('keeps what an older snapshot needs when one in the middle goes by its id, and refuses what a ref holds', async () => {
+    const first = await lake.append(T, ['a'], 0)
+    await lake.refs(T, { kind: 'create-tag', name: 'first', snapshotId: first })
+    const middle = await lake.overwrite(T, ['b'], 0)
+    const last = await lake.overwrite(T, ['c'], 0)
+    const result = await expire({ snapshotIds: [middle] })
+    expect(result.removedSnapshots).toEqual([middle])
+    expect(result.deletedFiles.filter(({ location }) => location.endsWith('.parquet'))).toHaveLength(1)
+    expect(await lake.rows(T, 'first')).toEqual(['a'])
+    expect(await lake.rows(T)).toEqual(['c'])
+    await expect(expire({ snapshotIds: [last] })).rejects.toMatchObject({ kind: 'invalid-argument' })
+    expect((await expire({ snapshotIds: [middle] })).removedSnapshots).toEqual([])
+  })
+
+  it('spares the files of a staged snapshot that were published, and deletes those that never were', async () => {
+    await lake.append(T, ['a'], 0)
+    const published = await lake.write(T, ['published'], 0)
+    const dropped = await lake.write(T, ['dropped'], 0)
+    for (const file of [published, dropped])
+      await lake.commit(T, { kind: 'append', files: [file] }, { stageOnly: true })
+    // As a cherry-pick does, the same file in a snapshot of main.
+    await lake.commit(T, { kind: 'append', files: [published] })
+    lake.nowMs += 10 * DAY_MS
+    const { deletedFiles } = await expire()
+    expect(deletedFiles.map(({ location }) => location)).toContain(dropped.filePath)
+    expect(await lake.rows(T)).toEqual(['a', 'published'])
+  })
+
+  it('deletes the statistics of expired snapshots, but no file that another one shares', async () => {
+    const first = await lake.append(T, ['a'])
+    const second = await lake.append(T, ['b'])
+    const folder = 'file:///w/m/t/metadata'
+    const own = { 'snapshot-id': first, 'statistics-path': `${folder}/own.stats` }
+    const shared = { 'snapshot-id': first, 'statistics-path': `${folder}/shared.stats` }
+    const kept = { 'snapshot-id': second, 'statistics-path': `${folder}/shared.stats` }
+    const parts = { 'snapshot-id': first, 'statistics-path': `${folder}/partitions.stats` }
+    await rewriteMetadata({ statistics: [own, shared, kept], 'partition-statistics': [parts] })
+    for (const { 'statistics-path': path } of [own, shared, parts])
+      await lake.io.write(path, Buffer.from('x'))
+    lake.nowMs += 10 * DAY_MS
+    await expire()
+    expect((await lake.files()).filter((file) => file.endsWith('.stats'))).toEqual([
+      shared['statistics-path'],
+    ])
+    expect((await lake.catalog.loadTable(T)).metadata.statistics).toEqual([kept])
+  })
+
+  it('deletes metadata that the log lets go where the table says so', async () => {
+    const properties = {
+      'write.metadata.delete-after-commit.enabled': 'true',
+      'write.metadata.previous-versions-max': '1',
+    }
+    const tidy: TableIdentifier = { namespace: 'm', name: 'tidy' }
+    await lake.create(tidy, { properties })
+    await lake.append(tidy, ['a'])
+    await lake.overwrite(tidy, ['b'])
+    lake.nowMs += 10 * DAY_MS
+    const { deletedFiles } = await expire({ identifier: tidy })
+    expect(deletedFiles.filter(({ location }) => location.endsWith('.metadata.json'))).toHaveLength(1)
+    expect(await lake.rows(tidy)).toEqual(['b'])
+  })
+
+  it('tells of files that it cannot delete, and deletes the others', async () => {
+    await lake.append(T, ['a'])
+    await lake.overwrite(T, ['b'])
+    lake.nowMs += 10 * DAY_MS
+    const expected = await expire({ dryRun: true })
+    const stuck = expected.deletedFiles.find(({ location }) => location.endsWith('.parquet'))?.location
+    const remove = lake.io.delete.bind(lake.io)
+    lake.io.delete = (location) =>
+      location === stuck ? Promise.reject(new IcebergError('io', 'denied')) : remove(location)
+    const result = await expire()
+    expect(result.failedFiles).toEqual([{ location: stuck, error: 'denied' }])
+    expect(result.deletedFiles).toHaveLength(expected.deletedFiles.length - 1)
+  })
+
+  it('reads each manifest once at most, and those that expired and kept snapshots share not at all', async () => {
+    for (let at = 0; at < 6; at += 1) await lake.append(T, [`r${at}`], at % 2)
+    lake.nowMs += 10 * DAY_MS
+    const reads: string[] = []
+    const read = lake.io.read.bind(lake.io)
+    lake.io.read = (location, range) => {
+      reads.push(location)
+      return read(location, range)
+    }
+    const { removedSnapshots } = await expire()
+    expect(removedSnapshots).toHaveLength(5)
+    // Appends alone: every manifest of an expired snapshot is one of the head too.
+    expect(reads.filter((location) => location.endsWith('-m0.avro'))).toEqual([])
+    const lists = reads.filter((location) => location.includes('/snap-'))
+    expect(lists).toHaveLength(new Set(lists).size)
+  })
+
+  async function rewriteMetadata(changes: Partial<TableMetadata>): Promise<void> {
+    const { metadata, metadataLocation } = await lake.catalog.loadTable(T)
+    const location = metadataLocation.replace('.metadata.json', '-s.metadata.json')
+    await lake.io.write(location, serializeTableMetadata({ ...metadata, ...changes }))
+    await lake.store.swap([{ identifier: T, from: metadataLocation, to: location }])
+  }
 
   async function headId() {
     return (await lake.catalog.loadTable(T)).metadata['current-snapshot-id'] ?? null

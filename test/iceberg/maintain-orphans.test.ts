@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
-import { removeOrphans } from '../../iceberg/maintain/orphans.js'
+import { LocationSet } from '../../iceberg/maintain/location-set.js'
+import { removeOrphans, streamOrphans } from '../../iceberg/maintain/orphans.js'
+import { serializeTableMetadata } from '../../iceberg/spec/metadata-json.js'
 import { DAY_MS, RowLake } from '../support/row-lake.js'
 
 const T: TableIdentifier = { namespace: 'm', name: 't' }
@@ -104,5 +106,62 @@ describe('clean-up of orphans', () => {
     await lake.catalog.dropTable(shared, { purge: true })
     expect(await lake.files('file:///w/m/shared/data')).toContain(named.filePath)
     expect(await lake.files('file:///w/m/shared/metadata')).toEqual([])
+  })
+
+  it('refuses an age that a long write may have', async () => {
+    const olderThanMs = lake.nowMs - 3_600_000
+    await expect(orphans(T, { olderThanMs })).rejects.toMatchObject({ kind: 'invalid-argument' })
+    expect(await orphans(T, { olderThanMs, force: true })).toEqual([])
+  })
+
+  it('does with paths under another scheme or bucket as it is told', async () => {
+    const file = await lake.write(T, ['a'])
+    await lake.commit(T, {
+      kind: 'append',
+      files: [{ ...file, filePath: file.filePath.replace('file://', 's3a://bucket') }],
+    })
+    lake.nowMs += 4 * DAY_MS
+    await expect(orphans()).rejects.toThrow(/another scheme or authority/)
+    expect(await orphans(T, { prefixMismatch: 'ignore' })).toEqual([])
+    const same = { equalSchemes: { s3a: 'file' }, equalAuthorities: { bucket: '' } }
+    expect(await orphans(T, same)).toEqual([])
+    expect(await orphans(T, { prefixMismatch: 'delete' })).toEqual([file.filePath])
+  })
+
+  it('leaves hidden files alone but its own temporary ones', async () => {
+    const at = 'file:///w/m/t/data'
+    const names = ['_SUCCESS', '.hidden/x.parquet', '.a.parquet.12-3.tmp', 'plain.parquet']
+    for (const name of names) await lake.io.write(`${at}/${name}`, Buffer.from('x'))
+    lake.nowMs += 4 * DAY_MS
+    expect([...(await orphans())].sort()).toEqual([`${at}/.a.parquet.12-3.tmp`, `${at}/plain.parquet`])
+  })
+
+  it('spares statistics, and tells of every file as it goes', async () => {
+    await lake.append(T, ['a'])
+    const { metadata, metadataLocation } = await lake.catalog.loadTable(T)
+    const at = 'file:///w/m/t/metadata'
+    const statistics = [
+      { 'snapshot-id': metadata.snapshots[0]!['snapshot-id'], 'statistics-path': `${at}/a.stats` },
+    ]
+    await lake.io.write(metadataLocation, serializeTableMetadata({ ...metadata, statistics }))
+    for (const name of ['a.stats', 'b.stats']) await lake.io.write(`${at}/${name}`, Buffer.from('x'))
+    lake.nowMs += 4 * DAY_MS
+    const { nowMs } = lake
+    const catalog = lake.openCatalog(lake.store, lake.io)
+    const report: [string, string][] = []
+    for await (const { location, result } of streamOrphans({ catalog, identifier: T, nowMs }))
+      report.push([location, result])
+    expect(report).toEqual([[`${at}/b.stats`, 'deleted']])
+  })
+})
+
+describe('a set of locations', () => {
+  it('holds what was added, at any size', () => {
+    const set = new LocationSet()
+    const texts = Array.from({ length: 50_000 }, (_, at) => `s3://bucket/table/data/${at}.parquet`)
+    expect(texts.every((text) => set.add(text))).toBe(true)
+    expect(set.size).toBe(50_000)
+    expect(texts.every((text) => set.has(text) && !set.add(text))).toBe(true)
+    expect(texts.some((text) => set.has(`${text}x`))).toBe(false)
   })
 })
