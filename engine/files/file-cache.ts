@@ -10,6 +10,7 @@ import { CacheSpace } from './cache-space.js'
 import { download } from './download.js'
 import { withDownloadLock } from './download-lock.js'
 import { ownFolder } from './own-folder.js'
+import { Slots } from './slots.js'
 
 export interface FileCacheOptions {
   readonly io: FileIO
@@ -25,6 +26,9 @@ interface Entry {
   users: number
   readonly path: Promise<string>
 }
+
+/** Of all sessions together; a chunk is 8 MiB. */
+const CHUNKS_IN_MEMORY = 8
 
 /** Opened at once by one session. */
 const FILES_AT_ONCE = 8
@@ -44,6 +48,7 @@ export class FileCache {
   readonly #entries = new Map<string, Entry>()
   #own: Promise<string> | undefined
   #ownPath: string | undefined
+  readonly #slots = new Slots(CHUNKS_IN_MEMORY)
   #parts = 0
 
   constructor(options: FileCacheOptions) {
@@ -129,7 +134,7 @@ export class FileCache {
     await Promise.all([own, this.#files].map((folder) => mkdir(folder, { recursive: true })))
     const part = join(own, `${this.#parts++}.part`)
     try {
-      await download(this.#options.io, file, part)
+      await download({ io: this.#options.io, slots: this.#slots, ...file }, part)
       linkSync(part, pin)
       await rename(part, copy)
     } finally {

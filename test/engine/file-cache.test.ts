@@ -100,6 +100,16 @@ describe('The cache of files', () => {
     release()
   })
 
+  it('has few chunks in memory, however many sessions open files', async () => {
+    const io = new CountingIO()
+    for (let n = 0; n < 40; n += 1) await io.write(`memory://few/${n}`, bytesOf(10, n))
+    const cache = cacheOf(io)
+    const opened = Array.from({ length: 40 }, (_, n) => open(cache, `memory://few/${n}`, 10))
+    for (const { release } of await Promise.all(opened)) release()
+    expect(io.reads).toBe(40)
+    expect(io.mostAtOnce).toBe(8)
+  })
+
   it('takes the size from the store where a manifest is wrong', async () => {
     const io = new CountingIO()
     await io.write('memory://wrong', bytesOf(20 * MIB, 3))
