@@ -59,7 +59,7 @@ async function runKit(uri: string): Promise<readonly Result[]> {
   const kit = spawn('mvn', ['-q', '-B', 'test', `-Dcatalog.uri=${uri}`], { cwd: folder })
   let output = ''
   for (const stream of [kit.stdout, kit.stderr])
-    stream.setEncoding('utf8').on('data', (text) => (output += text))
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   const code = await new Promise((resolve, reject) => kit.once('error', reject).once('close', resolve))
   // Failing tests are told by their reports, which a kit that could not run does not leave.
   if (code !== 0) throw new Error(`mvn ended with ${String(code)}: ${output.slice(-2000)}`)

@@ -60,8 +60,7 @@ describe('namespaces over HTTP', () => {
     const { ask } = await serve()
     for (const namespace of [['x'], ['x', 'y', 'z'], ['w', 'v']])
       await ask('POST', 'namespaces', { namespace })
-    const list = async (query: string) =>
-      (await ask('GET', `namespaces${query}`)).body['namespaces'] as unknown
+    const list = async (query: string) => (await ask('GET', `namespaces${query}`)).body['namespaces']
     expect(await list('')).toEqual([['w'], ['x']])
     expect(await list('?parent=x')).toEqual([['x', 'y']])
     expect(await list('?parent=x%1Fy')).toEqual([['x', 'y', 'z']])
@@ -77,9 +76,9 @@ describe('namespaces over HTTP', () => {
     expect(first.body['namespaces']).toEqual([['b'], ['c']])
     await ask('POST', 'namespaces', { namespace: ['a'] })
     await ask('DELETE', 'namespaces/c')
-    const second = await ask('GET', `namespaces?pageToken=${first.body['next-page-token']}&pageSize=2`)
+    const second = await ask('GET', `namespaces?pageToken=${first.body['next-page-token'] ?? ''}&pageSize=2`)
     expect(second.body['namespaces']).toEqual([['d'], ['e']])
-    const last = await ask('GET', `namespaces?pageToken=${second.body['next-page-token']}&pageSize=2`)
+    const last = await ask('GET', `namespaces?pageToken=${second.body['next-page-token'] ?? ''}&pageSize=2`)
     expect(last.body).toEqual({ namespaces: [['f']], 'next-page-token': null })
     for (const query of ['pageSize=0', 'pageSize=x', 'pageToken=zzz'])
       expect((await ask('GET', `namespaces?${query}`)).status).toBe(400)

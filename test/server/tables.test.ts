@@ -144,13 +144,10 @@ describe('tables over HTTP', () => {
     })
     expect(committed.text).toContain(`"snapshot-id":${ID},`)
     const all = await ask('GET', 'namespaces/ns/tables/t')
-    expect(all.body['metadata'].snapshots.map((one: Record<string, unknown>) => one['snapshot-id'])).toEqual([
-      ID,
-      ID + 1n,
-    ])
+    expect(all.body['metadata'].snapshots.map((one) => one['snapshot-id'])).toEqual([ID, ID + 1n])
     const refs = await ask('GET', 'namespaces/ns/tables/t?snapshots=refs')
     expect(refs.body['metadata'].snapshots).toHaveLength(1)
-    expect(refs.body['metadata'].refs.main['snapshot-id']).toBe(ID + 1n)
+    expect(refs.body['metadata'].refs['main']?.['snapshot-id']).toBe(ID + 1n)
     const stale = { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': ID }
     expect(await ask('POST', 'namespaces/ns/tables/t', { requirements: [stale], updates: [] })).toMatchObject(
       problem(
@@ -183,15 +180,13 @@ describe('tables over HTTP', () => {
     const first = await ask('GET', 'namespaces/ns/tables?pageToken=&pageSize=2')
     const next = await ask(
       'GET',
-      `namespaces/ns/tables?pageSize=2&pageToken=${first.body['next-page-token']}`,
+      `namespaces/ns/tables?pageSize=2&pageToken=${first.body['next-page-token'] ?? ''}`,
     )
-    const names = [first, next].map(({ body }) =>
-      body['identifiers'].map((one: { name: string }) => one.name),
-    )
+    const names = [first, next].map(({ body }) => body['identifiers'].map((one) => one.name))
     expect(names).toEqual([['a', 'b'], ['c']])
     const identifiers = ['c', 'a'].map((name) => ({ namespace: ['ns'], name }))
     const many = await ask('POST', 'firn/load-tables', { identifiers })
-    expect(many.body['tables'].map((one: Record<string, unknown>) => one['identifier'])).toEqual(identifiers)
+    expect(many.body['tables'].map((one) => one.identifier)).toEqual(identifiers)
     expect(
       await ask('POST', 'firn/load-tables', { identifiers: [{ namespace: ['ns'], name: 'x' }] }),
     ).toMatchObject({

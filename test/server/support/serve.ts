@@ -6,7 +6,9 @@ import type { Catalog } from '../../../iceberg/catalog/catalog.js'
 import { openSqliteCatalog } from '../../../iceberg/catalog/sqlite.js'
 import { LocalFileIO } from '../../../iceberg/io/local.js'
 import { parseJson, stringifyJson } from '../../../iceberg/spec/json.js'
+import type { TableMetadata } from '../../../iceberg/spec/table-metadata.js'
 import type { Schema } from '../../../iceberg/spec/type.js'
+import type { ViewMetadata } from '../../../iceberg/view/view-metadata.js'
 import { parseTokens } from '../../../server/catalog/access.js'
 import type { ServerFailure } from '../../../server/catalog/create-server.js'
 import { FencedFileIO } from '../../../server/catalog/fenced-file-io.js'
@@ -26,8 +28,16 @@ export interface Reply {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly body: Record<string, any>
+  readonly body: Body
+}
+
+/** An answer's JSON: tests look only for what their answer has. */
+export interface Body {
+  readonly [key: string]: unknown
+  readonly identifiers: readonly { readonly name: string }[]
+  readonly tables: readonly { readonly identifier: unknown }[]
+  readonly metadata: TableMetadata & ViewMetadata
+  readonly 'next-page-token': string | null
 }
 
 export interface Ask {
@@ -41,9 +51,9 @@ export interface Served {
   readonly warehouse: string
   readonly catalog: Catalog
   readonly failures: readonly ServerFailure[]
-  ask(method: string, path: string, body?: unknown, ask?: Ask): Promise<Reply>
+  readonly ask: (method: string, path: string, body?: unknown, ask?: Ask) => Promise<Reply>
   /** A new server over the same database, as after a crash or a restart. */
-  restart(): Promise<Served>
+  readonly restart: () => Promise<Served>
 }
 
 export interface ServeOptions {
@@ -117,7 +127,7 @@ async function send(
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : stringifyJson(body) }),
   })
   const text = await response.text()
-  const parsed = text === '' ? {} : (parseJson(text) as Reply['body'])
+  const parsed = (text === '' ? {} : parseJson(text)) as Body
   return { status: response.status, headers: response.headers, text, body: parsed }
 }
 
