@@ -63,6 +63,8 @@ export {
   type MetadataTable,
   type MetadataTableName,
 } from './inspect/metadata-table.js'
+export { decodeDeletionVector } from './format/puffin/deletion-vector.js'
+export { parsePuffinFooter, type PuffinBlob, type PuffinFooter } from './format/puffin/puffin-footer.js'
 export type { FileIO, FileStatus } from './io/file-io.js'
 export { LocalFileIO } from './io/local.js'
 export { joinLocation, toLocalPath } from './io/location.js'
@@ -110,11 +112,20 @@ export { planFiles, planScan, type ScanRequest } from './scan/plan-scan.js'
 export type { FileScanTask, ScanPlan, ScanTarget } from './scan/scan-plan.js'
 export type { DataFile, ManifestEntry, ManifestFile } from './spec/data-file.js'
 export { parseTableMetadata, serializeTableMetadata } from './spec/metadata-json.js'
+export {
+  createNameMapping,
+  NAME_MAPPING_PROPERTY,
+  parseNameMapping,
+  serializeNameMapping,
+  type MappedField,
+  type NameMapping,
+} from './spec/name-mapping.js'
 export type { PartitionField, PartitionSpec, SortOrder, Transform } from './spec/partition-spec.js'
 export { ancestorsOf, headOf, resolveTarget, snapshotById } from './spec/refs.js'
 export { currentSchema, fieldByName, schemaById } from './spec/schema.js'
 export { toSnapshotId, type Snapshot, type SnapshotId, type SnapshotRef } from './spec/snapshot.js'
 export { defaultSpec, specById } from './spec/specs.js'
+export { valueFromJson, valueToJson } from './spec/single-value-json.js'
 export type { TableMetadata } from './spec/table-metadata.js'
 export { applyTransform } from './spec/transform.js'
 export type { NestedField, Schema, Type, Value } from './spec/type.js'
