@@ -35,17 +35,16 @@ export function addCatalogCommand(program: Command): void {
 
 async function serve({ port, host, tokens: tokensPath, allowLocation, json }: ServeOptions): Promise<void> {
   const config = readConfig()
-  const { openLocalCatalog } = await import('../../workers/open-catalog.js')
+  const { openLocalCatalog, openStorage } = await import('../../workers/open-catalog.js')
   const { FencedFileIO } = await import('../../server/catalog/fenced-file-io.js')
   const { listen } = await import('../../server/catalog/listen.js')
   const { parseTokens } = await import('../../server/catalog/access.js')
   const { SqliteAnswerLog } = await import('../../server/catalog/sqlite-answer-log.js')
-  const { LocalFileIO } = await import('../../iceberg/io/local.js')
   const tokens = tokensPath === undefined ? undefined : parseTokens(readTokens(tokensPath), tokensPath)
   const fence = { roots: [config.warehouse, ...allowLocation] }
   const clock = { now: Date.now, newUuid: randomUUID }
   await interruptible(async (signal) => {
-    const catalog = openLocalCatalog(config, { io: new FencedFileIO(new LocalFileIO(), fence) })
+    const catalog = openLocalCatalog(config, { io: new FencedFileIO(openStorage(config), fence) })
     const answers = new SqliteAnswerLog({ path: config.catalogPath, ...clock })
     try {
       const server = await listen({

@@ -4,7 +4,7 @@ import { createCatalogServer, type CatalogServerOptions } from './create-server.
 export interface ListenOptions extends Omit<CatalogServerOptions, 'hosts'> {
   /** Default 127.0.0.1. */
   readonly host?: string
-  /** 0: any free one. */
+  /** 0 takes one that is free. */
   readonly port: number
 }
 
