@@ -20,6 +20,8 @@ export interface Job {
   /** Writes a marker row with its data and looks for it; otherwise its snapshot ids outlive crashes. */
   readonly isMarked: boolean
   readonly isTagged: boolean
+  /** Its snapshots are on no branch until somebody picks them: write, audit, publish. */
+  readonly isStaged: boolean
   /** The faults of each run of its process, by the number of the call. Runs beyond have none. */
   readonly runs: readonly Faults[]
 }
@@ -82,7 +84,7 @@ function fill(table: string): readonly Job[] {
   ]
   return operations.map((operation, at) => ({
     ...{ kind: 'job', id: `fill-${table}-${at}`, branch: 'main', parts: [{ table, operation }] },
-    ...{ isMarked: true, isTagged: false, runs: [] },
+    ...{ isMarked: true, isTagged: false, isStaged: false, runs: [] },
   }))
 }
 
@@ -115,13 +117,16 @@ function stepOf(random: Random, id: string, forgets: boolean): Job | Chore {
 
 function jobOf(random: Random, id: string, forgets: boolean): Job {
   const tables = random.chance(3) ? TABLES : [random.pick(TABLES)]
+  const isStaged = forgets && random.chance(6)
+  const own = (): RowOperation => ({ kind: 'append', p: random.below(PARTITIONS), key: `own-${id}` })
   return {
     kind: 'job',
     id,
-    branch: random.chance(5) ? 'side' : 'main',
-    parts: tables.map((table) => ({ table, operation: operationOf(random, id) })),
+    branch: !isStaged && random.chance(5) ? 'side' : 'main',
+    parts: tables.map((table) => ({ table, operation: isStaged ? own() : operationOf(random, id) })),
     isMarked: forgets || random.chance(2),
-    isTagged: random.chance(4),
+    isTagged: !isStaged && random.chance(4),
+    isStaged,
     runs: Array.from({ length: random.below(4) }, () => faultsOf(random)),
   }
 }

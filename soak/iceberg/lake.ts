@@ -5,7 +5,7 @@ import type { Swap } from '../../iceberg/catalog/pointer-store.js'
 import { readManifest } from '../../iceberg/format/manifest.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { MemoryFileIO } from '../../iceberg/io/memory.js'
-import type { Rewriter } from '../../iceberg/maintain/rewriter.js'
+import type { DeleteRewriter, Rewriter } from '../../iceberg/maintain/rewriter.js'
 import { readManifests } from '../../iceberg/scan/manifests.js'
 import type { DataFile, ManifestEntry } from '../../iceberg/spec/data-file.js'
 import { encodeValue } from '../../iceberg/spec/single-value.js'
@@ -116,7 +116,7 @@ export class Lake {
   async writePositionDeletes(
     io: FileIO,
     { metadata }: Pick<LoadedTable, 'metadata'>,
-    of: DataFile,
+    of: Pick<DataFile, 'filePath' | 'partition'>,
     positions: readonly number[],
   ): Promise<DataFile> {
     const filePath = `${metadata.location}/data/${this.newUuid()}-deletes.parquet`
@@ -187,8 +187,21 @@ export class Lake {
   }
 
   /** Compaction's hands, for a process whose calls may fail. */
-  rewriter(io: FileIO, table: Pick<LoadedTable, 'metadata'>): Rewriter {
+  rewriter(io: FileIO, table: Pick<LoadedTable, 'metadata'>): Rewriter & DeleteRewriter {
     return {
+      rewriteDeletes: async ({ deletes, dataFiles }) => {
+        const contents = await Promise.all(deletes.map((file) => readJson(io, file)))
+        const pairs = contents.flat() as readonly (readonly [string, number])[]
+        const written: DataFile[] = []
+        for (const filePath of dataFiles) {
+          const positions = pairs.filter(([path]) => path === filePath).map(([, position]) => position)
+          const { partition } = deletes[0] ?? { partition: [] }
+          if (positions.length === 0) continue
+          const of = { filePath, partition }
+          written.push(await this.writePositionDeletes(io, table, of, [...new Set(positions)]))
+        }
+        return written
+      },
       rewrite: async ({ tasks }) => {
         const rows: Row[] = []
         for (const { file, sequenceNumber, deletes } of tasks) {

@@ -3,6 +3,10 @@ import { isIcebergError } from '../../iceberg/error.js'
 import { compactTable } from '../../iceberg/maintain/compact.js'
 import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { removeOrphans } from '../../iceberg/maintain/orphans.js'
+import { rewriteDeleteFiles } from '../../iceberg/maintain/rewrite-deletes.js'
+import { rewriteManifests } from '../../iceberg/maintain/rewrite-manifests.js'
+import { updateSchema } from '../../iceberg/evolve/evolve-table.js'
+import { cherryPick } from '../../iceberg/write/cherry-pick.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { changeRefs, type RefChange } from '../../iceberg/write/refs.js'
 import type { Chore } from './history.js'
@@ -29,11 +33,12 @@ async function work(lake: Lake, chore: Chore, catalog: Catalog): Promise<unknown
   const identifier: TableIdentifier = { namespace: 's', name: chore.table }
   const { now, newUuid, newSnapshotId } = lake
   const retry = { sleep: () => lake.scheduler.turn() }
+  const request = { catalog, identifier, now, newUuid, newSnapshotId, retry }
   switch (chore.kind) {
     case 'compact': {
       const table = await catalog.loadTable(identifier)
       const rewriter = lake.rewriter(catalog.io, table)
-      return compactTable({ catalog, identifier, rewriter, now, newUuid, newSnapshotId, minInputFiles: 2 })
+      return compactTable({ ...request, rewriter, minInputFiles: 2 })
     }
     case 'expire':
       return expireSnapshots({
@@ -45,12 +50,24 @@ async function work(lake: Lake, chore: Chore, catalog: Catalog): Promise<unknown
     case 'orphans':
       // Longer than any commit of a history is under way.
       return removeOrphans({ catalog, identifier, nowMs: lake.nowMs, olderThanMs: lake.nowMs - 48 * HOUR_MS })
-    case 'rewrite-deletes':
+    case 'rewrite-deletes': {
+      const rewriter = lake.rewriter(catalog.io, await catalog.loadTable(identifier))
+      return rewriteDeleteFiles({ ...request, rewriter, minInputFiles: 2 })
+    }
     case 'rewrite-manifests':
-    case 'evolve':
+      return rewriteManifests({ ...request, always: true })
+    case 'evolve': {
+      const name = `extra_${chore.id}`
+      const changes = [{ kind: 'add', name, type: 'string' }] as const
+      return updateSchema({ catalog, identifier, newUuid, retry, changes })
+    }
+    case 'cherry-pick': {
+      const { snapshots } = (await catalog.loadTable(identifier)).metadata
+      const source = snapshots.findLast((snapshot) => snapshot.summary?.['staged'] === 'true')
+      if (source === undefined) return undefined
+      return cherryPick({ ...request, sourceId: source['snapshot-id'], snapshotId: newSnapshotId() })
+    }
     case 'fast-forward':
-    case 'cherry-pick':
-      return undefined
     case 'tag':
     case 'drop-tag':
     case 'rollback': {
@@ -75,9 +92,15 @@ function refChanges(
         .filter((name) => name.startsWith('mark-'))
         .slice(0, 1)
         .map((name) => ({ kind: 'drop', name }))
+    case 'fast-forward':
+      return metadata.refs['side'] === undefined ? [] : [{ kind, name: 'main', to: { ref: 'side' } }]
     default: {
       const parent = headOf(metadata)?.['parent-snapshot-id']
-      return parent === undefined ? [] : [{ kind: 'replace-branch', name: 'main', snapshotId: parent }]
+      if (parent === undefined) return []
+      // Back to the parent, or sideways to any snapshot.
+      return choice % 3 === 0
+        ? [{ kind: 'set-current', snapshotId: chosen['snapshot-id'] }]
+        : [{ kind: 'rollback', to: { snapshotId: parent } }]
     }
   }
 }

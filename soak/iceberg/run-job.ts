@@ -63,14 +63,17 @@ async function changesOf(lake: Lake, job: Job, catalog: Catalog): Promise<readon
   const identifiers = job.parts.map((part): TableIdentifier => ({ namespace: 's', name: part.table }))
   const audit = { namespace: 's', name: AUDIT }
   const tables = await catalog.loadTables(job.isMarked ? [...identifiers, audit] : identifiers)
+  const { isStaged: stageOnly, branch } = job
   const summary = { job: job.id }
+  const partSummary = stageOnly ? { ...summary, staged: 'true' } : summary
   const changes: TableChange[] = []
   for (const [at, { operation }] of job.parts.entries()) {
     const table = tables[at] as LoadedTable
     const change = await computeChange({ lake, io: catalog.io, table }, operation, job.branch)
     const tags = job.isTagged ? [{ name: `job-${job.id}` }] : []
     const { identifier } = table
-    changes.push({ identifier, branch: job.branch, change, snapshotId: lake.newSnapshotId(), tags, summary })
+    const snapshotId = lake.newSnapshotId()
+    changes.push({ identifier, branch, change, snapshotId, tags, stageOnly, summary: partSummary })
   }
   const marked = tables[identifiers.length]
   if (marked === undefined) return changes
