@@ -182,19 +182,19 @@ class Transaction<T> {
   #missing(tables: readonly LoadedTable[]): readonly TableChange[] {
     const { changes } = this.#options
     const lacks = (change: TableChange, at: number) => !hasOwnSnapshot(change, tableAt(tables, at))
-    if (!changes.some((change, at) => writesSnapshot(change) && lacks(change, at))) return []
+    if (!changes.some((change, at) => leavesSnapshot(change) && lacks(change, at))) return []
     return changes.filter((change, at) =>
-      writesSnapshot(change) ? lacks(change, at) : !isTagged(change, tableAt(tables, at)),
+      leavesSnapshot(change) ? lacks(change, at) : !isTagged(change, tableAt(tables, at)),
     )
   }
 
   /** A transaction of tags alone leaves no snapshot to look for: after a lost answer its tags tell. */
   #onlyTagged(tables: readonly LoadedTable[]): boolean {
-    if (this.#lost === undefined || this.#options.changes.some(writesSnapshot)) return false
+    if (this.#lost === undefined || this.#options.changes.some(leavesSnapshot)) return false
     return this.#lost.every((commit) =>
       commit.updates.every(
         (update) =>
-          update.action !== 'set-snapshot-ref' ||
+          update.action === 'set-snapshot-ref' &&
           refOf(tables, commit.identifier, update['ref-name']) === update['snapshot-id'],
       ),
     )
@@ -241,6 +241,11 @@ type Outcome =
 /** Anywhere among the snapshots: a rollback after our commit doesn't undo that it happened. */
 function hasOwnSnapshot(change: TableChange, loaded: LoadedTable): boolean {
   return loaded.metadata.snapshots.some((known) => known['snapshot-id'] === change.snapshotId)
+}
+
+/** Manifests that lie well already are left as they are: such a change is over without a snapshot. */
+function leavesSnapshot(change: TableChange): boolean {
+  return writesSnapshot(change) && change.change.kind !== 'rewrite-manifests'
 }
 
 /** An empty table is never tagged. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { IcebergError } from '../../iceberg/error.js'
 import { readManifests } from '../../iceberg/scan/manifests.js'
 import { equalityDeletes, file, positionDeletes, TABLE, writeLake } from '../support/write-lake.js'
 
@@ -143,5 +144,18 @@ describe('a rewrite of manifests', () => {
     }
     await commit({ kind: 'rewrite-manifests' })
     expect(await paths()).toEqual(['appended', ...['f000', 'f003', 'f004', 'f005', 'f006', 'f007', 'g002']])
+  })
+
+  it('knows itself by its tag after a lost answer, where there was nothing to rewrite', async () => {
+    const { commit, metadata, catalog, head } = await many(1)
+    const before = (await head())!['snapshot-id']
+    const first = catalog.commit.bind(catalog)
+    catalog.commit = async (commits) => {
+      catalog.commit = first
+      await first(commits)
+      throw new IcebergError('commit-unknown', 'lost')
+    }
+    await commit({ kind: 'rewrite-manifests' }, { tags: [{ name: 'v_1' }] })
+    expect((await metadata()).refs['v_1']?.['snapshot-id']).toBe(before)
   })
 })
