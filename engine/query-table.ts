@@ -19,7 +19,12 @@ export async function queryTable(
   },
 ): Promise<readonly Row[]> {
   const { name, filter, sql, limit } = query
-  const { schema, tasks } = await planScan({ metadata: from.metadata, io: from.io, filter })
+  const { schema, tasks } = await planScan({
+    metadata: from.metadata,
+    io: from.io,
+    filter,
+    metrics: 'filter',
+  })
   if (tasks.length === 0) return []
   const session = await from.engine.openSession(query.session)
   try {

@@ -42,7 +42,7 @@ export async function scanRelation(
   limit?: number,
 ): Promise<ScanRelation> {
   const { filter = alwaysTrue, at } = query
-  const request = { metadata, io, filter, ...(at && { target: at }) }
+  const request = { metadata, io, filter, metrics: 'filter' as const, ...(at && { target: at }) }
   if (limit === undefined || filter.kind !== 'true') {
     const { schema, tasks } = await planScan(request)
     return { kind: 'scan', name, schema, tasks, metadata }

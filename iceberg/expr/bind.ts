@@ -48,6 +48,20 @@ export function bind(schema: Schema, expression: Expression): BoundExpression {
   return bindExpression(schema, expression, false)
 }
 
+/** Field ids of the columns that it looks at. */
+export function columnsOf(expression: BoundExpression): readonly number[] {
+  switch (expression.kind) {
+    case 'true':
+    case 'false':
+      return []
+    case 'and':
+    case 'or':
+      return [...columnsOf(expression.left), ...columnsOf(expression.right)]
+    default:
+      return [expression.column.id]
+  }
+}
+
 export function negatePredicate(predicate: BoundPredicate): BoundPredicate {
   return predicate.kind === 'compare'
     ? { ...predicate, op: OPPOSITES[predicate.op] }

@@ -4,7 +4,8 @@ import type { PartitionSpec } from '../spec/partition-spec.js'
 import { isLongLike } from '../spec/single-value.js'
 import type { PrimitiveType, Value } from '../spec/type.js'
 import type { Cursor } from './avro/cursor.js'
-import { compileValue, readIntMap, readList } from './avro/read-value.js'
+import type { Read } from './avro/read-value.js'
+import { compileValue, readIntMap, readList, shared } from './avro/read-value.js'
 import type { MakeFieldReader } from './record-reader.js'
 import { compileRecord } from './record-reader.js'
 
@@ -29,9 +30,10 @@ export function newDataFileDraft(specId: number): DataFileDraft {
 export function dataFileFields(
   spec: PartitionSpec,
   partitionTypes: readonly (PrimitiveType | undefined)[],
+  metricsOf?: ReadonlySet<number>,
 ): ReadonlyMap<number, MakeFieldReader<DataFileDraft>> {
-  const withPartition = new Map(PLAIN_FIELDS)
-  withPartition.set(102, ({ node }, names) => {
+  const fields = new Map([...PLAIN_FIELDS, ...metricFields(metricsOf)])
+  fields.set(102, ({ node }, names) => {
     const readers = new Map<number, MakeFieldReader<(Value | null)[]>>()
     spec.fields.forEach((field, index) => {
       const type = partitionTypes[index]
@@ -48,11 +50,30 @@ export function dataFileFields(
       file.partition = partition
     }
   })
-  return withPartition
+  return fields
 }
 
 const readNumber = (cursor: Cursor): number => cursor.readLong()
-const readBytes = (cursor: Cursor): Uint8Array => cursor.readBytes()
+
+/** Maps by column take most of the time and the memory: those that nobody wants are passed over. */
+function metricFields(wanted?: ReadonlySet<number>): readonly [number, MakeFieldReader<DataFileDraft>][] {
+  if (wanted?.size === 0) return []
+  const skipNumber = (cursor: Cursor): void => cursor.skipLong()
+  const skipBytes = (cursor: Cursor): void => cursor.skip(cursor.readLong())
+  const counts = (): Read<Map<number, number>> =>
+    shared((cursor) => readIntMap(cursor, readNumber, skipNumber, wanted))
+  const readBounds = (cursor: Cursor): Map<number, Uint8Array> =>
+    readIntMap(cursor, (bytes) => bytes.readBytes(), skipBytes, wanted)
+  const [readSizes, readValues, readNulls, readNans] = [counts(), counts(), counts(), counts()]
+  return [
+    [108, () => (cursor, file) => void (file.columnSizes = readSizes(cursor))],
+    [109, () => (cursor, file) => void (file.valueCounts = readValues(cursor))],
+    [110, () => (cursor, file) => void (file.nullValueCounts = readNulls(cursor))],
+    [137, () => (cursor, file) => void (file.nanValueCounts = readNans(cursor))],
+    [125, () => (cursor, file) => void (file.lowerBounds = readBounds(cursor))],
+    [128, () => (cursor, file) => void (file.upperBounds = readBounds(cursor))],
+  ]
+}
 
 const PLAIN_FIELDS: ReadonlyMap<number, MakeFieldReader<DataFileDraft>> = new Map([
   [134, () => (cursor, file) => void (file.content = contentOf(cursor.readLong()))],
@@ -60,12 +81,6 @@ const PLAIN_FIELDS: ReadonlyMap<number, MakeFieldReader<DataFileDraft>> = new Ma
   [101, () => (cursor, file) => void (file.fileFormat = formatOf(cursor.readString()))],
   [103, () => (cursor, file) => void (file.recordCount = cursor.readLong())],
   [104, () => (cursor, file) => void (file.fileSizeInBytes = cursor.readLong())],
-  [108, () => (cursor, file) => void (file.columnSizes = readIntMap(cursor, readNumber))],
-  [109, () => (cursor, file) => void (file.valueCounts = readIntMap(cursor, readNumber))],
-  [110, () => (cursor, file) => void (file.nullValueCounts = readIntMap(cursor, readNumber))],
-  [137, () => (cursor, file) => void (file.nanValueCounts = readIntMap(cursor, readNumber))],
-  [125, () => (cursor, file) => void (file.lowerBounds = readIntMap(cursor, readBytes))],
-  [128, () => (cursor, file) => void (file.upperBounds = readIntMap(cursor, readBytes))],
   [131, () => (cursor, file) => void (file.keyMetadata = cursor.readBytes())],
   [132, () => (cursor, file) => void (file.splitOffsets = readList(cursor, readNumber))],
   [135, () => (cursor, file) => void (file.equalityIds = readList(cursor, readNumber))],

@@ -137,18 +137,22 @@ export function manifestFileOf(
   }
 }
 
-/** The entries of a manifest (v1, v2 or v3), with snapshot id and sequence numbers inherited from its list entry. */
+/**
+ * The entries of a manifest (v1, v2 or v3), with snapshot id and sequence numbers inherited from its list entry.
+ * `metricsOf`: files come with the metrics of these columns only.
+ */
 export function readManifest(
   bytes: Uint8Array,
   manifest: ManifestFile,
   metadata: TableMetadata,
+  metricsOf?: ReadonlySet<number>,
 ): readonly ManifestEntry[] {
   try {
     const spec = specById(metadata, manifest.partitionSpecId)
     const types = partitionTypes(schemasNewestFirst(metadata), spec)
     const container = openContainer(bytes)
     const names: AvroNames = new Map()
-    const readEntry = compileRecord(container.schema, names, entryFields(spec, types))
+    const readEntry = compileRecord(container.schema, names, entryFields(spec, types, metricsOf))
     const entries: ManifestEntry[] = []
     container.forEachRecord((cursor) => {
       const draft = newEntryDraft(spec['spec-id'])
@@ -189,6 +193,7 @@ function newEntryDraft(specId: number): EntryDraft {
 function entryFields(
   spec: PartitionSpec,
   types: readonly (PrimitiveType | undefined)[],
+  metricsOf: ReadonlySet<number> | undefined,
 ): ReadonlyMap<number, MakeFieldReader<EntryDraft>> {
   return new Map<number, MakeFieldReader<EntryDraft>>([
     [0, () => (cursor, entry) => void (entry.status = cursor.readLong())],
@@ -198,7 +203,7 @@ function entryFields(
     [
       2,
       ({ node }, names) => {
-        const readFile = compileRecord(node, names, dataFileFields(spec, types))
+        const readFile = compileRecord(node, names, dataFileFields(spec, types, metricsOf))
         return (cursor, entry) => readFile(cursor, entry.file)
       },
     ],

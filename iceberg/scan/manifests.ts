@@ -27,16 +27,20 @@ export async function readManifests(
   return Promise.all((snapshot.manifests ?? []).map((path) => describeManifest(io, metadata, snapshot, path)))
 }
 
+/** With a cache files have all their metrics, whatever `metricsOf` asks for: the next reader may ask for others. */
 export async function readManifestEntries(
   io: FileIO,
   metadata: TableMetadata,
   manifest: ManifestFile,
   cache?: ManifestCache,
+  metricsOf?: ReadonlySet<number>,
 ): Promise<readonly ManifestEntry[]> {
-  const known = cache?.get(manifest.manifestPath)
+  if (cache === undefined)
+    return readManifest(await io.read(manifest.manifestPath), manifest, metadata, metricsOf)
+  const known = cache.get(manifest.manifestPath)
   if (known !== undefined) return known
   const entries = readManifest(await io.read(manifest.manifestPath), manifest, metadata)
-  cache?.set(manifest.manifestPath, entries)
+  cache.set(manifest.manifestPath, entries)
   return entries
 }
 

@@ -1,4 +1,4 @@
-import { bind } from '../expr/bind.js'
+import { bind, columnsOf } from '../expr/bind.js'
 import type { Expression } from '../expr/expression.js'
 import { alwaysTrue } from '../expr/expression.js'
 import type { FileIO } from '../io/file-io.js'
@@ -29,6 +29,11 @@ export interface ScanRequest {
    */
   readonly limit?: number
   readonly manifestCache?: ManifestCache
+  /**
+   * Which metrics the tasks' data files come with: all (default), or at least those of the filter's columns, for a reader
+   * who has no use for more. Most of what planning a large table takes are metrics.
+   */
+  readonly metrics?: 'all' | 'filter'
 }
 
 /** The files to read for a filter, none that can match left out. Tasks are in the order of the manifests. */
@@ -77,8 +82,11 @@ async function* planManifests(
       manifest.addedFilesCount + manifest.existingFilesCount > 0 &&
       filterOf(manifest.partitionSpecId).manifestMightMatch(manifest),
   )
-  const read = (manifest: ManifestFile): Promise<readonly ManifestEntry[]> =>
-    readManifestEntries(io, metadata, manifest, manifestCache)
+  const metricsOf = request.metrics === 'filter' ? new Set(columnsOf(filter)) : undefined
+  const read = (manifest: ManifestFile): Promise<readonly ManifestEntry[]> => {
+    const wanted = manifest.content === 'data' ? metricsOf : undefined
+    return readManifestEntries(io, metadata, manifest, manifestCache, wanted)
+  }
   const deletes = await readDeletes(metadata, manifests, read, filterOf)
   const dataManifests = manifests.filter((manifest) => manifest.content === 'data')
   const limit = request.limit ?? Infinity

@@ -135,7 +135,7 @@ function targetOf(table: LoadedTable, at: string | undefined): ScanTarget {
 
 async function planAt(deps: LakeDeps, table: LoadedTable, target: ScanTarget) {
   try {
-    return await planScan({ metadata: table.metadata, io: deps.catalog.io, target })
+    return await planScan({ metadata: table.metadata, io: deps.catalog.io, target, metrics: 'filter' })
   } catch (error) {
     const isMissing = isIcebergError(error, 'not-found') && target.kind !== 'head'
     if (!isMissing) throw error

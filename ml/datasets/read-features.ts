@@ -57,6 +57,7 @@ async function addTables(
       metadata,
       io: deps.catalog.io,
       target: { kind: 'snapshot', snapshotId: BigInt(snapshotId) },
+      metrics: 'filter',
     })
     await session.addRelation({ kind: 'scan', name: identifier.name, schema, tasks, metadata })
   }

@@ -208,6 +208,40 @@ describe('a scan', () => {
     expect(reads.slice(4)).toEqual(['list 3'])
   })
 
+  test('gives out metrics of all columns, or of those of the filter alone; equal ones of neighbours are the own of each', async () => {
+    const counts = (p: number, other: number) => ({
+      columnSizes: new Map([
+        [1, 2 ** 40],
+        [2, 7],
+      ]),
+      valueCounts: new Map([
+        [1, p],
+        [2, other],
+      ]),
+      nanValueCounts: new Map<number, number>(),
+      upperBounds: new Map([
+        [1, new Uint8Array([9, 0, 0, 0, 0, 0, 0, 0])],
+        [2, new Uint8Array([200])],
+      ]),
+    })
+    const files = [counts(10, 10), counts(10, 10), counts(10, 11), counts(300, 11), counts(10, 10)].map(
+      (more, at) => file(`f${at}`, [1n], more),
+    )
+    const table = await tableOf(files)
+    const all = await planScan(table)
+    expect(all.tasks.map((task) => task.file)).toEqual(files)
+    const ofNone = await planScan({ ...table, metrics: 'filter' })
+    expect(ofNone.tasks.map((task) => task.file)).toEqual(files.map((one) => file(one.filePath, [1n])))
+    const ofP = await planScan({ ...table, metrics: 'filter', filter: eq('p', 1n) })
+    expect(ofP.tasks.map((task) => task.file.valueCounts)).toEqual(
+      files.map((one) => new Map([[1, one.valueCounts!.get(1)]])),
+    )
+    expect(ofP.tasks[0]!.file.upperBounds).toEqual(new Map([[1, files[0]!.upperBounds!.get(1)]]))
+    const manifestCache = new Map<string, readonly ManifestEntry[]>()
+    await planScan({ ...table, metrics: 'filter', manifestCache })
+    expect((await planScan({ ...table, manifestCache })).tasks).toEqual(all.tasks)
+  })
+
   test('fails with the path of a manifest that is missing or damaged, also when streamed', async () => {
     const { io, metadata } = await tableOf(...commits)
     await io.write('200 0 data', Uint8Array.of(1, 2, 3))

@@ -191,6 +191,8 @@ test('a pruned scan finds the rows that a scan of everything finds', async () =>
           for await (const task of planFiles({ ...table, filter: expression }))
             streamed.push(task.file.filePath)
           expect(streamed).toEqual(tasks.map((task) => task.file.filePath))
+          const fewMetrics = await planScan({ ...table, filter: expression, metrics: 'filter' })
+          expect(fewMetrics.tasks.map((task) => task.file.filePath)).toEqual(streamed)
         }
       },
     ),

@@ -94,6 +94,21 @@ export class Cursor {
     this.advance(length)
   }
 
+  skipLong(): void {
+    for (let length = 1; (this.buffer[this.position++] ?? this.overrun()) >= 0x80; length++) {
+      if (length === 10) throw new IcebergError('data-invalid', 'Avro integer is longer than ten bytes')
+    }
+  }
+
+  /** Passes over what lies next where it is byte for byte what lay from `start` to `end`; says whether it is. */
+  skipRepeat(start: number, end: number): boolean {
+    const next = this.position + end - start
+    if (next > this.end || this.buffer.compare(this.buffer, start, end, this.position, next) !== 0)
+      return false
+    this.position = next
+    return true
+  }
+
   private advance(length: number): number {
     const start = this.position
     this.position = start + length

@@ -26,13 +26,35 @@ export function optionally<T>(resolved: ResolvedType, read: Read<T>): Read<T | n
   return (cursor) => (cursor.readLong() === nullBranch ? null : read(cursor))
 }
 
-/** An array of records `{ key: int, value }`: Iceberg's map with integer keys. */
-export function readIntMap<T>(cursor: Cursor, readItem: Read<T>): Map<number, T> {
+/** An array of records `{ key: int, value }`: Iceberg's map with integer keys. Of `wanted` keys only, where it is given. */
+export function readIntMap<T>(
+  cursor: Cursor,
+  readItem: Read<T>,
+  skipItem: Read<unknown>,
+  wanted?: ReadonlySet<number>,
+): Map<number, T> {
   const map = new Map<number, T>()
   for (let count = cursor.readBlockCount(); count !== 0; count = cursor.readBlockCount()) {
-    for (let index = 0; index < count; index++) map.set(cursor.readLong(), readItem(cursor))
+    for (let index = 0; index < count; index++) {
+      const key = cursor.readLong()
+      if (wanted === undefined || wanted.has(key)) map.set(key, readItem(cursor))
+      else skipItem(cursor)
+    }
   }
   return map
+}
+
+/** Gives out the value before again where the next one is written by the same bytes, as those of neighbours often are. */
+export function shared<T extends object>(read: Read<T>): Read<T> {
+  let last:
+    { readonly cursor: Cursor; readonly start: number; readonly end: number; readonly value: T } | undefined
+  return (cursor) => {
+    if (last?.cursor === cursor && cursor.skipRepeat(last.start, last.end)) return last.value
+    const start = cursor.position
+    const value = read(cursor)
+    last = { cursor, start, end: cursor.position, value }
+    return value
+  }
 }
 
 export function readList<T>(cursor: Cursor, readItem: Read<T>): T[] {
@@ -81,7 +103,7 @@ function skipOf({ type, node }: ResolvedType, names: AvroNames): Read<void> {
     case 'int':
     case 'long':
     case 'enum':
-      return (cursor) => void cursor.readBigLong()
+      return (cursor) => cursor.skipLong()
     case 'float':
       return (cursor) => cursor.skip(4)
     case 'double':
