@@ -8,6 +8,7 @@ export {
   type EngineSession,
   type EngineSessionOptions,
   type QueryResult,
+  type RawObject,
   type Relation,
   type Row,
   type RowValue,

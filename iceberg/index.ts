@@ -16,10 +16,11 @@ export type {
 } from './catalog/catalog.js'
 export { HadoopCatalog, type HadoopCatalogOptions } from './catalog/hadoop.js'
 export { MemoryCatalog } from './catalog/memory.js'
-export { openCatalog, type CatalogSettings } from './catalog/open-catalog.js'
+export { openCatalog, type CatalogSettings, type CatalogSurroundings } from './catalog/open-catalog.js'
+export type { CatalogOptions } from './catalog/pointer-catalog.js'
 export { openRestCatalog, type RestCatalogOptions } from './catalog/rest.js'
 export { openSqliteCatalog, type SqliteCatalogOptions } from './catalog/sqlite.js'
-export { IcebergError, isIcebergError, type IcebergErrorKind } from './error.js'
+export { IcebergError, isIcebergError, type IcebergErrorKind, type IcebergErrorOptions } from './error.js'
 export {
   updateLocation,
   updateProperties,
@@ -33,7 +34,7 @@ export {
 export type { PropertyChanges, StatisticsChanges } from './evolve/plan-properties.js'
 export type { SortBy } from './evolve/plan-sort-order.js'
 export type { SpecChange } from './evolve/plan-spec.js'
-export type { SchemaChange, SchemaRules } from './evolve/schema-change.js'
+export type { AddColumn, SchemaChange, SchemaRules } from './evolve/schema-change.js'
 export {
   alwaysFalse,
   alwaysTrue,
@@ -54,6 +55,7 @@ export {
   notStartsWith,
   or,
   startsWith,
+  type ComparisonOperator,
   type Expression,
 } from './expr/expression.js'
 export type { InspectRequest, InspectRow, InspectValue } from './inspect/inspect-row.js'
@@ -66,12 +68,19 @@ export {
 export { decodeDeletionVector } from './format/puffin/deletion-vector.js'
 export { parsePuffinFooter, type PuffinBlob, type PuffinFooter } from './format/puffin/puffin-footer.js'
 export type { FileIO, FileStatus } from './io/file-io.js'
-export { LocalFileIO } from './io/local.js'
+export { LocalFileIO, type LocalFileIOOptions } from './io/local.js'
 export { joinLocation, toLocalPath } from './io/location.js'
 export { MemoryFileIO } from './io/memory.js'
 export { openFileIO, type FileIOOptions } from './io/open-file-io.js'
-export { mergeRanges, readRanges, type ByteRange, type MergeOptions } from './io/read-ranges.js'
+export {
+  mergeRanges,
+  readRanges,
+  type ByteRange,
+  type MergedRange,
+  type MergeOptions,
+} from './io/read-ranges.js'
 export type { S3Credentials } from './io/s3-client.js'
+export type { FailedDelete } from './maintain/delete-files.js'
 export { compactTable, type CompactRequest, type CompactResult } from './maintain/compact.js'
 export { expireSnapshots, type ExpireRequest, type ExpireResult } from './maintain/expire.js'
 export { removeOrphans, streamOrphans, type OrphanFile, type OrphanRequest } from './maintain/orphans.js'
@@ -100,17 +109,28 @@ export {
   type RewriteManifestsResult,
 } from './maintain/rewrite-manifests.js'
 export type { DeleteRewriter, RewriteDeletesRequest, Rewriter, RewriteRequest } from './maintain/rewriter.js'
+export type { UnneededFile } from './maintain/unneeded-files.js'
 export {
   diffSnapshots,
   type ColumnDiff,
   type DiffRequest,
   type PartitionDiff,
+  type PropertyDiff,
   type SnapshotDiff,
 } from './scan/diff-snapshots.js'
+export type { ManifestCache } from './scan/manifests.js'
 export { planAppends, type AppendsRequest } from './scan/plan-appends.js'
 export { planFiles, planScan, type ScanRequest } from './scan/plan-scan.js'
 export type { FileScanTask, ScanPlan, ScanTarget } from './scan/scan-plan.js'
-export type { DataFile, ManifestEntry, ManifestFile } from './spec/data-file.js'
+export type {
+  DataFile,
+  EntryStatus,
+  FieldSummary,
+  FileContent,
+  FileFormat,
+  ManifestEntry,
+  ManifestFile,
+} from './spec/data-file.js'
 export { parseTableMetadata, serializeTableMetadata } from './spec/metadata-json.js'
 export {
   createNameMapping,
@@ -120,15 +140,36 @@ export {
   type MappedField,
   type NameMapping,
 } from './spec/name-mapping.js'
-export type { PartitionField, PartitionSpec, SortOrder, Transform } from './spec/partition-spec.js'
+export type { PartitionField, PartitionSpec, SortField, SortOrder, Transform } from './spec/partition-spec.js'
 export { ancestorsOf, headOf, resolveTarget, snapshotById } from './spec/refs.js'
 export { currentSchema, fieldByName, schemaById } from './spec/schema.js'
-export { toSnapshotId, type Snapshot, type SnapshotId, type SnapshotRef } from './spec/snapshot.js'
+export {
+  toSnapshotId,
+  type Operation,
+  type Snapshot,
+  type SnapshotId,
+  type SnapshotRef,
+  type SnapshotSummary,
+} from './spec/snapshot.js'
 export { defaultSpec, specById } from './spec/specs.js'
 export { valueFromJson, valueToJson } from './spec/single-value-json.js'
-export type { TableMetadata } from './spec/table-metadata.js'
+export type {
+  MetadataLogEntry,
+  SnapshotLogEntry,
+  StatisticsFile,
+  TableMetadata,
+} from './spec/table-metadata.js'
 export { applyTransform } from './spec/transform.js'
-export type { NestedField, Schema, Type, Value } from './spec/type.js'
+export type {
+  ListType,
+  MapType,
+  NestedField,
+  PrimitiveType,
+  Schema,
+  StructType,
+  Type,
+  Value,
+} from './spec/type.js'
 export { planReplacement, type Replacement } from './update/plan-replacement.js'
 export type { TableRequirement, TableUpdate } from './update/table-update.js'
 export type {
@@ -137,13 +178,17 @@ export type {
   ViewRequirement,
   ViewUpdate,
   ViewVersion,
+  ViewVersionLogEntry,
 } from './view/view-metadata.js'
 export { cherryPick, type CherryPickOptions } from './write/cherry-pick.js'
 export type { BranchRetention, RefChange, RefTarget } from './write/ref-change.js'
 export { changeRefs, type RefOptions, type TableRefChanges } from './write/refs.js'
 export { replaceTable } from './write/replace-table.js'
+export type { RetryOptions } from './write/retry.js'
 export type {
+  BeforeAttempt,
   Change,
+  CollidesWith,
   CommittedTable,
   IsolationLevel,
   RewriteChange,
