@@ -9,7 +9,11 @@ import { fileURLToPath } from 'node:url'
 
 const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'), 'peers')
 const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0', 'pyspark==3.5.9']
-const JARS = ['org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0', 'org.xerial:sqlite-jdbc:3.50.3.0']
+const JARS = [
+  'org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0',
+  'org.xerial:sqlite-jdbc:3.50.3.0',
+  'org.apache.iceberg:iceberg-aws-bundle:1.10.0',
+]
 const COMPOSE = 'github.com/compose-spec/compose-go/v2@v2.16.2'
 const GATEWAY = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'
 

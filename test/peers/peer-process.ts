@@ -14,6 +14,11 @@ export function why(peer: 'python' | 'spark'): string {
 export type PeerRow = Readonly<Record<string, unknown>>
 export type Reader = 'pyiceberg' | 'spark'
 
+/** A catalog as the peers open it; its name is the `catalog_name` of its tables. */
+export type PeerCatalog = ({ readonly db: string; readonly warehouse: string } | { readonly uri: string }) & {
+  readonly s3?: { readonly endpoint: string; readonly key: string; readonly secret: string }
+}
+
 /** The process of peer.py: PyIceberg and one Spark session, which starts with the first call that needs it. */
 export class PeerProcess {
   readonly #child: ChildProcess
@@ -23,17 +28,21 @@ export class PeerProcess {
   #answer: ((line: string) => void) | undefined
   #fail: ((error: Error) => void) | undefined
 
-  constructor(config: { readonly catalogPath: string; readonly warehouse: string }) {
-    const args = [join(import.meta.dirname, 'peer.py'), config.catalogPath, config.warehouse]
-    this.#child = spawn(
-      peers.python!,
-      [...args, ...(peers.sparkJars === null ? [] : [peers.sparkJars.join()])],
-      {
-        stdio: ['pipe', 'pipe', 'pipe'],
-        // Spark gives timestamps in the process's own zone.
-        env: { ...process.env, PYSPARK_PYTHON: peers.python!, TZ: 'UTC', PYTHONDONTWRITEBYTECODE: '1' },
-      },
-    )
+  /** The lake's own catalog is `firn`; `others` go by their names. */
+  constructor(
+    config: { readonly catalogPath: string; readonly warehouse: string },
+    others: Readonly<Record<string, PeerCatalog>> = {},
+  ) {
+    const catalogs = { firn: { db: config.catalogPath, warehouse: config.warehouse }, ...others }
+    const args = [join(import.meta.dirname, 'peer.py'), JSON.stringify(catalogs)]
+    // Spark copies its jars at each start, and this one is large.
+    const needsS3 = Object.values(others).some(({ s3 }) => s3 !== undefined)
+    const jars = peers.sparkJars?.filter((jar) => needsS3 || !jar.includes('aws-bundle'))
+    this.#child = spawn(peers.python!, [...args, ...(jars === undefined ? [] : [jars.join()])], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // Spark gives timestamps in the process's own zone.
+      env: { ...process.env, PYSPARK_PYTHON: peers.python!, TZ: 'UTC', PYTHONDONTWRITEBYTECODE: '1' },
+    })
     this.#child.stderr!.on('data', (chunk) => (this.#errors = (this.#errors + String(chunk)).slice(-3000)))
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#answer?.(line))
     this.#exited = new Promise((resolve) => {
@@ -66,7 +75,7 @@ export class PeerProcess {
   rows(
     reader: Reader,
     table: string,
-    options: { readonly at?: string; readonly where?: string } = {},
+    options: { readonly at?: string; readonly where?: string; readonly catalog?: string } = {},
   ): Promise<readonly PeerRow[]> {
     return this.call('rows', { reader, table, ...options })
   }

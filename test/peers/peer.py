@@ -1,6 +1,7 @@
-"""PyIceberg and Spark on one SQLite catalog, for test/peers: obeys JSON lines on stdin, answers each with one on stdout.
+"""PyIceberg and Spark on the same catalogs, for test/peers: obeys JSON lines on stdin, answers each with one on stdout.
 
-usage: peer.py CATALOG_DB WAREHOUSE [JARS]
+usage: peer.py CATALOGS [JARS]
+CATALOGS is JSON: by name {"db": …, "warehouse": …} or {"uri": …}, each with "s3": {"endpoint", "key", "secret"} or without.
 A line is {"call": NAME, "args": {…}}; NAME is a function below or in write_tables.py, which takes the peer first.
 Values in answers: timestamps and times in µs, dates in days, integers and decimals as text, binary as hex.
 """
@@ -22,21 +23,38 @@ MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 class Peer:
-    def __init__(self, db, warehouse, jars=None):
-        self.db, self.warehouse, self.jars = db, warehouse, jars
+    def __init__(self, catalogs, jars=None):
+        self.catalogs, self.jars = json.loads(catalogs), jars
+        self.opened = {}
 
-    @cached_property
+    @property
     def catalog(self):
-        from pyiceberg.catalog.sql import SqlCatalog
+        return self.open("firn")
 
-        return SqlCatalog("firn", uri=f"sqlite:///{self.db}", warehouse=self.warehouse)
+    def open(self, name):
+        """PyIceberg's catalog of that name."""
+        if name not in self.opened:
+            from pyiceberg.catalog.rest import RestCatalog
+            from pyiceberg.catalog.sql import SqlCatalog
+
+            given = self.catalogs[name]
+            s3 = given.get("s3")
+            storage = {} if s3 is None else {
+                "s3.endpoint": s3["endpoint"], "s3.region": "us-east-1",
+                "s3.access-key-id": s3["key"], "s3.secret-access-key": s3["secret"],
+            }  # fmt: skip
+            if "uri" in given:
+                self.opened[name] = RestCatalog(name, uri=given["uri"], **storage)
+            else:
+                uri = f"sqlite:///{given['db']}"
+                self.opened[name] = SqlCatalog(name, uri=uri, warehouse=given["warehouse"], **storage)
+        return self.opened[name]
 
     @cached_property
     def spark(self):
         from pyspark.sql import SparkSession
 
-        prefix = "spark.sql.catalog.firn"
-        session = (
+        builder = (
             SparkSession.builder.master("local[2]")
             .config("spark.jars", self.jars)
             .config("spark.ui.enabled", "false")
@@ -44,18 +62,38 @@ class Peer:
             .config("spark.sql.shuffle.partitions", "1")
             .config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-            .config(prefix, "org.apache.iceberg.spark.SparkCatalog")
-            .config(f"{prefix}.catalog-impl", "org.apache.iceberg.jdbc.JdbcCatalog")
-            .config(f"{prefix}.uri", f"jdbc:sqlite:{self.db}")
-            .config(f"{prefix}.jdbc.schema-version", "V1")
-            # Else it leaves a query open, and with it sees this moment of the database for as long as it runs.
-            .config(f"{prefix}.jdbc.init-catalog-tables", "false")
-            .config(f"{prefix}.warehouse", self.warehouse)
-            .config(f"{prefix}.cache-enabled", "false")
-            .getOrCreate()
         )
+        for name, given in self.catalogs.items():
+            for key, value in spark_settings(given).items():
+                builder = builder.config(f"spark.sql.catalog.{name}{key}", value)
+        session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         return session
+
+
+def spark_settings(given):
+    settings = {"": "org.apache.iceberg.spark.SparkCatalog", ".cache-enabled": "false"}
+    if "uri" in given:
+        settings |= {".type": "rest", ".uri": given["uri"]}
+    else:
+        settings |= {
+            ".catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog",
+            ".uri": f"jdbc:sqlite:{given['db']}",
+            ".jdbc.schema-version": "V1",
+            # Else it leaves a query open, and with it sees this moment of the database for as long as it runs.
+            ".jdbc.init-catalog-tables": "false",
+            ".warehouse": given["warehouse"],
+        }
+    if (s3 := given.get("s3")) is not None:
+        settings |= {
+            ".io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+            ".client.region": "us-east-1",
+            ".s3.endpoint": s3["endpoint"],
+            ".s3.path-style-access": "true",
+            ".s3.access-key-id": s3["key"],
+            ".s3.secret-access-key": s3["secret"],
+        }
+    return settings
 
 
 def tables(peer, reader):
@@ -66,16 +104,16 @@ def tables(peer, reader):
     return [f"{s}.{row.tableName}" for s in spaces for row in peer.spark.sql(f"SHOW TABLES IN firn.{s}").collect()]
 
 
-def rows(peer, reader, table, at=None, where=None):
+def rows(peer, reader, table, at=None, where=None, catalog="firn"):
     """Rows at a tag, a branch or a snapshot id (head without); `where` is a filter that both readers understand."""
     if reader == "pyiceberg":
-        loaded = peer.catalog.load_table(table)
+        loaded = peer.open(catalog).load_table(table)
         ref = None if at is None else loaded.metadata.refs.get(at)
         snapshot = None if at is None else ref.snapshot_id if ref else int(at)
         scan = loaded.scan(snapshot_id=snapshot, **({} if where is None else {"row_filter": where}))
         return [{name: arrow_value(value) for name, value in row.items()} for row in scan.to_arrow().to_pylist()]
     version = "" if at is None else f" VERSION AS OF {at if at.isdigit() else repr(at)}"
-    return sql(peer, f"SELECT * FROM firn.{table}{version}" + ("" if where is None else f" WHERE {where}"))
+    return sql(peer, f"SELECT * FROM {catalog}.{table}{version}" + ("" if where is None else f" WHERE {where}"))
 
 
 def inspect(peer, table, name):
