@@ -25,6 +25,7 @@ export type Relation =
   /** A SELECT over the other relations, computed once and kept for the session; with `lazy`, computed where it is read. */
   | { readonly kind: 'query'; readonly name: string; readonly sql: string; readonly lazy?: boolean }
 
+/** Rows of an Iceberg scan, read by field id, deletes applied. */
 export interface ScanRelation {
   readonly kind: 'scan'
   readonly name: string
@@ -36,6 +37,7 @@ export interface ScanRelation {
   readonly positions?: boolean
 }
 
+/** One object of newline JSON, and which of its lines. */
 export interface RawObject {
   readonly location: string
   /** Envelope offsets to keep, first inclusive, end exclusive. */
@@ -58,6 +60,7 @@ export type RowValue =
   | Uint8Array
   | readonly RowValue[]
   | { readonly [key: string]: RowValue }
+/** A row by column. */
 export type Row = Readonly<Record<string, RowValue>>
 
 /** Where the result of a query becomes data files of a table. */
@@ -74,11 +77,13 @@ export interface WriteTarget {
   readonly folderOf?: (partition: readonly (Value | null)[]) => string
 }
 
+/** Data files that a query became, durable and not yet part of any table. */
 export interface WrittenFiles {
   readonly files: readonly DataFile[]
   readonly rows: number
 }
 
+/** What a SELECT gave; `type` is the engine's own name of it. */
 export interface QueryResult {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
   readonly rows: readonly Row[]
@@ -97,10 +102,12 @@ export interface EngineSession {
   close(): Promise<void>
 }
 
+/** Opens sessions, which share its memory and its temporary folder. */
 export interface Engine {
   openSession(options?: EngineSessionOptions): Promise<EngineSession>
 }
 
+/** What one session may use, and how it is stopped. */
 export interface EngineSessionOptions {
   /** Default: the number of cores. Results are equal at any number. */
   readonly threads?: number
@@ -109,6 +116,10 @@ export interface EngineSessionOptions {
   readonly signal?: AbortSignal
 }
 
+/**
+ * What went wrong: the SQL, the data, the size of the result, something not supported, a file, or the caller stopped
+ * it.
+ */
 export type EngineErrorKind =
   'sql-invalid' | 'data-invalid' | 'too-many-rows' | 'unsupported' | 'io' | 'cancelled'
 

@@ -20,6 +20,7 @@ export type IcebergErrorKind =
 
 const RETRYABLE: ReadonlySet<IcebergErrorKind> = new Set(['commit-conflict', 'commit-unknown', 'io'])
 
+/** What an error tells beside its message: ids, paths, expected and got. Never a secret. */
 export interface IcebergErrorOptions {
   readonly context?: Readonly<Record<string, unknown>>
   readonly cause?: unknown
@@ -40,6 +41,7 @@ export class IcebergError extends Error {
   }
 }
 
+/** Whether something thrown is an `IcebergError`, of this kind where one is named. */
 export function isIcebergError(error: unknown, kind?: IcebergErrorKind): error is IcebergError {
   return error instanceof IcebergError && (kind === undefined || error.kind === kind)
 }

@@ -79,10 +79,12 @@ export {
   type MergedRange,
   type MergeOptions,
 } from './io/read-ranges.js'
-export type { S3Credentials } from './io/s3-client.js'
+export type { S3ConnectionOptions, S3Credentials } from './io/s3-client.js'
+export type { S3FileIOOptions } from './io/s3.js'
 export type { FailedDelete } from './maintain/delete-files.js'
 export { compactTable, type CompactRequest, type CompactResult } from './maintain/compact.js'
 export { expireSnapshots, type ExpireRequest, type ExpireResult } from './maintain/expire.js'
+export type { EqualPrefixes } from './maintain/location-parts.js'
 export { removeOrphans, streamOrphans, type OrphanFile, type OrphanRequest } from './maintain/orphans.js'
 export {
   planCompaction,

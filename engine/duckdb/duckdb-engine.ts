@@ -12,6 +12,7 @@ import { engineErrorOf } from './duckdb-error.js'
 import type { FileSchema } from './file-schemas.js'
 import { DuckDBSession } from './session.js'
 
+/** Which folders and how much of this machine DuckDB may use. */
 export interface DuckDBEngineOptions {
   /** Local folder for what does not fit into memory. */
   readonly tempDirectory: string

@@ -14,6 +14,7 @@ import type { Table } from './table.js'
 import { updateRows } from './update-rows.js'
 import { upsertRows } from './upsert-rows.js'
 
+/** Which table to open, in which catalog, with which engine for its rows. */
 export interface OpenTable {
   readonly catalog: Catalog
   readonly engine: Engine

@@ -23,6 +23,7 @@ export type Condition = Expression | { readonly sql: string; readonly relations?
 /** Whether changed files are written anew, or position deletes are written beside them. */
 export type WriteMode = 'copy-on-write' | 'merge-on-read'
 
+/** How a change is committed. */
 export interface WriteOptions {
   /** Default `main`. */
   readonly branch?: string
@@ -36,6 +37,7 @@ export interface WriteOptions {
   readonly session?: EngineSessionOptions
 }
 
+/** How rows are taken away, and what others may do meanwhile. */
 export interface RowChangeOptions extends WriteOptions {
   /** Default: the table's `write.delete.mode`, `write.update.mode` or `write.merge.mode`, else copy-on-write. */
   readonly mode?: WriteMode
@@ -43,6 +45,7 @@ export interface RowChangeOptions extends WriteOptions {
   readonly isolation?: IsolationLevel
 }
 
+/** How rows of the source meet rows of the table. */
 export interface UpsertOptions extends RowChangeOptions {
   /** Columns that name a row. Default: the schema's identifier fields. */
   readonly key?: readonly string[]
@@ -59,6 +62,9 @@ export type Assignments = 'all' | Readonly<Record<string, string>>
 export type MatchedClause =
   { readonly when?: string; readonly update: Assignments } | { readonly when?: string; readonly delete: true }
 
+/**
+ * SQL's MERGE. A row of the table that several rows of the source would change is an error of kind `data-invalid`.
+ */
 export interface Merge extends RowChangeOptions {
   readonly source: Source
   /** Columns that are equal in both, or SQL over `source` and `target`. Columns let most files be left unread. */
@@ -71,17 +77,23 @@ export interface Merge extends RowChangeOptions {
   readonly filter?: Expression
 }
 
+/** Which rows change, and how. */
 export interface Update extends RowChangeOptions {
   readonly where: Condition
   /** SQL over the table's columns, by column. */
   readonly set: Readonly<Record<string, string>>
 }
 
+/** How files that lie there already are taken. */
 export interface AddFilesOptions extends WriteOptions {
   /** Takes partition values from `name=value` folders where columns are not in the files. Default true. */
   readonly hivePaths?: boolean
 }
 
+/**
+ * Which rows to read, as of which snapshot. Without `limit`, more than 10,000 rows are an error of kind
+ * `too-many-rows`.
+ */
 export interface ReadOptions {
   readonly filter?: Expression
   readonly select?: readonly string[]
@@ -90,6 +102,7 @@ export interface ReadOptions {
   readonly session?: EngineSessionOptions
 }
 
+/** What a change did, and the table after it. */
 export interface WriteResult {
   /** Absent where the table is still empty; the head where nothing changed. */
   readonly snapshotId?: SnapshotId

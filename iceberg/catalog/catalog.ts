@@ -5,6 +5,7 @@ import type { Schema } from '../spec/type.js'
 import type { TableRequirement, TableUpdate } from '../update/table-update.js'
 import type { ViewMetadata, ViewRequirement, ViewUpdate, ViewVersion } from '../view/view-metadata.js'
 
+/** Properties of a table, a view or a namespace, as the catalog keeps them: text by key. */
 export type Properties = Readonly<Record<string, string>>
 
 /** A namespace and a table name. Levels of a namespace are joined by dots, as the JDBC layout does. */
@@ -13,12 +14,14 @@ export interface TableIdentifier {
   readonly name: string
 }
 
+/** A table as it stood when it was loaded, and the metadata file that says so. */
 export interface LoadedTable {
   readonly identifier: TableIdentifier
   readonly metadataLocation: string
   readonly metadata: TableMetadata
 }
 
+/** A table to create, empty. It is of format v2 unless its properties name a `format-version`. */
 export interface CreateTable {
   readonly identifier: TableIdentifier
   /** Field ids are assigned anew, in order, nested fields after their level (as Java's TypeUtil.assignFreshIds). */
@@ -30,6 +33,10 @@ export interface CreateTable {
   readonly properties?: Readonly<Record<string, string>>
 }
 
+/**
+ * A change of one table's metadata: `updates` in their order, if all `requirements` hold (Iceberg REST
+ * specification).
+ */
 export interface TableCommit {
   readonly identifier: TableIdentifier
   /** With `assert-create` the table is made of the updates alone, where there is none. */
@@ -37,6 +44,7 @@ export interface TableCommit {
   readonly updates: readonly TableUpdate[]
 }
 
+/** Properties of a namespace to set, and keys to remove. */
 export interface NamespaceChange {
   readonly set?: Properties
   readonly remove?: readonly string[]
@@ -80,12 +88,14 @@ export interface Catalog {
   close(): void
 }
 
+/** A view as it stood when it was loaded, and the metadata file that says so. */
 export interface LoadedView {
   readonly identifier: TableIdentifier
   readonly metadataLocation: string
   readonly metadata: ViewMetadata
 }
 
+/** A view to create, with its first version. */
 export interface CreateView {
   readonly identifier: TableIdentifier
   /** Field ids stay as they are. */
@@ -96,6 +106,7 @@ export interface CreateView {
   readonly properties?: Properties
 }
 
+/** A change of one view's metadata: `updates` in their order, if all `requirements` hold. */
 export interface ViewCommit {
   readonly identifier: TableIdentifier
   readonly requirements: readonly ViewRequirement[]
@@ -118,6 +129,7 @@ export function parseIdentifier(text: string): TableIdentifier {
   return { namespace: text.slice(0, Math.max(dot, 0)), name: text.slice(dot + 1) }
 }
 
+/** `namespace.name`, as `parseIdentifier` takes it. */
 export function formatIdentifier(identifier: TableIdentifier): string {
   return `${identifier.namespace}.${identifier.name}`
 }

@@ -6,6 +6,7 @@ import type { Catalog, LoadedTable, Properties, TableIdentifier } from './catalo
 import { formatIdentifier } from './catalog.js'
 import { checkIdentifier, checkNamespace } from './name.js'
 
+/** Where a catalog in the Hadoop layout lies. */
 export interface HadoopCatalogOptions {
   readonly name: string
   /** The folder that holds a folder for each namespace, with one for each of its tables. */

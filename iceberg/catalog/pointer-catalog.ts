@@ -25,6 +25,7 @@ import type { PointerStore, Swap } from './pointer-store.js'
 import { PointerViews } from './pointer-views.js'
 import { purgeTable } from './purge-table.js'
 
+/** What every catalog that keeps pointers to metadata files is told. */
 export interface CatalogOptions {
   readonly name: string
   /** Root location of tables that name none of their own. */

@@ -10,6 +10,7 @@ import { RestCatalog } from './rest-catalog.js'
 import { RestConnection } from './rest-connection.js'
 import { RestPaths } from './rest-paths.js'
 
+/** Which REST catalog server to talk to, and how. `token` and `credential` never appear in an error. */
 export interface RestCatalogOptions {
   readonly name: string
   /** Of the server, before its `/v1`. */

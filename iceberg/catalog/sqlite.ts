@@ -5,6 +5,7 @@ import type { CatalogOptions } from './pointer-catalog.js'
 import { PointerCatalog } from './pointer-catalog.js'
 import { SqlitePointerStore } from './sqlite-pointer-store.js'
 
+/** Which database file holds the catalog, in the JDBC layout that PyIceberg and Java share. */
 export interface SqliteCatalogOptions extends CatalogOptions {
   /** Path of the database file; its folder is made where there is none. Local disks only. */
   readonly path: string

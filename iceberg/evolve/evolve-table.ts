@@ -14,6 +14,9 @@ import { planSpec, type SpecChange } from './plan-spec.js'
 import type { SchemaChange, SchemaRules } from './schema-change.js'
 import { touchedState } from './touched-state.js'
 
+/**
+ * Which table to evolve. Where others change the table first, the evolution is planned anew on what they made of it.
+ */
 export interface EvolveOptions {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier

@@ -4,6 +4,7 @@ import type { StatisticsFile, TableMetadata } from '../spec/table-metadata.js'
 import type { TableUpdate } from '../update/table-update.js'
 import { evolutionOf, type Evolution } from './evolution.js'
 
+/** Table properties to set, and keys to remove. */
 export interface PropertyChanges {
   readonly set?: Readonly<Record<string, string>>
   readonly remove?: readonly string[]

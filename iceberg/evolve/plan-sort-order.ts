@@ -6,6 +6,7 @@ import { transformResultType } from '../spec/transform.js'
 import { isPrimitive } from '../spec/type.js'
 import { evolutionOf, NO_EVOLUTION, type Evolution } from './evolution.js'
 
+/** One column of a sort order, by its name. */
 export interface SortBy {
   readonly column: string
   /** Default `identity`. */

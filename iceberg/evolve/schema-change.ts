@@ -25,6 +25,7 @@ export type SchemaChange =
   /** Adds, as optional, what another schema has by name; widens types and nullability as far as is safe. Drops nothing. */
   | { readonly kind: 'union-by-name'; readonly schema: Schema }
 
+/** A column to add, by the full name of the struct that it goes into. Its id is assigned by the table. */
 export interface AddColumn {
   readonly kind: 'add'
   /** A struct, or a list or map of structs. Default: the table itself. */
@@ -38,6 +39,7 @@ export interface AddColumn {
   readonly default?: unknown
 }
 
+/** What a change of the schema is allowed beyond what never harms a reader. */
 export interface SchemaRules {
   /** Allows a required column without a default, and `require`. */
   readonly allowIncompatible?: boolean

@@ -4,6 +4,7 @@ import type { ScanTarget } from '../scan/scan-plan.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { ListType, MapType, NestedField, PrimitiveType, Schema, Type, Value } from '../spec/type.js'
 
+/** Which table to look into, and as of which snapshot. */
 export interface InspectRequest {
   readonly metadata: TableMetadata
   /** Where `metadata` lies: the newest entry of `metadata_log_entries`. */
@@ -14,6 +15,7 @@ export interface InspectRequest {
   readonly manifestCache?: ManifestCache
 }
 
+/** A value of a metadata table: longs are bigint, times µs since 1970 as bigint, structs objects, lists arrays. */
 export type InspectValue =
   | null
   | boolean
@@ -23,6 +25,7 @@ export type InspectValue =
   | Uint8Array
   | readonly InspectValue[]
   | { readonly [key: string]: InspectValue }
+/** A row of a metadata table, by column. */
 export type InspectRow = Readonly<Record<string, InspectValue>>
 
 /** A schema of name and type pairs; ids count up, which nothing depends on. */

@@ -38,6 +38,7 @@ export const METADATA_TABLES = [
   'partitions',
 ] as const
 
+/** Name of a metadata table, as Java and PyIceberg call it. */
 export type MetadataTableName = (typeof METADATA_TABLES)[number]
 
 /** Throws `not-found` for a name that is none of `METADATA_TABLES`. */

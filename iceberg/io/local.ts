@@ -7,6 +7,7 @@ import type { FileIO, FileStatus } from './file-io.js'
 import { withLocalSource } from './local-source.js'
 import { localPrefix, toLocalPath } from './location.js'
 
+/** How durable what is written to the local disk is. */
 export interface LocalFileIOOptions {
   /** `none` flushes nothing: for benchmarks, which have to say so. Default `fsync`. */
   readonly durability?: 'fsync' | 'none'

@@ -26,6 +26,7 @@ export function localPrefix(location: string): string {
   return LOCAL_SCHEME.exec(location)?.[0] ?? ''
 }
 
+/** A location below another, with one slash between the parts. */
 export function joinLocation(base: string, ...parts: readonly string[]): string {
   return [base.replace(/\/+$/, ''), ...parts].join('/')
 }

@@ -6,6 +6,7 @@ import { isLocalLocation } from './location.js'
 import type { S3FileIOOptions } from './s3.js'
 import { isS3Location } from './s3-location.js'
 
+/** How the stores behind `openFileIO` are reached. */
 export interface FileIOOptions extends LocalFileIOOptions, S3FileIOOptions {}
 
 /**

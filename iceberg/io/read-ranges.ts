@@ -8,6 +8,7 @@ export interface ByteRange {
   readonly end: number
 }
 
+/** When ranges of one file are fetched together. */
 export interface MergeOptions {
   /** Ranges this far apart are fetched as one: the bytes between cost less than another request. Default 1 MiB. */
   readonly gapBytes?: number

@@ -1,6 +1,7 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { S3Client } from '@aws-sdk/client-s3'
 
+/** Keys for an S3 store. */
 export interface S3Credentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
@@ -9,6 +10,7 @@ export interface S3Credentials {
   readonly expiration?: Date
 }
 
+/** How an S3 store is reached. */
 export interface S3ConnectionOptions {
   /** Of a store that is not AWS, e.g. `http://127.0.0.1:9000`. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, then AWS. */
   readonly endpoint?: string

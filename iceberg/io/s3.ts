@@ -16,6 +16,7 @@ import type { S3Location } from './s3-location.js'
 import { parseS3Location, parseS3Object } from './s3-location.js'
 import { uploadMultipart } from './s3-multipart.js'
 
+/** How an S3 store is written to. */
 export interface S3FileIOOptions extends S3ConnectionOptions {
   /**
    * Whether the store honours `If-None-Match: *`. Default true. Switched off, `createIfAbsent` looks first and writes then:

@@ -20,6 +20,10 @@ import { CompactionPlanner, TARGET_FILE_SIZE_BYTES } from './plan-compaction.js'
 import { dataFolder } from './reachable-files.js'
 import type { Rewriter } from './rewriter.js'
 
+/**
+ * Which table to compact, how far, and who carries rows over. Errors of a group that a writer got ahead of are not
+ * thrown.
+ */
 export interface CompactRequest extends CompactionOptions {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier
@@ -42,6 +46,7 @@ export interface CompactRequest extends CompactionOptions {
   readonly dryRun?: boolean
 }
 
+/** What a compaction did, or with `dryRun` would do. */
 export interface CompactResult {
   /** Planned. */
   readonly groups: number

@@ -1,6 +1,7 @@
 import type { FileIO } from '../io/file-io.js'
 import { inParallel } from './in-parallel.js'
 
+/** A file that could not be deleted, and why. */
 export interface FailedDelete {
   readonly location: string
   readonly error: string

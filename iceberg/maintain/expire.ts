@@ -10,6 +10,7 @@ import { fileName, mayDeleteFiles } from './reachable-files.js'
 import type { UnneededFile } from './unneeded-files.js'
 import { unneededFiles } from './unneeded-files.js'
 
+/** What an expiry removed, or with `dryRun` would remove. */
 export interface ExpireResult {
   readonly droppedRefs: readonly string[]
   readonly removedSnapshots: readonly SnapshotId[]
@@ -18,6 +19,7 @@ export interface ExpireResult {
   readonly failedFiles?: readonly FailedDelete[]
 }
 
+/** Which table to expire snapshots of. `dryRun` tells what would go and changes nothing. */
 export interface ExpireRequest extends ExpireOptions {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier

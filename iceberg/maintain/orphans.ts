@@ -9,6 +9,7 @@ import type { Need } from './needed-files.js'
 import { NeededFiles } from './needed-files.js'
 import { mayDeleteFiles } from './reachable-files.js'
 
+/** Which table's folder to look through, and what counts as an orphan there. */
 export interface OrphanRequest extends EqualPrefixes {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier
@@ -31,6 +32,7 @@ export interface OrphanRequest extends EqualPrefixes {
   readonly dryRun?: boolean
 }
 
+/** A file below the table that no metadata names, and what became of it. */
 export interface OrphanFile extends FileStatus {
   /** Why it is one, or what became of it. `prefix-mismatch`: kept, by `prefixMismatch: 'ignore'`. */
   readonly result: 'would-delete' | 'deleted' | 'needed-after-all' | 'prefix-mismatch' | 'failed'

@@ -3,6 +3,7 @@ import type { DataFile } from '../spec/data-file.js'
 import { partitionKey } from '../spec/partition-key.js'
 import type { Value } from '../spec/type.js'
 
+/** Which files are worth rewriting. Defaults are those of the table, then those of Java. */
 export interface CompactionOptions {
   /** Default the table's `write.target-file-size-bytes`, else 512 MiB. */
   readonly targetFileSizeBytes?: number

@@ -8,6 +8,7 @@ import type { Snapshot } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { Value } from '../spec/type.js'
 
+/** Which position-delete files are worth merging. */
 export interface DeleteRewriteOptions {
   /** A partition with fewer small position-delete files, and a data file with fewer upon it, is left alone. Default 5. */
   readonly minInputFiles?: number
@@ -27,6 +28,7 @@ export interface DeleteRewriteGroup {
   readonly sizeBytes: number
 }
 
+/** What a rewrite of delete files takes away and merges, as of `basis`. */
 export interface DeleteRewritePlan {
   readonly basis: Snapshot
   /** Delete files, of positions and by equality, that apply to no live data file any more. */

@@ -3,6 +3,7 @@ import { ancestorsOf } from '../spec/refs.js'
 import type { SnapshotId, SnapshotRef } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 
+/** How old and how many snapshots may be. What a branch says of itself comes first. */
 export interface ExpireOptions {
   readonly nowMs: number
   /** Default: the table's `history.expire.max-snapshot-age-ms`, else 5 days. */
@@ -15,6 +16,7 @@ export interface ExpireOptions {
   readonly snapshotIds?: readonly SnapshotId[]
 }
 
+/** Refs and snapshots that go. Nothing that a remaining ref needs is among them. */
 export interface ExpirePlan {
   readonly dropRefs: readonly string[]
   readonly removeSnapshots: readonly SnapshotId[]

@@ -4,6 +4,7 @@ import { partitionTypes, schemasNewestFirst, specById } from '../spec/specs.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { PrimitiveType } from '../spec/type.js'
 
+/** How the data manifests of a table lie, and whether rewriting them helps. */
 export interface ManifestRewritePlan {
   /** Data manifests with live files. */
   readonly manifests: number

@@ -11,6 +11,7 @@ import { planDeleteRewrite } from './plan-delete-rewrite.js'
 import { dataFolder } from './reachable-files.js'
 import type { DeleteRewriter } from './rewriter.js'
 
+/** Which table's position deletes to merge, and who carries them over. */
 export interface RewriteDeleteFilesRequest extends DeleteRewriteOptions {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier
@@ -23,6 +24,7 @@ export interface RewriteDeleteFilesRequest extends DeleteRewriteOptions {
   readonly dryRun?: boolean
 }
 
+/** What a rewrite of delete files did, or with `dryRun` would do. */
 export interface RewriteDeleteFilesResult {
   /** Small files that were merged. */
   readonly mergedFiles: number

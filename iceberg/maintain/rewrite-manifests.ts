@@ -8,6 +8,7 @@ import { commitTransaction } from '../write/transaction.js'
 import type { ManifestRewritePlan } from './plan-manifest-rewrite.js'
 import { planManifestRewrite } from './plan-manifest-rewrite.js'
 
+/** Which table's data manifests to cluster by partition. */
 export interface RewriteManifestsRequest {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier
@@ -21,6 +22,7 @@ export interface RewriteManifestsRequest {
   readonly dryRun?: boolean
 }
 
+/** What a rewrite of manifests did, or with `dryRun` would do. */
 export interface RewriteManifestsResult {
   readonly plan?: ManifestRewritePlan
   /** Data manifests before; 0 where nothing was rewritten. */

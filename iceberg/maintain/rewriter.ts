@@ -16,6 +16,7 @@ export interface DeleteRewriter {
   rewriteDeletes(request: RewriteDeletesRequest): Promise<readonly DataFile[]>
 }
 
+/** Rows of the tasks to write anew, deletes applied, into files of one partition spec. */
 export interface RewriteRequest {
   readonly tasks: readonly FileScanTask[]
   /** Where columns dropped since and the name mapping are looked up. */
@@ -31,6 +32,7 @@ export interface RewriteRequest {
   readonly sortOrderId?: number
 }
 
+/** Position deletes to write anew, each position once, in the order of file and position. */
 export interface RewriteDeletesRequest {
   /** Parquet files of position deletes of one partition. */
   readonly deletes: readonly DataFile[]

@@ -7,6 +7,7 @@ import type { NamedFile, NamedManifest } from './named-files.js'
 import { eachNamedFile, namedManifests } from './named-files.js'
 import { fileName } from './reachable-files.js'
 
+/** A file that nothing reachable needs any more. */
 export interface UnneededFile {
   readonly location: string
   /** 0 for manifest lists, statistics and metadata, whose sizes nothing tells. */

@@ -13,6 +13,7 @@ import type { ManifestCache } from './manifests.js'
 import { readManifestEntries, readManifests } from './manifests.js'
 import { mapAhead } from './map-ahead.js'
 
+/** Two snapshots of one table to compare, in any order, on any branches. */
 export interface DiffRequest {
   readonly metadata: TableMetadata
   readonly io: FileIO
@@ -21,6 +22,7 @@ export interface DiffRequest {
   readonly manifestCache?: ManifestCache
 }
 
+/** What makes two snapshots differ. Rewrites of equal rows show as files added and removed. */
 export interface SnapshotDiff {
   readonly from: SnapshotId
   readonly to: SnapshotId
@@ -40,6 +42,7 @@ export interface SnapshotDiff {
   readonly specs?: { readonly before: number; readonly after: number }
 }
 
+/** Data files and rows that one partition gained and lost. */
 export interface PartitionDiff {
   readonly specId: number
   readonly partition: readonly (Value | null)[]
@@ -56,6 +59,7 @@ export interface ColumnDiff {
   readonly after?: { readonly name: string; readonly type: string; readonly required: boolean }
 }
 
+/** A table property that differs; absent on the side that lacks it. */
 export interface PropertyDiff {
   readonly name: string
   readonly before?: string

@@ -14,6 +14,7 @@ import { schemaFor } from './plan-scan.js'
 import type { FileScanTask, ScanPlan, ScanTarget } from './scan-plan.js'
 import { specFilters } from './spec-filter.js'
 
+/** Which appended files to find: after one snapshot, up to another. */
 export interface AppendsRequest {
   readonly metadata: TableMetadata
   readonly io: FileIO

@@ -17,6 +17,7 @@ import type { FileScanTask, ScanPlan, ScanTarget } from './scan-plan.js'
 import type { SpecFilter } from './spec-filter.js'
 import { specFilters } from './spec-filter.js'
 
+/** What to plan: a table as of a snapshot, and which rows of it. */
 export interface ScanRequest {
   readonly metadata: TableMetadata
   readonly io: FileIO

@@ -18,6 +18,7 @@ export type ScanTarget =
   | { readonly kind: 'snapshot'; readonly snapshotId: bigint }
   | { readonly kind: 'timestamp'; readonly timestampMs: number }
 
+/** The files to read, each with its deletes and what is left of the filter, and the schema to read them with. */
 export interface ScanPlan {
   /** Absent on an empty table. */
   readonly snapshot?: Snapshot

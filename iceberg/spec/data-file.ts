@@ -1,7 +1,9 @@
 import type { SnapshotId } from './snapshot.js'
 import type { Value } from './type.js'
 
+/** What a file of a snapshot holds. */
 export type FileContent = 'data' | 'position-deletes' | 'equality-deletes'
+/** How a data or delete file is encoded. ORC is described, never read. */
 export type FileFormat = 'parquet' | 'avro' | 'orc' | 'puffin'
 
 /** Iceberg spec, "Manifests", `data_file`. Maps are keyed by field id; bounds are single-value binary (Appendix D). */
@@ -29,6 +31,7 @@ export interface DataFile {
   readonly contentSizeInBytes?: number
 }
 
+/** What the snapshot of a manifest entry did with its file. */
 export type EntryStatus = 'existing' | 'added' | 'deleted'
 
 /** A manifest entry after inheritance: snapshot id and sequence numbers are always known. */
@@ -40,6 +43,10 @@ export interface ManifestEntry {
   readonly file: DataFile
 }
 
+/**
+ * What a manifest list says of one partition field of a manifest (Iceberg spec, Manifest Lists). Bounds are single
+ * values (Appendix D).
+ */
 export interface FieldSummary {
   readonly containsNull: boolean
   readonly containsNan?: boolean

@@ -13,6 +13,7 @@ export const NAME_MAPPING_PROPERTY = 'schema.name-mapping.default'
  */
 export type NameMapping = readonly MappedField[]
 
+/** Names that a field without an id may have in a file. */
 export interface MappedField {
   /** Absent where only what is nested in the field has an id. */
   readonly fieldId?: number
@@ -35,6 +36,7 @@ export function parseNameMapping(text: string): NameMapping {
   }
 }
 
+/** The JSON text of the table property `schema.name-mapping.default`. */
 export function serializeNameMapping(mapping: NameMapping): string {
   return stringifyJson(mapping.map(fieldToJson))
 }

@@ -3,6 +3,7 @@ import type { ScanTarget } from '../scan/scan-plan.js'
 import type { Snapshot, SnapshotId } from './snapshot.js'
 import type { TableMetadata } from './table-metadata.js'
 
+/** The snapshot of this id; undefined where it has expired or never was. */
 export function snapshotById(metadata: TableMetadata, id: bigint): Snapshot | undefined {
   return snapshotIndex(metadata).get(id)
 }

@@ -3,10 +3,12 @@ import type { TableMetadata } from './table-metadata.js'
 import type { NestedField, Schema, StructType, Type } from './type.js'
 import { isPrimitive } from './type.js'
 
+/** The schema that new rows are written with. */
 export function currentSchema(metadata: TableMetadata): Schema {
   return schemaById(metadata, metadata['current-schema-id'])
 }
 
+/** A schema of the table by its id. Throws `data-invalid` where there is none. */
 export function schemaById(metadata: TableMetadata, schemaId: number): Schema {
   const schema = metadata.schemas.find((candidate) => candidate['schema-id'] === schemaId)
   if (schema !== undefined) return schema

@@ -3,8 +3,13 @@ declare const snapshotIdBrand: unique symbol
 /** A 64-bit snapshot id. Ids are above 2^53, so it is a bigint inside and a decimal string outside. */
 export type SnapshotId = bigint & { readonly [snapshotIdBrand]: true }
 
+/**
+ * What a snapshot did: `append` only added data files, `replace` changed no row, `delete` only removed rows,
+ * `overwrite` did both.
+ */
 export type Operation = 'append' | 'replace' | 'overwrite' | 'delete'
 
+/** What a snapshot tells of itself: its operation, counts as text, and what its writer added. */
 export type SnapshotSummary = Readonly<Record<string, string>> & { readonly operation: Operation }
 
 /** Iceberg spec, "Snapshots". */
@@ -36,6 +41,7 @@ export interface SnapshotRef {
 /** The largest Long of the JVM: a ref that never expires sets it explicitly, since unset takes the table's default. */
 export const NEVER_EXPIRES_MS = 9223372036854775807n
 
+/** A snapshot id from a bigint, a decimal text or a safe integer. */
 export function toSnapshotId(value: bigint | string | number): SnapshotId {
   return BigInt(value) as SnapshotId
 }

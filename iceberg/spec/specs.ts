@@ -6,10 +6,12 @@ import { parseTransform, transformResultType } from './transform.js'
 import type { PrimitiveType, Schema } from './type.js'
 import { isPrimitive } from './type.js'
 
+/** The partition spec that new files are written with. */
 export function defaultSpec(metadata: TableMetadata): PartitionSpec {
   return specById(metadata, metadata['default-spec-id'])
 }
 
+/** A partition spec of the table by its id. Throws `data-invalid` where there is none. */
 export function specById(metadata: TableMetadata, specId: number): PartitionSpec {
   const spec = metadata['partition-specs'].find((candidate) => candidate['spec-id'] === specId)
   if (spec !== undefined) return spec

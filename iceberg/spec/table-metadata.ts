@@ -33,16 +33,19 @@ export interface TableMetadata {
   readonly 'next-row-id'?: number | bigint
 }
 
+/** When a snapshot became the head of main. */
 export interface SnapshotLogEntry {
   readonly 'snapshot-id': SnapshotId
   readonly 'timestamp-ms': number
 }
 
+/** An earlier metadata file of the table. */
 export interface MetadataLogEntry {
   readonly 'metadata-file': string
   readonly 'timestamp-ms': number
 }
 
+/** A statistics file of a snapshot: Puffin, or the partitions'. */
 export interface StatisticsFile {
   readonly 'snapshot-id': SnapshotId
   readonly 'statistics-path': string

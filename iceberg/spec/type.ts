@@ -17,6 +17,7 @@ export type PrimitiveType =
   | `fixed[${number}]`
   | `decimal(${number}, ${number})`
 
+/** A column or a field of a struct. Its id means this field for ever, whatever its name. */
 export interface NestedField {
   readonly id: number
   readonly name: string
@@ -27,11 +28,13 @@ export interface NestedField {
   readonly 'write-default'?: unknown
 }
 
+/** Fields in their order, nested in a column or a schema. */
 export interface StructType {
   readonly type: 'struct'
   readonly fields: readonly NestedField[]
 }
 
+/** A list, whose elements have a field id of their own. */
 export interface ListType {
   readonly type: 'list'
   readonly 'element-id': number
@@ -39,6 +42,7 @@ export interface ListType {
   readonly element: Type
 }
 
+/** A map, whose keys and values have field ids of their own. Keys are never null. */
 export interface MapType {
   readonly type: 'map'
   readonly 'key-id': number
@@ -48,8 +52,10 @@ export interface MapType {
   readonly value: Type
 }
 
+/** Any type of a column (Iceberg spec, Schemas and Data Types). */
 export type Type = PrimitiveType | StructType | ListType | MapType
 
+/** The columns of a table, in one version. */
 export interface Schema extends StructType {
   readonly 'schema-id': number
   readonly 'identifier-field-ids'?: readonly number[]

@@ -6,6 +6,7 @@ import type { NestedField, Schema, StructType, Type } from '../spec/type.js'
 import { isPrimitive } from '../spec/type.js'
 import type { TableRequirement, TableUpdate } from './table-update.js'
 
+/** What a table becomes when it is replaced in place. */
 export interface Replacement {
   /** Columns of the same full name keep their ids; `partitionSpec` and `sortOrder` name the ids given here. */
   readonly schema: Schema

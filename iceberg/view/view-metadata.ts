@@ -26,12 +26,14 @@ export interface ViewVersion {
   readonly 'default-namespace': readonly string[]
 }
 
+/** A view's query in one dialect of SQL. */
 export interface ViewRepresentation {
   readonly type: 'sql'
   readonly sql: string
   readonly dialect: string
 }
 
+/** When a version of a view became the current one. */
 export interface ViewVersionLogEntry {
   readonly 'version-id': number
   readonly 'timestamp-ms': number

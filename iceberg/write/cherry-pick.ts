@@ -11,6 +11,7 @@ import { backOffMs, retryPolicy } from './retry.js'
 import type { Change, CommittedTable } from './table-change.js'
 import { commitTransaction } from './transaction.js'
 
+/** Which snapshot to publish onto which branch. */
 export interface CherryPickOptions {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier

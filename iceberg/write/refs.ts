@@ -8,11 +8,13 @@ import { backOffMs, retryPolicy } from './retry.js'
 
 export type { RefChange }
 
+/** Changes of the tags and branches of one table, in their order. */
 export interface TableRefChanges {
   readonly identifier: TableIdentifier
   readonly changes: readonly RefChange[]
 }
 
+/** Which refs of which tables to change, together. */
 export interface RefOptions {
   readonly catalog: Catalog
   readonly tables: readonly TableRefChanges[]

@@ -1,6 +1,7 @@
 import { setTimeout as sleepMs } from 'node:timers/promises'
 import { uuidFraction } from '../catalog/uuid-fraction.js'
 
+/** How often and how long a commit is tried. What is absent is said by the table, else by the default. */
 export interface RetryOptions {
   /** Attempts in all, the first included. Default 20, or the table's `commit.retry.num-retries` + 1. */
   readonly tries?: number

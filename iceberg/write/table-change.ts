@@ -27,6 +27,10 @@ export type Change =
   /** No rows change; only refs are set. */
   | { readonly kind: 'none' }
 
+/**
+ * Rows that go and rows that come, computed from `basis`. Copy-on-write has `removed` and `added`, merge-on-read
+ * `deletes` and `added`.
+ */
 export interface RowDelta {
   readonly kind: 'row-delta'
   /**
@@ -46,6 +50,7 @@ export interface RowDelta {
   readonly basis: SnapshotId | null
 }
 
+/** The same rows in other files. Gives up (`rebuild-needed`) where others changed what it rewrites. */
 export interface RewriteChange {
   readonly kind: 'rewrite'
   readonly removed: readonly DataFile[]
@@ -61,12 +66,14 @@ export interface RewriteChange {
 /** Iceberg's `write.delete.isolation-level` and its likes. */
 export type IsolationLevel = 'serializable' | 'snapshot'
 
+/** A tag that a commit sets. */
 export interface TagChange {
   readonly name: string
   /** From now on; the commit adds the snapshot's own age, since refs age from their snapshot. Absent: never expires. */
   readonly retainMs?: number
 }
 
+/** What a transaction does to one table, and the id of the snapshot that it makes. */
 export interface TableChange {
   readonly identifier: TableIdentifier
   /** Default `main`. */
@@ -82,6 +89,7 @@ export interface TableChange {
   readonly summary?: Readonly<Record<string, string>>
 }
 
+/** A table after the transaction. */
 export interface CommittedTable {
   readonly identifier: TableIdentifier
   /** Absent where the table is still empty. */
@@ -98,6 +106,7 @@ export type BeforeAttempt<T> = (tables: readonly LoadedTable[]) => Promise<T | u
 /** Says whether rows of files that others added since the basis collide with an insert-new's keys. */
 export type CollidesWith = (change: TableChange, addedByOthers: readonly DataFile[]) => Promise<boolean>
 
+/** How a transaction ended: committed, or ended by what `beforeAttempt` returned. */
 export type TransactionResult<T> =
   | { readonly kind: 'committed'; readonly tables: readonly CommittedTable[]; readonly attempts: number }
   | { readonly kind: 'ended'; readonly value: T }

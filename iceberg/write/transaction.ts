@@ -21,6 +21,7 @@ import type {
   TransactionResult,
 } from './table-change.js'
 
+/** What to commit to which tables, all or none where the catalog can. */
 export interface TransactionOptions<T> {
   readonly catalog: Catalog
   /** At most one a table. */
