@@ -1,15 +1,16 @@
 import { parseArgs } from 'node:util'
+import { benchIceberg } from './iceberg.js'
 import { benchQuantum } from './quantum.js'
 import type { BenchRow } from './bench-row.js'
 
-/** `npm run bench [-- quantum] [-- --quick] [-- --json]`: prints rows of figures, ratios from one run. */
+/** `npm run bench [-- quantum | iceberg] [-- --quick] [-- --json]`: prints rows of figures, ratios from one run. */
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
   allowPositionals: true,
 })
 const BENCHES: Readonly<
   Record<string, (options: { quick: boolean; log: (text: string) => void }) => Promise<BenchRow[]>>
-> = { quantum: benchQuantum }
+> = { quantum: benchQuantum, iceberg: benchIceberg }
 const names = positionals.length === 0 ? Object.keys(BENCHES) : positionals
 const rows: BenchRow[] = []
 for (const name of names) {

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BenchRow } from './bench-row.js'
+import { benchAppends } from './iceberg/appends.js'
+import { benchCommits } from './iceberg/commits.js'
+import { Processes } from './iceberg/processes.js'
+import { benchExpiry, benchMaintenance, benchOrphans } from './iceberg/maintenance.js'
+import { benchPlans } from './iceberg/plans.js'
+import { benchUpserts } from './iceberg/upserts.js'
+import { benchWrites } from './iceberg/writes.js'
+
+const PARTS = [
+  benchAppends,
+  benchPlans,
+  benchWrites,
+  benchUpserts,
+  benchCommits,
+  benchMaintenance,
+  benchExpiry,
+  benchOrphans,
+]
+
+/**
+ * The figures of the table format beside those of PyIceberg, Java's Iceberg, Spark's procedures and raw DuckDB, all over
+ * one catalog in one run. Every measurement is a process of its own, so that its peak of memory is its own too.
+ */
+export async function benchIceberg(options: {
+  readonly quick: boolean
+  readonly log: (text: string) => void
+}): Promise<BenchRow[]> {
+  const root = mkdtempSync(join(tmpdir(), 'firn-bench-iceberg-'))
+  try {
+    const processes = new Processes(root)
+    const rows: BenchRow[] = []
+    for (const part of PARTS) {
+      options.log(`${part.name} …`)
+      rows.push(...(await part({ ...options, processes })))
+    }
+    return rows
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,91 @@
+import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { expireSnapshots } from '../../iceberg/maintain/expire.js'
+import { benchRow, type BenchRow } from '../bench-row.js'
+import { hundredRows } from './appends.js'
+import { numberArg, textArg, type Piece } from './piece.js'
+import type { BenchContext, Processes } from './processes.js'
+
+const WRITERS = 8
+const KEPT = 200
+
+/** Eight processes append to one table at once; at 200 snapshots a ninth keeps it there. Every row has to be there. */
+export async function benchCommits({ quick, processes }: BenchContext): Promise<readonly BenchRow[]> {
+  const rows: BenchRow[] = []
+  for (const snapshots of quick ? [KEPT] : [KEPT, 2000, 10_000]) {
+    const commits = quick ? 10 : 25
+    const { perSecond, attempts } = await commitTogether(processes, snapshots, commits)
+    const work = `${WRITERS} processes, ${snapshots} snapshots`
+    rows.push(benchRow(`${work}: commits, none lost`, perSecond, '', null, 'a second'))
+    rows.push(benchRow(`${work}: longest commit`, attempts, '', null, 's'))
+  }
+  return rows
+}
+
+async function commitTogether(processes: Processes, snapshots: number, commits: number) {
+  const table = `commits.s${snapshots}`
+  const own = Math.min(snapshots, KEPT)
+  await processes.ours('makeHistory', { table, snapshots: own, repeated: snapshots - own })
+  // They start together once all of them are up.
+  const startMs = Date.now() + 3000
+  const endMs = startMs + 600_000
+  const writers = Array.from({ length: WRITERS }, (_, writer) =>
+    processes.ours('commitMany', { table, commits, writer, startMs }),
+  )
+  const keeper =
+    snapshots === KEPT ? processes.ours('keepShort', { table, startMs, endMs, commits }) : undefined
+  const done = await Promise.all(writers)
+  await keeper
+  const seconds = (Math.max(...done.map(({ endedMs = 0 }) => endedMs)) - startMs) / 1000
+  const expected = own * 100 + WRITERS * commits * 100
+  const { rows = 0 } = await processes.ours('countRows', { table })
+  if (rows !== expected) throw new Error(`${table} has ${rows} rows: ${expected} were committed`)
+  return {
+    perSecond: (WRITERS * commits) / seconds,
+    attempts: Math.max(...done.map((one) => one['longest'] ?? 0)),
+  }
+}
+
+const commitMany: Piece = async (lab, args) => {
+  const table = lab.table(textArg(args, 'table'))
+  const [commits, writer] = [numberArg(args, 'commits'), numberArg(args, 'writer')]
+  await waitUntil(numberArg(args, 'startMs'))
+  let longest = 0
+  for (let at = 0; at < commits; at += 1) {
+    const started = performance.now()
+    await table.append(hundredRows(1_000_000 * (writer + 1) + at))
+    longest = Math.max(longest, (performance.now() - started) / 1000)
+  }
+  return { endedMs: Date.now(), longest }
+}
+
+/** Expires whenever there are a few snapshots more than are kept, until the writers have made all their commits. */
+const keepShort: Piece = async (lab, args) => {
+  const identifier = parseIdentifier(textArg(args, 'table'))
+  const writtenAtEnd = KEPT + WRITERS * numberArg(args, 'commits')
+  await waitUntil(numberArg(args, 'startMs'))
+  while (Date.now() < numberArg(args, 'endMs')) {
+    const { metadata } = await lab.catalog.loadTable(identifier)
+    if (metadata['last-sequence-number'] >= writtenAtEnd) break
+    if (metadata.snapshots.length > KEPT + 40) {
+      const limits = { nowMs: Date.now(), maxSnapshotAgeMs: 0, minSnapshotsToKeep: KEPT }
+      await expireSnapshots({ catalog: lab.catalog, identifier, ...limits })
+    }
+    await waitUntil(Date.now() + 200)
+  }
+  return undefined
+}
+
+const countRows: Piece = async (lab, args) => {
+  const relation = await lab.table(textArg(args, 'table')).relation('t')
+  const session = await lab.engine.openSession()
+  await session.addRelation(relation)
+  const { rows } = await session.query('SELECT count(*) AS n FROM t')
+  await session.close()
+  return { rows: Number(rows[0]?.['n']) }
+}
+
+async function waitUntil(momentMs: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, momentMs - Date.now())))
+}
+
+export const commitPieces = { commitMany, keepShort, countRows }
