@@ -4,11 +4,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import ts from 'typescript'
 
 const ROOT = join(import.meta.dirname, '..')
 const TITLES = {
+  iceberg: 'Errors',
+  engine: 'Engines and their sessions',
   catalog: 'Catalogs',
   evolve: 'Evolution',
   expr: 'Predicates',
@@ -25,58 +27,70 @@ const TITLES = {
   files: 'Local copies of files',
   table: 'Tables with rows',
 }
+const KINDS = ['function', 'class', 'const', 'interface', 'type']
 const FIRST = ['table', 'catalog', 'write', 'scan', 'evolve', 'maintain', 'inspect']
 
 /** @param {import('typedoc').Application} app */
 export function load(app) {
   app.outputs.addOutput('reference', async (out, project) => {
+    const modules = (project.children ?? []).map((module) => ({
+      name: module.name,
+      folders: foldersOf((module.children ?? []).map((child) => entryOf(child, project))),
+    }))
+    const places = new Map()
+    for (const { name: module, folders } of modules) {
+      for (const { name, doc, path, anchor } of folders.flatMap(({ entries }) => entries)) {
+        if (doc === '') app.logger.error(`${name} of ${path} has no docstring`)
+        places.set(name, { module, anchor })
+      }
+    }
     await mkdir(out, { recursive: true })
-    const exported = new Map()
-    for (const module of project.children ?? []) {
-      for (const child of module.children ?? []) exported.set(child.name, module.name)
-    }
-    for (const module of project.children ?? []) {
-      await writeFile(join(out, `${module.name}.md`), page(module, project, exported, app.logger))
-    }
+    for (const module of modules) await writeFile(join(out, `${module.name}.md`), page(module, places))
   })
   app.outputs.setDefaultOutputName('reference')
 }
 
-function page(module, project, exported, logger) {
-  const folders = new Map()
-  for (const child of module.children ?? []) {
-    const entry = entryOf(child, project)
-    if (entry.doc === '')
-      logger.validationWarning(`${module.name}.${child.name} (${entry.path}) has no docstring`)
-    const folder = entry.path.split('/').length > 2 ? entry.path.split('/')[1] : ''
-    folders.set(folder, [...(folders.get(folder) ?? []), entry])
-  }
-  const order = [...folders.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
-  const index = order.map(
-    (folder) =>
-      `- ${title(folder, module)}: ${folders
-        .get(folder)
-        .map(({ name }) => `[${name}](#${name.toLowerCase()})`)
-        .join(', ')}`,
-  )
-  const sections = order.flatMap((folder) => [
-    `## ${title(folder, module)}`,
-    ...folders.get(folder).map((entry) => section(entry, module.name, exported)),
+/** Exports by the folder that declares them; within it functions first, then what they take and give. */
+function foldersOf(entries) {
+  const names = [...new Set(entries.map(({ folder }) => folder))]
+  names.sort((a, b) => rank(FIRST, a) - rank(FIRST, b) || (a < b ? -1 : 1))
+  const numberOf = new Map()
+  return names.map((folder) => ({
+    folder,
+    entries: entries
+      .filter((entry) => entry.folder === folder)
+      .sort((a, b) => rank(KINDS, a.kind) - rank(KINDS, b.kind) || (a.name < b.name ? -1 : 1))
+      .map((entry) => {
+        // Headings that are equal but for case get a number.
+        const plain = entry.name.toLowerCase()
+        const before = numberOf.get(plain) ?? 0
+        numberOf.set(plain, before + 1)
+        return { ...entry, anchor: before === 0 ? plain : `${plain}-${before}` }
+      }),
+  }))
+}
+
+function page({ name: module, folders }, places) {
+  const title = (folder) => TITLES[folder || module] ?? folder
+  const index = folders.map(({ folder, entries }) => {
+    const links = entries.map(({ name, anchor }) => `[${name}](#${anchor})`)
+    return `- **${title(folder)}**: ${links.join(', ')}`
+  })
+  const sections = folders.flatMap(({ folder, entries }) => [
+    `## ${title(folder)}`,
+    ...entries.map((entry) => section(entry, module, places)),
   ])
-  const head = `# firnlake/${module.name}\n\nMade from the docstrings by \`npm run docs:api\`; do not edit.`
+  const head = `# firnlake/${module}\n\nMade from the docstrings by \`npm run docs:api\`; do not edit.`
   return `${[head, index.join('\n'), ...sections].join('\n\n')}\n`
 }
 
-const rank = (folder) => (FIRST.indexOf(folder) + FIRST.length + 1) % (FIRST.length + 1)
-const title = (folder, module) => TITLES[folder] ?? (folder === '' ? `All of ${module.name}` : folder)
-
-function section({ name, doc, code }, module, exported) {
-  const words = new Set(code.replace(/\/\*\*[\s\S]*?\*\//g, '').match(/\b[A-Za-z_]\w*\b/g))
-  const links = [...exported.keys()]
-    .filter((other) => other !== name && words.has(other))
-    .map((other) => {
-      const at = exported.get(other)
-      return `[${other}](${at === module ? '' : `${at}.md`}#${other.toLowerCase()})`
+function section({ name, doc, code }, module, places) {
+  const words = new Set(code.replace(/\/\*\*[\s\S]*?\*\//g, '').match(/\b[A-Z]\w*\b/g))
+  const links = [...words]
+    .filter((word) => word !== name && places.has(word))
+    .map((word) => {
+      const place = places.get(word)
+      return `[${word}](${place.module === module ? '' : `${place.module}.md`}#${place.anchor})`
     })
   const see = links.length === 0 ? [] : [`See ${links.join(', ')}.`]
   return [`### ${name}`, ...(doc === '' ? [] : [doc]), `\`\`\`ts\n${code}\n\`\`\``, ...see].join('\n\n')
@@ -84,21 +98,22 @@ function section({ name, doc, code }, module, exported) {
 
 /** Where an export is declared, its docstring and its declaration. */
 function entryOf(reflection, project) {
-  const { fileName } = project.getSymbolIdFromReflection(reflection)
-  const path = relative(
-    ROOT,
-    join(ROOT, relative(ROOT, fileName.startsWith('/') ? fileName : join(ROOT, fileName))),
-  )
+  const { name } = reflection
+  const path = relative(ROOT, resolve(ROOT, project.getSymbolIdFromReflection(reflection).fileName))
   const source = parse(join(ROOT, path))
-  const nodes = source.statements.filter((statement) => declares(statement, reflection.name))
-  const doc = nodes.map((node) => docOf(node, source)).find((text) => text !== '') ?? ''
+  const nodes = source.statements.filter((statement) => declares(statement, name))
+  const code = nodes.map((node) => declarationOf(node, source)).join('\n')
   return {
-    name: reflection.name,
-    path: path.split('\\').join('/'),
-    doc,
-    code: nodes.map((node) => declarationOf(node, source)).join('\n'),
+    name,
+    path,
+    folder: path.split('/').length > 2 ? path.split('/')[1] : '',
+    kind: code.split(' ')[0],
+    doc: nodes.map((node) => docOf(node, source)).find((text) => text !== '') ?? '',
+    code,
   }
 }
+
+const rank = (order, word) => (order.indexOf(word) + order.length + 1) % (order.length + 1)
 
 const sources = new Map()
 
@@ -134,9 +149,10 @@ function declarationOf(node, source) {
   if (ts.isFunctionDeclaration(node)) return head(node, node.body, source)
   if (ts.isVariableStatement(node)) {
     const [one] = node.declarationList.declarations
-    return one.type === undefined
-      ? `const ${text(one.name)} = ${text(one.initializer)}`
-      : `const ${text(one.name)}: ${text(one.type)}`
+    if (one.type !== undefined) return `const ${text(one.name)}: ${text(one.type)}`
+    if (!ts.isArrowFunction(one.initializer)) return `const ${text(one.name)} = ${text(one.initializer)}`
+    const signature = head(one.initializer, one.initializer.body, source).replace(/\s*=>$/, '')
+    return `const ${text(one.name)}: ${signature.replace(/\): ([^)]*)$/, ') => $1')}`
   }
   if (!ts.isClassDeclaration(node)) return text(node).replace(/^export /, '')
   const members = node.members
