@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { link, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { IcebergError } from '../error.js'
 import type { FileIO, FileStatus } from './file-io.js'
 import { withLocalSource } from './local-source.js'
@@ -63,10 +62,7 @@ export class LocalFileIO implements FileIO {
     return named(location, () =>
       withLocalSource(localPath, async ({ handle }) => {
         const path = toLocalPath(location)
-        const bytes = handle.createReadStream({ autoClose: false, highWaterMark: COPY_BYTES })
-        const temporary = await this.#writeTemporary(path, (file) =>
-          pipeline(bytes, file.createWriteStream({ autoClose: false })),
-        )
+        const temporary = await this.#writeTemporary(path, (file) => copyBytes(handle, file))
         await rename(temporary, path)
         await this.#syncDirectory(dirname(path))
       }),
@@ -215,6 +211,16 @@ class DirectorySync {
     } finally {
       await handle.close()
     }
+  }
+}
+
+async function copyBytes(from: FileHandle, to: FileHandle): Promise<void> {
+  const buffer = Buffer.allocUnsafe(COPY_BYTES)
+  for (let position = 0; ;) {
+    const { bytesRead } = await from.read(buffer, 0, COPY_BYTES, position)
+    if (bytesRead === 0) return
+    await to.writeFile(buffer.subarray(0, bytesRead))
+    position += bytesRead
   }
 }
 

@@ -5,6 +5,7 @@ import { parseJson, stringifyJson } from './json.js'
 import { asNumber, asObject, asObjects, asString, type Json } from './json-value.js'
 import type { PartitionField, PartitionSpec } from './partition-spec.js'
 import { currentSchema } from './schema.js'
+import { parseSchema } from './schema-json.js'
 import { toSnapshotId, type Snapshot, type SnapshotId } from './snapshot.js'
 import { defaultSpec } from './specs.js'
 import type { TableMetadata } from './table-metadata.js'
@@ -82,7 +83,7 @@ function normalise(document: Json): TableMetadata {
     'last-sequence-number': rest['last-sequence-number'] ?? 0,
     'last-updated-ms': asNumber(rest['last-updated-ms'], 'last-updated-ms'),
     'last-column-id': asNumber(rest['last-column-id'], 'last-column-id'),
-    schemas: asObjects(schemas, 'schemas').map((item) => ({ 'schema-id': 0, ...item })),
+    schemas: asObjects(schemas, 'schemas').map(parseSchema),
     'current-schema-id': rest['current-schema-id'] ?? 0,
     'partition-specs': specs,
     'default-spec-id': rest['default-spec-id'] ?? 0,
