@@ -1,5 +1,5 @@
 import type { FileIO } from '../io/file-io.js'
-import { inParallel } from './in-parallel.js'
+import { inParallel } from '../io/in-parallel.js'
 
 /** A file that could not be deleted, and why. */
 export interface FailedDelete {
@@ -10,7 +10,10 @@ export interface FailedDelete {
 export const DELETES_AT_ONCE = 32
 
 /** Deletes files, many at a time. One that can't be deleted is told of and stops nothing. */
-export async function deleteFiles(io: FileIO, locations: Iterable<string>): Promise<readonly FailedDelete[]> {
+export async function deleteFiles(
+  io: FileIO,
+  locations: readonly string[],
+): Promise<readonly FailedDelete[]> {
   const failed: FailedDelete[] = []
   await inParallel(locations, DELETES_AT_ONCE, async (location) => {
     try {

@@ -3,7 +3,7 @@ import { formatIdentifier } from '../catalog/catalog.js'
 import { ifFound } from '../error.js'
 import type { Snapshot } from '../spec/snapshot.js'
 import { joinLocation } from '../io/location.js'
-import { inParallel } from './in-parallel.js'
+import { inParallel } from '../io/in-parallel.js'
 import type { EqualPrefixes } from './location-parts.js'
 import { locationParts } from './location-parts.js'
 import { LocationSet } from './location-set.js'
@@ -86,7 +86,7 @@ export class NeededFiles {
         if (!this.#read.has(manifestPath)) unread.set(manifestPath, mayHaveLive)
       if (snapshot['manifest-list'] !== undefined) lists.push(snapshot['manifest-list'])
     })
-    await inParallel(unread, READS_AT_ONCE, async ([manifestPath, mayHaveLive]) => {
+    await inParallel([...unread], READS_AT_ONCE, async ([manifestPath, mayHaveLive]) => {
       this.#add(manifestPath)
       if (mayHaveLive)
         await eachNamedFile(io, manifestPath, (file) => file.isLive && this.#add(file.location))

@@ -2,7 +2,7 @@ import { isIcebergError } from '../error.js'
 import type { FileIO } from '../io/file-io.js'
 import type { Snapshot, SnapshotId } from '../spec/snapshot.js'
 import type { StatisticsFile, TableMetadata } from '../spec/table-metadata.js'
-import { inParallel } from './in-parallel.js'
+import { inParallel } from '../io/in-parallel.js'
 import type { NamedFile, NamedManifest } from './named-files.js'
 import { eachNamedFile, namedManifests } from './named-files.js'
 import { fileName } from './reachable-files.js'
@@ -86,7 +86,7 @@ async function candidatesOf(
     if (same === undefined) candidates.set(name, [{ location, sizeBytes }])
     else if (same.every((file) => file.location !== location)) same.push({ location, sizeBytes })
   }
-  await inParallel(manifests, READS_AT_ONCE, ({ manifestPath }) =>
+  await inParallel([...manifests], READS_AT_ONCE, ({ manifestPath }) =>
     unlessAbsent(absent, manifestPath, () => eachNamedFile(io, manifestPath, add)),
   )
   return candidates
