@@ -1,6 +1,6 @@
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { eq } from '../../iceberg/expr/expression.js'
-import { planScan } from '../../iceberg/scan/plan-scan.js'
+import { planFiles, planScan } from '../../iceberg/scan/plan-scan.js'
 import type { ManifestEntry } from '../../iceberg/spec/data-file.js'
 import type { BenchRow } from '../bench-row.js'
 import { costRows, NO_PEER, timeRow } from './compare.js'
@@ -39,8 +39,10 @@ export async function benchPlans({ quick, processes }: BenchContext): Promise<re
     rows.push(
       timeRow({ ...growth, work: `${of}, no filter`, figure: 'all' }),
       timeRow({ ...growth, work: `${of}, one partition`, figure: 'one' }),
-      ...costRows({ ...growth, work: of }),
+      ...costRows({ ...growth, work: `${of}, all at once, and again cached` }),
     )
+    const streamed = await processes.ours('streamPlan', { table: `plans.f${files}` })
+    rows.push(...costRows({ ...growth, ours: streamed, work: `${of}, one after another` }))
   }
   return rows
 }
@@ -107,4 +109,13 @@ const plan: Piece = async ({ catalog }, args) => {
   }
 }
 
-export const planPieces = { makeFiles, plan }
+const streamPlan: Piece = async ({ catalog }, args) => {
+  const { metadata } = await catalog.loadTable(parseIdentifier(textArg(args, 'table')))
+  let rows = 0
+  return rounds(1, async () => {
+    for await (const { file } of planFiles({ metadata, io: catalog.io })) rows += file.recordCount
+    if (rows === 0) throw new Error('no file was planned')
+  })
+}
+
+export const planPieces = { makeFiles, plan, streamPlan }

@@ -15,6 +15,16 @@ export async function benchUpserts({ quick, processes }: BenchContext): Promise<
   const peer = await processes.peer('upsert', { table: 'upserts.theirs', rows, source, rounds: count })
   const small = { work: 'upsert 20000 into 200000', ours, peer, peerName: 'PyIceberg' }
   const result = [timeRow({ ...small, figure: 'min' }), ...costRows(small)]
+  await processes.ours('makeUpserted', { table: 'upserts.deletes', rows })
+  const beside = { table: 'upserts.deletes', rows, source, rounds: count, mode: 'merge-on-read' }
+  const deletes = await processes.ours('upsert', beside)
+  const merged = {
+    work: `${small.work}, merge-on-read`,
+    ours: deletes,
+    peer,
+    peerName: 'PyIceberg, copy-on-write',
+  }
+  result.push(timeRow({ ...merged, figure: 'min' }), ...costRows(merged))
   const large = quick ? { rows: 1_000_000, source: 100_000 } : { rows: 10_000_000, source: 1_000_000 }
   await processes.ours('makeUpserted', { table: 'upserts.large', rows: large.rows })
   const figures = await processes.ours('upsert', { ...large, table: 'upserts.large', rounds: 1 })
@@ -38,9 +48,10 @@ const makeUpserted: Piece = async (lab, args) => {
 const upsert: Piece = async (lab, args) => {
   const [rows, source] = [numberArg(args, 'rows'), numberArg(args, 'source')]
   const table = lab.table(textArg(args, 'table'))
+  const mode = args['mode'] === 'merge-on-read' ? 'merge-on-read' : 'copy-on-write'
   return rounds(numberArg(args, 'rounds'), async (round) => {
     const sql = rowsSql(rows - source / 2 + (round * source) / 2, source, round + 1)
-    const { addedRows, updatedRows } = await table.upsert({ sql }, { key: ['id'] })
+    const { addedRows, updatedRows } = await table.upsert({ sql }, { key: ['id'], mode })
     if (addedRows !== source / 2 || updatedRows !== source / 2)
       throw new Error(`${updatedRows} rows were updated and ${addedRows} added: not half of ${source} each`)
   })

@@ -48,7 +48,30 @@ function unreadable(cause: unknown): IcebergError {
 
 /** UTF-8 JSON. A v1 document gets `schema` and `partition-spec` too, which v1 readers require. */
 export function serializeTableMetadata(metadata: TableMetadata): Uint8Array {
-  return new TextEncoder().encode(stringifyJson(tableMetadataDocument(metadata)))
+  const members = Object.entries(tableMetadataDocument(metadata))
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([key, value]) => `${JSON.stringify(key)}:${HISTORY.has(key) ? listText(value) : stringifyJson(value)}`,
+    )
+  return new TextEncoder().encode(`{${members.join(',')}}`)
+}
+
+/** Lists of a member for each commit: all but its newest were written before, mostly by this process. */
+const HISTORY = new Set(['snapshots', 'snapshot-log', 'metadata-log'])
+const texts = new WeakMap<object, string>()
+
+function listText(items: unknown): string {
+  if (!Array.isArray(items)) return stringifyJson(items)
+  return `[${items.map((item: object) => textOf(item)).join(',')}]`
+}
+
+function textOf(item: object): string {
+  let text = texts.get(item)
+  if (text === undefined) {
+    text = stringifyJson(item)
+    texts.set(item, text)
+  }
+  return text
 }
 
 /** The document as `stringifyJson` writes it, for those that hold it inside another. */

@@ -56,8 +56,16 @@ export function readHeader(bytes: Uint8Array): AvroHeader {
   }
   const sync = Buffer.from(cursor.readFixed(SYNC_LENGTH))
   const unpack = blockUnpacker(metadata.get('avro.codec') ?? 'null')
-  const schema = parseJson(metadata.get('avro.schema') ?? '') as AvroSchema
+  const schema = parseSchema(metadata.get('avro.schema') ?? '')
   return { schema, metadata, sync, unpack, length: cursor.position }
+}
+
+let last: { readonly text: string; readonly schema: AvroSchema } | undefined
+
+/** Manifests of a table mostly have one schema, and parsing it takes as long as reading a few entries. */
+function parseSchema(text: string): AvroSchema {
+  if (last?.text !== text) last = { text, schema: parseJson(text) as AvroSchema }
+  return last.schema
 }
 
 /** Calls `readRecord` for each of the `count` records of a block. */
