@@ -85,6 +85,21 @@ async function reapply(
   loaded: LoadedTable,
   source: Snapshot,
 ): Promise<CommittedTable> {
+  const { catalog, identifier, sourceId } = options
+  try {
+    return await commitAgain(options, loaded, source)
+  } catch (error) {
+    // It may have expired meanwhile, and its files are gone with it.
+    if (isIcebergError(error, 'commit-rejected')) sourceOf(await catalog.loadTable(identifier), sourceId)
+    throw error
+  }
+}
+
+async function commitAgain(
+  options: CherryPickOptions,
+  loaded: LoadedTable,
+  source: Snapshot,
+): Promise<CommittedTable> {
   const { catalog, identifier, branch = 'main', now, newUuid, retry, sourceId } = options
   const wapId = source.summary?.['wap.id']
   const result = await commitTransaction({
@@ -98,6 +113,7 @@ async function reapply(
         branch,
         change: await changeOf(catalog, loaded, source),
         snapshotId: options.snapshotId,
+        picks: sourceId,
         summary: {
           ...options.summary,
           'source-snapshot-id': String(sourceId),

@@ -42,13 +42,13 @@ export async function stageChange(
   options: StageOptions,
 ): Promise<TableCommit> {
   const { identifier, metadata } = loaded
-  const { branch = 'main', tags = [], snapshotId, stageOnly = false } = prepared.table
+  const { branch = 'main', tags = [], snapshotId, stageOnly = false, picks } = prepared.table
   const ref = metadata.refs[branch]
   const base = baseOf(loaded, branch)
   const snapshot =
     prepared.change.kind === 'none' ? undefined : await newSnapshot(prepared, loaded, base, options)
   const tagged = snapshot ?? base
-  const updates: TableUpdate[] = []
+  const updates: TableUpdate[] = picks === undefined ? [] : [...requireSnapshot(picks)]
   if (snapshot !== undefined) {
     updates.push({ action: 'add-snapshot', snapshot })
   }
@@ -92,6 +92,15 @@ function requirementsOf(
       'snapshot-id': metadata.refs[ref]?.['snapshot-id'] ?? null,
     })),
     ...tags.map(({ name }) => ({ type: 'assert-ref-snapshot-id', ref: name, 'snapshot-id': null }) as const),
+  ]
+}
+
+/** No requirement asks whether a snapshot is there, but no ref can be set to one that is not, even for a moment. */
+function requireSnapshot(id: SnapshotId): readonly TableUpdate[] {
+  const name = `picking_${String(id)}`
+  return [
+    { action: 'set-snapshot-ref', 'ref-name': name, type: 'tag', 'snapshot-id': id },
+    { action: 'remove-snapshot-ref', 'ref-name': name },
   ]
 }
 

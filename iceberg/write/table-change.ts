@@ -85,6 +85,8 @@ export interface TableChange {
   readonly tags?: readonly TagChange[]
   /** The snapshot is added but no branch is moved to it: write, audit, then publish by `cherryPick`. */
   readonly stageOnly?: boolean
+  /** The snapshot whose files are added again. Where it has expired so have they: then the commit is rejected. */
+  readonly picks?: SnapshotId
   /** Further summary properties of the snapshot, e.g. `firn.batch-id`. */
   readonly summary?: Readonly<Record<string, string>>
 }
