@@ -196,7 +196,9 @@ describe('Processes that share a cache', () => {
 
   it('never see half a file of one that was killed in the middle', async () => {
     const { run, reads } = store(30 * MIB)
-    const killed = run({ dieAfter: 2, pauseMs: 20 })
+    const killed = run({ dieAfter: 2, pauseMs: 100 })
+    // Else the other may be first, and nothing is left to be killed in.
+    await expect.poll(() => reads().length, { timeout: 30_000 }).toBeGreaterThan(0)
     const waiting = run({ pauseMs: 0 })
     expect(await killed).toBe('')
     expect(await waiting).toBe('whole')
