@@ -35,7 +35,10 @@ export async function benchIceberg(options: {
     const rows: BenchRow[] = []
     for (const part of PARTS) {
       options.log(`${part.name} …`)
-      rows.push(...(await part({ ...options, processes })))
+      const found = await part({ ...options, processes })
+      for (const { work, ours, unit, peer } of found)
+        options.log(`  ${work}: ${ours} ${unit}${peer === null ? '' : `, peer ${peer} ${unit}`}`)
+      rows.push(...found)
     }
     return rows
   } finally {

@@ -13,8 +13,9 @@ const WARM_UP = 2
 /** Eight processes append to one table at once; at 200 snapshots a ninth keeps it there. Every row has to be there. */
 export async function benchCommits({ quick, processes }: BenchContext): Promise<readonly BenchRow[]> {
   const rows: BenchRow[] = []
-  for (const snapshots of quick ? [KEPT] : [KEPT, 2000, 10_000]) {
-    const commits = quick ? 10 : 25
+  const commitsAt = quick ? { [KEPT]: 10 } : { [KEPT]: 25, 2000: 10, 10_000: 4 }
+  for (const [key, commits] of Object.entries(commitsAt)) {
+    const snapshots = Number(key)
     const { perSecond, longest, cpu } = await commitTogether(processes, snapshots, commits)
     const work = `${WRITERS} processes, ${snapshots} snapshots`
     rows.push(benchRow(`${work}: commits, none lost`, perSecond, '', null, 'a second'))

@@ -82,7 +82,7 @@ const makeFiles: Piece = async (lab, args) => {
   return undefined
 }
 
-/** The last partition's column is its number, so a filter on it leaves one manifest. */
+/** A partition's number is its column's value, so a filter on it leaves one manifest. */
 const plan: Piece = async ({ catalog }, args) => {
   const { metadata } = await catalog.loadTable(parseIdentifier(textArg(args, 'table')))
   const table = { metadata, io: catalog.io }
@@ -106,6 +106,7 @@ const plan: Piece = async ({ catalog }, args) => {
     cachedAll: cachedAll.median,
     cachedOne: cachedOne.median,
     files: tasks.length,
+    inOne: (await planScan({ ...table, filter })).tasks.length,
   }
 }
 
