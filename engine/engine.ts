@@ -33,8 +33,8 @@ export interface ScanRelation {
   readonly tasks: readonly FileScanTask[]
   /** Where the name mapping of files without field ids and columns dropped since are looked up. */
   readonly metadata?: TableMetadata
-  /** Two more columns, `_file` (the data file's location) and `_pos` (the row's position in it, from 0). */
-  readonly positions?: boolean
+  /** A number for each task. One more column, `PLACE`, says which task's file a row is of and where in it. */
+  readonly places?: readonly number[]
 }
 
 /** One object of newline JSON, and which of its lines. */

@@ -76,25 +76,28 @@ export function fileToOpen(file: DataFile): FileToOpen {
   return { location: file.filePath, sizeBytes: file.fileSizeInBytes }
 }
 
-/** FROM clause of files with one signature: their columns, and `_firn_file` and `_firn_row` where `withRows` asks. */
+/**
+ * FROM clause of files with one signature: their columns, and where `withRows` asks `_firn_file` (path), `_firn_row` and,
+ * for Parquet, `_firn_index` (of the file among them).
+ */
 export function rowsOf(files: readonly [OpenFile, ...OpenFile[]], withRows: boolean): string {
   const [first] = files
   // All files with the table's schema are in it: who reads it picks its own by `_firn_file`.
   if (first.table !== undefined) return first.table
   const paths = files.map((file) => quotePath(file.path)).join(', ')
   if (!withRows) return `read_parquet([${paths}], hive_partitioning = false)`
-  if (hasRowNumberColumn(first)) {
+  if (hidesPositions(first)) {
     // DuckDB's own numbers can't be had beside a column of their name. Without a window they come in the file's order.
-    return `(SELECT *, row_number() OVER () - 1 AS "_firn_row"
+    return `(SELECT *, row_number() OVER () - 1 AS "_firn_row", 0 AS "_firn_index"
       FROM read_parquet([${paths}], hive_partitioning = false, filename = '_firn_file'))`
   }
-  return `(SELECT * EXCLUDE (file_row_number), file_row_number AS "_firn_row"
-      FROM read_parquet([${paths}], hive_partitioning = false, filename = '_firn_file', file_row_number = true))`
+  return `(SELECT *, file_row_number AS "_firn_row", CAST(file_index AS BIGINT) AS "_firn_index"
+      FROM read_parquet([${paths}], hive_partitioning = false, filename = '_firn_file'))`
 }
 
-/** Whether the file must be read on its own where its rows' positions are needed. */
-export function hasRowNumberColumn(file: OpenFile): boolean {
-  return file.columns.some((column) => column.sqlName.toLowerCase() === 'file_row_number')
+/** Whether a column hides DuckDB's own, so that the file must be read alone where its rows' positions are needed. */
+export function hidesPositions(file: OpenFile): boolean {
+  return file.columns.some((column) => /^file_(row_number|index)$/i.test(column.sqlName))
 }
 
 function orcFile(file: DataFile): EngineError {

@@ -12,22 +12,7 @@ import { defaultSql } from './value-sql.js'
 export function projectField(field: NestedField, columns: readonly FileColumn[], parent?: string): string {
   const column = columns.find((candidate) => candidate.fieldId === field.id)
   if (column === undefined) return defaultSql(field)
-  const sql = projectType(field.type, column, memberSql(column, parent), 0)
-  return parent === undefined && holdsFloats(field.type) ? withoutBounds(field.type, sql) : sql
-}
-
-/**
- * Parquet's bounds leave NaN out, and DuckDB takes them for the whole truth: `x > 9` would skip a row group whose
- * greatest number is 9 and with it its NaN, which is greater. These say the same value and have no bounds.
- */
-function withoutBounds(type: Type, sql: string): string {
-  return isPrimitive(type) ? `-(-${sql})` : `CASE WHEN ${sql} IS NULL THEN NULL ELSE ${sql} END`
-}
-
-/** Bounds of what lies in lists and maps are never looked at. */
-function holdsFloats(type: Type): boolean {
-  if (isPrimitive(type)) return type === 'float' || type === 'double'
-  return type.type === 'struct' && type.fields.some((field) => holdsFloats(field.type))
+  return projectType(field.type, column, memberSql(column, parent), 0)
 }
 
 /** The same for a field that may lie within structs of the file, wherever it lies in the table. */
@@ -105,7 +90,9 @@ function bytesSql(type: PrimitiveType, column: FileColumn, source: string): stri
 /** Whether a column has the type's fields by id under the same names and in its order, so that a cast is enough. */
 function hasShape(type: Type, column: FileColumn): boolean {
   if (isPrimitive(type))
-    return column.kind === 'primitive' && projectPrimitive(type, column, 'x').startsWith('CAST(x ')
+    return (
+      column.kind === 'primitive' && projectPrimitive(type, column, 'x') === `CAST(x AS ${sqlType(type)})`
+    )
   if (type.type !== column.kind) return false
   switch (type.type) {
     case 'struct':

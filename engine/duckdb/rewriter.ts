@@ -1,8 +1,10 @@
 import type { DeleteRewriter, Rewriter, RewriteRequest } from '../../iceberg/maintain/rewriter.js'
 import type { Engine, EngineSession } from '../engine.js'
 import { EngineError } from '../engine.js'
+import { PLACE } from '../row-place.js'
 import { partitionColumns } from './partition-sql.js'
 import { rewriteDeletes } from './rewrite-deletes.js'
+import { quoteName } from './sql-text.js'
 
 /** Maintenance's ports over an engine. What does not fit into the engine's memory limit spills to its temp folder. */
 export function createRewriter(engine: Engine): Rewriter & DeleteRewriter {
@@ -19,8 +21,10 @@ export function createRewriter(engine: Engine): Rewriter & DeleteRewriter {
       inSession(async (session) => {
         const { tasks, schema, metadata, spec, dataLocation, targetFileSizeBytes, sortOrderId } = request
         const known = metadata === undefined ? {} : { metadata }
-        await session.addRelation({ kind: 'scan', name: 'live_rows', schema, tasks, ...known })
-        const sql = `SELECT * FROM live_rows${orderBy(request)}`
+        const places = losesOrder(request) ? { places: tasks.map((_, index) => index) } : {}
+        await session.addRelation({ kind: 'scan', name: 'live_rows', schema, tasks, ...known, ...places })
+        const columns = schema.fields.map(({ name }) => quoteName(name)).join(', ')
+        const sql = `SELECT ${columns} FROM live_rows${orderBy(request)}`
         const target = { schema, spec, dataLocation, orderBy: [], targetFileSizeBytes }
         const { files } = await session.write(sql, target)
         return sortOrderId === undefined ? files : files.map((file) => ({ ...file, sortOrderId }))
@@ -29,8 +33,14 @@ export function createRewriter(engine: Engine): Rewriter & DeleteRewriter {
   }
 }
 
-function orderBy({ schema, sortBy = [] }: RewriteRequest): string {
-  if (sortBy.length === 0) return ''
+/** Deletes are applied by joins, which keep no order. */
+function losesOrder({ tasks, sortBy = [] }: RewriteRequest): boolean {
+  return sortBy.length === 0 && tasks.some((task) => task.deletes.length > 0)
+}
+
+function orderBy(request: RewriteRequest): string {
+  const { schema, sortBy = [] } = request
+  if (sortBy.length === 0) return losesOrder(request) ? ` ORDER BY ${PLACE}` : ''
   const keys = sortBy.map((field, index) => {
     const [column] = partitionColumns(schema, {
       'spec-id': 0,

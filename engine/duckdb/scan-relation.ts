@@ -1,6 +1,5 @@
 import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
-import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { NestedField, Schema } from '../../iceberg/spec/type.js'
 import type { ScanRelation } from '../engine.js'
 import { EngineError } from '../engine.js'
@@ -10,25 +9,33 @@ import type { FileColumn } from './file-columns.js'
 import { withNan } from './file-columns.js'
 import { identityColumns, type IdentityColumn } from './identity-columns.js'
 import type { OpenFile, OpenFiles, ScanContext } from './open-files.js'
-import { hasRowNumberColumn, openFiles, rowsOf } from './open-files.js'
+import { hidesPositions, openFiles, rowsOf } from './open-files.js'
 import { deletesByPosition, positionDeletes } from './position-deletes.js'
 import { projectField, projectNested } from './project-fields.js'
+import { PLACE, placeSql } from '../row-place.js'
 import { quoteName, sqlType } from './sql-text.js'
 
 export type { ScanContext } from './open-files.js'
 
-/** SELECT of the live rows of a scan, by field id, files in their order. Work tables for deletes are made on the way. */
+/**
+ * SELECT of the live rows of a scan, by field id. Work tables for deletes are made on the way. Rows come in the order of
+ * the tasks and their files; with deletes in any, since DuckDB keeps no order through joins.
+ */
 export async function scanSql(context: ScanContext, relation: ScanRelation): Promise<string> {
-  const { schema, tasks, metadata, positions = false } = relation
+  const { schema, tasks, metadata, places } = relation
   refuseTwins(schema)
-  if (tasks.length === 0) return emptySql(schema, positions)
+  if (tasks.length === 0) return emptySql(schema, places !== undefined)
   const opened = await openFiles(context, filesOf(tasks), metadata)
   const deletedRows = await positionDeletes(context, tasks, opened)
   const deletedKeys = await equalityDeletes(context, relation, opened)
-  const runs = runsOf(tasks, opened, metadata, schema, positions)
-  const scan: Scan = { schema, positions, deletedRows, deletedKeys, files: '' }
-  const files = runs.some((run) => run.joinsFiles) ? await fileTable(context, scan, runs) : ''
-  return runs.map((run, index) => branchSql({ ...scan, files }, run, index)).join('\nUNION ALL ')
+  const scan: Scan = { schema, places, deletedRows, deletedKeys }
+  const runs = runsOf(relation, opened)
+  const files = runs.some((run) => joinsFiles(scan, run)) ? await fileTable(context, scan, runs) : ''
+  return runs
+    .map((run, index) =>
+      branchSql(scan, run, joinsFiles(scan, run) ? { table: files, run: index } : undefined),
+    )
+    .join('\nUNION ALL ')
 }
 
 function filesOf(tasks: readonly FileScanTask[]): readonly DataFile[] {
@@ -37,80 +44,73 @@ function filesOf(tasks: readonly FileScanTask[]): readonly DataFile[] {
 
 interface Scan {
   readonly schema: Schema
-  readonly positions: boolean
+  readonly places: readonly number[] | undefined
   /** Work table (file, pos) of deleted positions. */
   readonly deletedRows: string | undefined
   readonly deletedKeys: readonly DeletedKeys[]
-  /** Work table of what is known of each file beside its rows; empty where no run joins it. */
-  readonly files: string
 }
 
 /** Neighbouring tasks that one projection serves. */
 interface Run {
   readonly files: [OpenFile, ...OpenFile[]]
-  /** Of the tasks in the scan. */
-  readonly indexes: number[]
+  /** Of the tasks in the scan, one after the other. */
+  readonly indexes: [number, ...number[]]
   readonly tasks: FileScanTask[]
   readonly key: string
   /** Columns that the files lack and that their partitions say. */
   readonly identity: readonly IdentityColumn[]
   readonly hasDeletes: boolean
-  readonly joinsFiles: boolean
 }
 
 /** Beyond so many runs, files with and without deletes are read together: a SELECT for each would cost more. */
 const MOST_RUNS = 32
 
-function runsOf(
-  tasks: readonly FileScanTask[],
-  opened: OpenFiles,
-  metadata: TableMetadata | undefined,
-  schema: Schema,
-  positions: boolean,
-  together = false,
-): readonly Run[] {
+function runsOf(relation: ScanRelation, opened: OpenFiles, together = false): readonly Run[] {
+  const { tasks, metadata, schema, places } = relation
   const runs: Run[] = []
   const inLast = new Set<string>()
   for (const [index, task] of tasks.entries()) {
     const file = opened.get(task.file.filePath)
-    if (file === undefined) continue
+    if (file === undefined) throw notOpened(task.file)
     const hasDeletes = together || deletesByPosition(task) || deletesByKey(task)
     const identity = identityColumns(task.file, file.columns, schema, metadata)
-    const needsRows = hasDeletes || positions
-    const joinsFiles = needsRows || identity.length > 0 || file.table !== undefined
-    const alone = joinsFiles && file.table === undefined && hasRowNumberColumn(file)
+    const needsRows = hasDeletes || places !== undefined || identity.length > 0
+    const alone = needsRows && file.table === undefined && hidesPositions(file)
     const specKey = identity.length === 0 ? '' : task.file.specId
     const key = [file.signature, hasDeletes, specKey, alone ? index : ''].join('\u0003')
     const last = runs.at(-1)
-    // A file that is there twice has its rows twice; its path tells them apart only between runs.
-    if (last?.key === key && !(joinsFiles && inLast.has(file.path))) {
+    // A file that is there twice has its rows twice; in a work table its path tells them apart only between runs.
+    if (last?.key === key && !(file.table !== undefined && inLast.has(file.path))) {
       last.files.push(file)
       last.indexes.push(index)
       last.tasks.push(task)
     } else {
       inLast.clear()
-      runs.push({ files: [file], indexes: [index], tasks: [task], key, identity, hasDeletes, joinsFiles })
+      runs.push({ files: [file], indexes: [index], tasks: [task], key, identity, hasDeletes })
     }
     inLast.add(file.path)
   }
-  if (together || runs.length <= MOST_RUNS) return runs
-  return runsOf(
-    tasks,
-    opened,
-    metadata,
-    schema,
-    positions,
-    tasks.some((task) => task.deletes.length > 0),
-  )
+  const mayMix = !together && tasks.some((task) => task.deletes.length > 0)
+  return mayMix && runs.length > MOST_RUNS ? runsOf(relation, opened, true) : runs
 }
 
-/** (run, file, path, location, seq, scopes by group, partition values by column), a row for each task. */
+/** Whether a run's rows need more of their file than its number. */
+function joinsFiles(scan: Scan, run: Run): boolean {
+  return run.files[0].table !== undefined || run.identity.length > 0 || deletedKeysOf(scan, run).length > 0
+}
+
+/** Those that reach the run, with their number in the scan. */
+function deletedKeysOf({ deletedKeys }: Scan, run: Run): readonly (readonly [number, DeletedKeys])[] {
+  return [...deletedKeys.entries()].filter(([, keys]) => run.hasDeletes && reachesAny(keys, run.indexes))
+}
+
+/** (run, file, path, seq, scopes by group, partition values by column), a row for each task. */
 async function fileTable(context: ScanContext, scan: Scan, runs: readonly Run[]): Promise<string> {
   const table = context.newName()
   const scopes = scan.deletedKeys.map((_, index) => `scope_${index} INTEGER`)
   const values = new Map(runs.flatMap((run) => run.identity.map(({ field }) => [field.id, field])))
   const valueColumns = [...values.values()].map((field) => `value_${field.id} ${sqlType(field.type)}`)
-  const columns = ['run INTEGER', 'file BIGINT', 'path VARCHAR', 'location VARCHAR', 'seq BIGINT']
+  const columns = ['run INTEGER', 'file BIGINT', 'path VARCHAR', 'seq BIGINT']
   await context.run(`CREATE TABLE ${table} (${[...columns, ...scopes, ...valueColumns].join(', ')})`)
   await context.append(table, (append) => {
     for (const [number, run] of runs.entries()) {
@@ -119,7 +119,6 @@ async function fileTable(context: ScanContext, scan: Scan, runs: readonly Run[])
         run.tasks.map(() => number),
         run.indexes.map(BigInt),
         run.files.map((file) => file.path),
-        run.tasks.map((task) => task.file.filePath),
         run.tasks.map((task) => BigInt(task.sequenceNumber)),
         ...scan.deletedKeys.map((keys) => run.indexes.map((index) => keys.scopes.get(index) ?? null)),
         ...[...values.keys()].map((id) =>
@@ -131,41 +130,62 @@ async function fileTable(context: ScanContext, scan: Scan, runs: readonly Run[])
   return table
 }
 
-/**
- * More than a file has rows. One number for file and position lets DuckDB look each row up as it comes, in its order; an
- * anti join of both may turn its sides round.
- */
-const FILE_ROWS = '1099511627776'
-
-function branchSql(scan: Scan, run: Run, index: number): string {
+function branchSql(scan: Scan, run: Run, files: RunFiles | undefined): string {
   const { schema, deletedRows } = scan
   const columns = columnsOf(run)
   const identity = new Map(run.identity.map(({ field }) => [field.id, field]))
   const inFile = schema.fields.filter((field) => !identity.has(field.id))
   const projected = inFile.map((field) => `${projectField(field, columns)} AS ${quoteName(field.name)}`)
-  if (!run.joinsFiles) return `SELECT ${projected.join(', ')} FROM ${rowsOf(run.files, false)}`
-  const groups = [...scan.deletedKeys.entries()].filter(([, keys]) => reachesAny(keys, run.indexes))
+  const isDeleted = run.hasDeletes && deletedRows !== undefined
+  if (files === undefined && !isDeleted && scan.places === undefined) {
+    return `SELECT ${projected.join(', ')} FROM ${rowsOf(run.files, false)}`
+  }
+  const groups = deletedKeysOf(scan, run)
   const keys = new Map(groups.flatMap(([, group]) => group.fields.map((field) => [field.id, field])))
   const hidden = [...keys.values()]
     .filter((field) => !identity.has(field.id))
     .map((field) => `${projectNested(field, columns)} AS ${keyName(field)}`)
   const keyOf = (field: NestedField): string =>
     identity.has(field.id) ? `l.value_${field.id}` : `b.${keyName(field)}`
-  const joins = groups.map(([at, group]) => withoutDeletedSql(group, at, keyOf))
-  const where =
-    run.hasDeletes && deletedRows !== undefined
-      ? `WHERE l.file * ${FILE_ROWS} + b."_firn_row" NOT IN (SELECT file * ${FILE_ROWS} + pos FROM ${deletedRows})`
-      : ''
+  const file = fileSql(run)
+  const gone = `SELECT ${placeSql('file', 'pos')} FROM ${deletedRows ?? ''}`
+  const where = isDeleted ? `WHERE ${placeSql(file, 'b."_firn_row"')} NOT IN (${gone})` : ''
   const shown = schema.fields.map((field) =>
     identity.has(field.id) ? `l.value_${field.id} AS ${quoteName(field.name)}` : `b.${quoteName(field.name)}`,
   )
-  const positions = scan.positions ? ['l.location AS "_file"', 'b."_firn_row" AS "_pos"'] : []
-  const inner = [...projected, ...hidden, '"_firn_file"', '"_firn_row"']
-  return `SELECT ${[...shown, ...positions].join(', ')}
-    FROM (SELECT ${inner.join(', ')} FROM ${rowsOf(run.files, true)}) b
-    JOIN ${scan.files} l ON l.path = b."_firn_file" AND l.run = ${index}
-    ${joins.join('\n    ')}
+  const place =
+    scan.places === undefined ? [] : [`${numbered(scan.places, run, file)} AS ${quoteName(PLACE)}`]
+  const position = run.files[0].table === undefined ? '"_firn_index"' : '"_firn_file"'
+  return `SELECT ${[...shown, ...place].join(', ')}
+    FROM (SELECT ${[...projected, ...hidden, position, '"_firn_row"'].join(', ')} FROM ${rowsOf(run.files, true)}) b
+    ${[...joinFiles(run, files), ...groups.map(([at, group]) => withoutDeletedSql(group, at, keyOf))].join('\n    ')}
     ${where}`
+}
+
+/** The index of a row's task in the scan. */
+function fileSql({ files: [first], indexes: [index] }: Run): string {
+  return first.table === undefined ? `(${index} + b."_firn_index")` : 'l.file'
+}
+
+/** Where `fileTable` says more of a run's files. */
+interface RunFiles {
+  readonly table: string
+  readonly run: number
+}
+
+function joinFiles(run: Run, files: RunFiles | undefined): readonly string[] {
+  if (files === undefined) return []
+  const isFile = run.files[0].table === undefined ? `l.file = ${fileSql(run)}` : 'l.path = b."_firn_file"'
+  return [`JOIN ${files.table} l ON ${isFile} AND l.run = ${files.run}`]
+}
+
+function numbered(places: readonly number[], { indexes }: Run, file: string): string {
+  const [first] = indexes
+  const numbers = indexes.map((index) => places[index] ?? index)
+  const shift = (numbers[0] ?? 0) - first
+  const isShifted = numbers.every((number, at) => number === first + at + shift)
+  const sql = isShifted ? `(${file} + ${shift})` : `[${numbers.join(', ')}][${file} - ${first} + 1]`
+  return placeSql(`CAST(${sql} AS BIGINT)`, 'b."_firn_row"')
 }
 
 /** Files of a run differ in their metrics only. Work tables keep bounds that know of NaN. */
@@ -179,12 +199,16 @@ function columnsOf({ files, tasks }: Run): readonly FileColumn[] {
     : columns
 }
 
-function emptySql(schema: Schema, positions: boolean): string {
+function emptySql(schema: Schema, hasPlaces: boolean): string {
   const columns = schema.fields.map(
     (field) => `CAST(NULL AS ${sqlType(field.type)}) AS ${quoteName(field.name)}`,
   )
-  const more = positions ? ['CAST(NULL AS VARCHAR) AS "_file"', 'CAST(NULL AS BIGINT) AS "_pos"'] : []
+  const more = hasPlaces ? [`CAST(NULL AS BIGINT) AS ${quoteName(PLACE)}`] : []
   return `SELECT ${[...columns, ...more].join(', ')} WHERE false`
+}
+
+function notOpened({ filePath }: DataFile): EngineError {
+  return new EngineError('unsupported', `${filePath} is a deletion vector, not a file of rows`)
 }
 
 function refuseTwins(schema: Schema): void {

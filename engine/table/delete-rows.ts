@@ -2,6 +2,7 @@ import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { IsolationLevel } from '../../iceberg/write/table-change.js'
 import { IcebergError } from '../../iceberg/error.js'
 import { alwaysTrue } from '../../iceberg/expr/expression.js'
+import { PLACE } from '../row-place.js'
 import type { Basis, ComputedChange } from './compute-change.js'
 import { planCondition } from './condition-sql.js'
 import { applyDelta, type RowDelta } from './row-delta.js'
@@ -77,7 +78,7 @@ async function rowsToDelete(basis: Basis, where: Condition, options: RowChangeOp
   ).addRelation({
     kind: 'query',
     name: GONE,
-    sql: `SELECT "_file", "_pos" FROM ${target} AS target WHERE ${condition.sql}`,
+    sql: `SELECT ${PLACE} FROM ${target} AS target WHERE ${condition.sql}`,
   })
   return { ...base, gone: GONE }
 }

@@ -16,7 +16,8 @@ import { EngineError, type EngineSession, type Row } from '../engine.js'
 import { lowerBound, upperBound } from '../parquet/bounds.js'
 import type { Basis } from './compute-change.js'
 import { partitionOfFile, type ColumnRange } from './partition-of-file.js'
-import { rowValue, textOf } from './row-value.js'
+import { fileOfPlace, PLACE } from '../row-place.js'
+import { rowValue } from './row-value.js'
 import { addTarget } from './target-rows.js'
 
 /** Parquet files of other writers as data files of the table's current spec. Errors: `data-invalid` where one does not fit. */
@@ -27,7 +28,9 @@ export async function describeFiles(
 ): Promise<readonly DataFile[]> {
   const { metadata, schema } = basis
   const present = await columnsOf(basis, locations)
-  const bare = await Promise.all(locations.map((location) => bareFile(basis, location)))
+  const bare = await Promise.all(
+    locations.map((location) => bareFile(basis, location, present.get(location)?.rowCount ?? 0)),
+  )
   // Without a partition, so that nothing but the files themselves says what is in them.
   const tasks = bare.map((file) => ({
     file,
@@ -36,12 +39,12 @@ export async function describeFiles(
     residual: { kind: 'true' } as const,
   }))
   const name = await addTarget(basis, '_firn_added', tasks)
-  const measured = await measure(await basis.session(), schema, name, locations.length)
+  const measured = await measure(await basis.session(), schema, name, locations)
   const spec = defaultSpec(metadata)
   return bare.map((file) => {
     const rows = measured.get(file.filePath)
     if (rows === undefined) throw unfit(file.filePath, 'has no rows', 'leave it out')
-    const fields = schema.fields.filter((field) => present.get(file.filePath)?.has(field.id) === true)
+    const fields = schema.fields.filter((field) => present.get(file.filePath)?.ids.has(field.id) === true)
     checkRequired(file.filePath, schema, fields, rows)
     const ranges = new Map(fields.map((field) => [field.id, rangeOf(field, schema, rows)]))
     return {
@@ -53,11 +56,13 @@ export async function describeFiles(
   })
 }
 
-/** The table's columns that each file has, by id. */
-async function columnsOf(
-  basis: Basis,
-  locations: readonly string[],
-): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
+interface Present {
+  readonly ids: ReadonlySet<number>
+  readonly rowCount: number
+}
+
+/** The table's columns that each file has, by id, and its rows. */
+async function columnsOf(basis: Basis, locations: readonly string[]): Promise<ReadonlyMap<string, Present>> {
   const session = await basis.session()
   const mappingText = basis.metadata.properties[NAME_MAPPING_PROPERTY]
   const mapping = mappingText === undefined ? undefined : parseNameMapping(mappingText)
@@ -68,8 +73,9 @@ async function columnsOf(
   )
   return new Map(
     locations.map((location) => {
-      const columns = withFieldIds(schemas.get(toLocalPath(location))?.columns ?? [], mapping, location)
-      return [location, fittingIds(location, basis.schema, columns)]
+      const file = schemas.get(toLocalPath(location))
+      const columns = withFieldIds(file?.columns ?? [], mapping, location)
+      return [location, { ids: fittingIds(location, basis.schema, columns), rowCount: file?.rowCount ?? 0 }]
     }),
   )
 }
@@ -118,7 +124,11 @@ function fits({ type }: NestedField, column: FileColumn): boolean {
   return from?.[2] !== undefined && from[2] === to?.[2] && Number(from[1]) <= Number(to[1])
 }
 
-async function bareFile({ metadata, context }: Basis, location: string): Promise<DataFile> {
+async function bareFile(
+  { metadata, context }: Basis,
+  location: string,
+  recordCount: number,
+): Promise<DataFile> {
   const { sizeBytes } = await context.catalog.io.stat(location)
   return {
     content: 'data',
@@ -126,7 +136,7 @@ async function bareFile({ metadata, context }: Basis, location: string): Promise
     fileFormat: 'parquet',
     specId: metadata['default-spec-id'],
     partition: defaultSpec(metadata).fields.map(() => null),
-    recordCount: 0,
+    recordCount,
     fileSizeInBytes: sizeBytes,
   }
 }
@@ -136,7 +146,7 @@ async function measure(
   session: EngineSession,
   schema: Schema,
   name: string,
-  files: number,
+  locations: readonly string[],
 ): Promise<ReadonlyMap<string, Row>> {
   const columns = schema.fields.flatMap((field, at) => {
     const column = quoteName(field.name)
@@ -148,10 +158,11 @@ async function measure(
     return [nulls, ...nans, `min(${column})${only} AS l${at}`, `max(${column})${only} AS u${at}`]
   })
   const { rows } = await session.query(
-    `SELECT "_file" AS file, ${['count(*)::DOUBLE AS rows', ...columns].join(', ')} FROM ${name} GROUP BY "_file"`,
-    { limit: files },
+    `SELECT ${fileOfPlace(PLACE)}::DOUBLE AS file, ${['count(*)::DOUBLE AS rows', ...columns].join(', ')}
+     FROM ${name} GROUP BY 1`,
+    { limit: locations.length },
   )
-  return new Map(rows.map((row) => [textOf(row['file']), row]))
+  return new Map(rows.map((row) => [locations[Number(row['file'])] ?? '', row]))
 }
 
 function rangeOf(field: NestedField, schema: Schema, rows: Row): ColumnRange {

@@ -15,18 +15,20 @@ export async function keyFilter(
   source: string,
   columns: readonly NestedField[],
 ): Promise<Expression> {
-  const counted = columns.map(({ name }) => `approx_count_distinct(${quoteName(name)})::DOUBLE`)
-  const { rows } = await session.query(
-    `SELECT ${counted.map((sql, at) => `${sql} AS c${at}`).join(', ')} FROM ${source}`,
-  )
+  const bounded = columns.filter(({ type }) => isPrimitive(type) && isComparable(type))
+  if (bounded.length === 0) return alwaysTrue
+  const measures = bounded.map(({ name }, at) => {
+    const column = quoteName(name)
+    return `approx_count_distinct(${column})::DOUBLE AS c${at}, min(${column}) AS l${at}, max(${column}) AS h${at}`
+  })
+  const { rows } = await session.query(`SELECT ${measures.join(', ')} FROM ${source}`)
   const filters: Expression[] = []
-  for (const [at, column] of columns.entries()) {
-    if (!isPrimitive(column.type) || !isComparable(column.type)) continue
+  for (const [at, { name, type }] of bounded.entries()) {
+    if (!isPrimitive(type)) continue
     const isFew = Number(rows[0]?.[`c${at}`]) <= FEW_KEYS / 2
+    const values = isFew ? await valuesFilter(session, source, name, type) : undefined
     filters.push(
-      isFew
-        ? await valuesFilter(session, source, column.name, column.type)
-        : await rangeFilter(session, source, column.name, column.type),
+      values ?? rangeFilter(name, rowValue(type, rows[0]?.[`l${at}`]), rowValue(type, rows[0]?.[`h${at}`])),
     )
   }
   return and(...filters)
@@ -42,27 +44,18 @@ async function valuesFilter(
   source: string,
   name: string,
   type: PrimitiveType,
-): Promise<Expression> {
+): Promise<Expression | undefined> {
   const column = quoteName(name)
   const { rows } = await session.query(
     `SELECT DISTINCT ${column} AS v FROM ${source} WHERE ${column} IS NOT NULL LIMIT ${FEW_KEYS + 1}`,
     { limit: FEW_KEYS + 1 },
   )
-  if (rows.length > FEW_KEYS) return rangeFilter(session, source, name, type)
+  if (rows.length > FEW_KEYS) return undefined
   const values = rows.map((row) => rowValue(type, row['v'])).filter((value) => value !== null)
   return values.length === 0 ? alwaysFalse : isIn(name, values)
 }
 
-async function rangeFilter(
-  session: EngineSession,
-  source: string,
-  name: string,
-  type: PrimitiveType,
-): Promise<Expression> {
-  const column = quoteName(name)
-  const { rows } = await session.query(`SELECT min(${column}) AS low, max(${column}) AS high FROM ${source}`)
-  const bound = (of: 'low' | 'high'): Value | null => rowValue(type, rows[0]?.[of])
-  const [low, high] = [bound('low'), bound('high')]
+function rangeFilter(name: string, low: Value | null, high: Value | null): Expression {
   if (low === null || high === null) return alwaysFalse
   return typeof low === 'boolean' ? alwaysTrue : and(gtEq(name, low), ltEq(name, high))
 }

@@ -1,8 +1,10 @@
 import { IcebergError } from '../../iceberg/error.js'
 import { alwaysTrue, and, type Expression } from '../../iceberg/expr/expression.js'
+import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
 import type { NestedField, Schema } from '../../iceberg/spec/type.js'
 import { quoteName, sqlType } from '../duckdb/sql-text.js'
 import { EngineError, type EngineSession } from '../engine.js'
+import { fileOfPlace, PLACE, positionOfPlace } from '../row-place.js'
 import { assignedColumns } from './assignments.js'
 import type { Basis, ComputedChange } from './compute-change.js'
 import { changeSettings } from './delete-rows.js'
@@ -14,11 +16,11 @@ import type { MatchedClause, Merge } from './table.js'
 import { textOf } from './row-value.js'
 import { addTarget, columnList, planTarget } from './target-rows.js'
 
-/** Every pair of a target row and a source row it matches: (_file, _pos, _src, _clause, the new columns). */
+/** Every pair of a target row and a source row it matches: (place, _src, _clause, the new columns). */
 const PAIRS = '_firn_pairs'
 /** The same of target rows without a source row. */
 const UNMATCHED = '_firn_unmatched'
-/** What a clause was taken for: (_file, _pos, _clause, the new columns). */
+/** What a clause was taken for: (place, _clause, the new columns). */
 const TAKEN = '_firn_taken'
 const INSERTED = '_firn_inserted'
 
@@ -38,17 +40,17 @@ export async function mergeRows(basis: Basis, merge: Merge): Promise<ComputedCha
   await session.addRelation({
     kind: 'query',
     name: PAIRS,
-    sql: `SELECT target."_file", target."_pos", source.rowid AS "_src", ${clauseColumns(schema, whenMatched)}
+    sql: `SELECT target.${PLACE}, source.rowid AS "_src", ${clauseColumns(schema, whenMatched)}
       FROM ${source} AS source JOIN ${target} AS target ON (${on})`,
   })
   await session.addRelation({
     kind: 'query',
     name: UNMATCHED,
-    sql: `SELECT target."_file", target."_pos", ${clauseColumns(schema, whenNotMatchedBySource)}
+    sql: `SELECT target.${PLACE}, ${clauseColumns(schema, whenNotMatchedBySource)}
       FROM ${target} AS target WHERE ${whenNotMatchedBySource.length > 0}
-      AND NOT EXISTS (SELECT 1 FROM ${PAIRS} p WHERE p."_file" = target."_file" AND p."_pos" = target."_pos")`,
+      AND target.${PLACE} NOT IN (SELECT ${PLACE} FROM ${PAIRS})`,
   })
-  await refuseTwoSources(session)
+  await refuseTwoSources(session, tasks)
   await addTaken(session, schema)
   await addInserted(session, schema, source, whenNotMatched)
   const { change } = await applyDelta(basis, {
@@ -129,23 +131,24 @@ function clauseColumns(schema: Schema, clauses: readonly MatchedClause[]): strin
   ].join(', ')
 }
 
-async function refuseTwoSources(session: EngineSession): Promise<void> {
+async function refuseTwoSources(session: EngineSession, tasks: readonly FileScanTask[]): Promise<void> {
   const { rows } = await session.query(
-    `SELECT "_file" AS file, "_pos" AS pos, count(*)::DOUBLE AS n FROM ${PAIRS}
-     WHERE "_clause" IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 1`,
+    `SELECT ${fileOfPlace(PLACE)}::DOUBLE AS file, ${positionOfPlace(PLACE)} AS pos, count(*)::DOUBLE AS n
+     FROM ${PAIRS} WHERE "_clause" IS NOT NULL GROUP BY ${PLACE} HAVING count(*) > 1 LIMIT 1`,
   )
   const [row] = rows
   if (row === undefined) return
+  const file = tasks[Number(row['file'])]?.file.filePath ?? ''
   throw new EngineError(
     'data-invalid',
-    `${Number(row['n'])} rows of the source want to change one row of the table (row ${textOf(row['pos'])} of ${textOf(row['file'])}): make the source's rows distinct by what it is merged on`,
-    { context: { file: row['file'], position: textOf(row['pos']) } },
+    `${Number(row['n'])} rows of the source want to change one row of the table (row ${textOf(row['pos'])} of ${file}): make the source's rows distinct by what it is merged on`,
+    { context: { file, position: textOf(row['pos']) } },
   )
 }
 
 async function addTaken(session: EngineSession, schema: Schema): Promise<void> {
   const select = (from: string): string =>
-    `SELECT "_file", "_pos", "_updates", ${columnList(schema)} FROM ${from} WHERE "_clause" IS NOT NULL`
+    `SELECT ${PLACE}, "_updates", ${columnList(schema)} FROM ${from} WHERE "_clause" IS NOT NULL`
   const sql = `${select(PAIRS)} UNION ALL ${select(UNMATCHED)}`
   await session.addRelation({ kind: 'query', name: TAKEN, sql, lazy: true })
 }
@@ -169,7 +172,7 @@ async function addInserted(
     kind: 'query',
     name: INSERTED,
     sql: `SELECT ${columns.join(', ')} FROM ${source} AS source WHERE ${isTaken}
-      AND NOT EXISTS (SELECT 1 FROM ${PAIRS} p WHERE p."_src" = source.rowid)`,
+      AND source.rowid NOT IN (SELECT "_src" FROM ${PAIRS})`,
   })
 }
 

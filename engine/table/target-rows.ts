@@ -30,11 +30,17 @@ export function splitWhole(
   return { whole, partial: tasks.filter((task) => !wholly.has(task)) }
 }
 
-/** A view of the tasks' live rows, with `_file` and `_pos`; gives back its name, quoted. */
-export async function addTarget(basis: Basis, name: string, tasks: readonly FileScanTask[]): Promise<string> {
+/** A view of the tasks' live rows, with their `PLACE` by `numbers` (default: in order); gives back its name, quoted. */
+export async function addTarget(
+  basis: Basis,
+  name: string,
+  tasks: readonly FileScanTask[],
+  numbers?: readonly number[],
+): Promise<string> {
   const { schema, metadata } = basis
   const session = await basis.session()
-  await session.addRelation({ kind: 'scan', name, schema, tasks, metadata, positions: true })
+  const places = numbers ?? tasks.map((_, index) => index)
+  await session.addRelation({ kind: 'scan', name, schema, tasks, metadata, places })
   return quoteName(name)
 }
 

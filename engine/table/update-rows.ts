@@ -3,6 +3,7 @@ import { assignedColumns } from './assignments.js'
 import type { Basis, ComputedChange } from './compute-change.js'
 import { planCondition } from './condition-sql.js'
 import { changeSettings } from './delete-rows.js'
+import { PLACE } from '../row-place.js'
 import { applyDelta } from './row-delta.js'
 import type { Update } from './table.js'
 import { addTarget, columnList, planTarget } from './target-rows.js'
@@ -24,7 +25,7 @@ export async function updateRows(basis: Basis, update: Update): Promise<Computed
   ).addRelation({
     kind: 'query',
     name: CHANGED,
-    sql: `SELECT target."_file", target."_pos", ${columns.join(', ')} FROM ${target} AS target WHERE ${condition.sql}`,
+    sql: `SELECT target.${PLACE}, ${columns.join(', ')} FROM ${target} AS target WHERE ${condition.sql}`,
   })
   const { change, goneRows } = await applyDelta(basis, {
     tasks,

@@ -4,6 +4,7 @@ import { fieldById } from '../../iceberg/spec/schema.js'
 import { isPrimitive, type NestedField, type Schema } from '../../iceberg/spec/type.js'
 import { quoteName } from '../duckdb/sql-text.js'
 import { EngineError, type EngineSession } from '../engine.js'
+import { fileOfPlace, PLACE } from '../row-place.js'
 import type { Basis, ComputedChange } from './compute-change.js'
 import { changeSettings } from './delete-rows.js'
 import { keyFilter } from './key-filter.js'
@@ -33,23 +34,21 @@ export async function upsertRows(
   const on = key.map(({ name }) => `t.${quoteName(name)} = s.${quoteName(name)}`).join(' AND ')
   const looked = isUpdate ? await touchedOf(basis, tasks, on) : tasks
   await match(basis, looked, on, isUpdate ? changedSql(schema, key) : 'false')
-  const fresh = [
-    `SELECT ${columnList(schema, 's')} FROM ${GONE} g JOIN ${kept} s ON s.rowid = g."_src"`,
-    `SELECT ${columnList(schema, 's')} FROM ${kept} s
-     WHERE NOT EXISTS (SELECT 1 FROM ${MATCHED} m WHERE m."_src" = s.rowid)`,
-  ]
+  const isNew = options.whenNotMatched === 'ignore' ? 'false' : 'm."_src" IS NULL'
+  const fresh = `SELECT ${columnList(schema, 's')} FROM ${kept} s LEFT JOIN ${MATCHED} m ON m."_src" = s.rowid
+    WHERE ${isNew} OR m."_changed"`
   const { change, goneRows, freshRows } = await applyDelta(basis, {
     tasks: looked,
     whole: [],
     gone: GONE,
-    fresh: options.whenNotMatched === 'ignore' ? fresh.slice(0, 1) : fresh,
+    fresh: [fresh],
     filter,
     ...changeSettings(basis.metadata, 'merge', { isolation: 'serializable', ...options }),
   })
   return { change, rows: { added: freshRows - goneRows, updated: goneRows, deleted: 0 } }
 }
 
-/** Work table (_file, _pos, _src, _changed) of the table's rows that a source row has the key of. */
+/** Work table (place, _src, _changed) of the table's rows that a source row has the key of. */
 const MATCHED = '_firn_matched'
 /** Those of it that change. */
 const GONE = '_firn_gone'
@@ -67,11 +66,11 @@ async function touchedOf(
   const target = await addTarget(basis, '_firn_candidates', tasks)
   const session = await basis.session()
   const { rows } = await session.query(
-    `SELECT DISTINCT t."_file" AS file FROM "_firn_source" s JOIN ${target} t ON ${on}`,
+    `SELECT DISTINCT ${fileOfPlace(`t.${PLACE}`)}::DOUBLE AS file FROM "_firn_source" s JOIN ${target} t ON ${on}`,
     { limit: tasks.length },
   )
   const touched = new Set(rows.map((row) => row['file']))
-  return tasks.filter(({ file }) => touched.has(file.filePath))
+  return tasks.filter((_, index) => touched.has(index))
 }
 
 async function match(
@@ -85,14 +84,14 @@ async function match(
   await session.addRelation({
     kind: 'query',
     name: MATCHED,
-    sql: `SELECT t."_file", t."_pos", s.rowid AS "_src", ${changed} AS "_changed"
+    sql: `SELECT t.${PLACE}, s.rowid AS "_src", ${changed} AS "_changed"
       FROM "_firn_source" s JOIN ${target} t ON ${on}`,
   })
   await session.addRelation({
     kind: 'query',
     name: GONE,
     lazy: true,
-    sql: `SELECT "_file", "_pos", "_src" FROM ${MATCHED} WHERE "_changed"`,
+    sql: `SELECT ${PLACE} FROM ${MATCHED} WHERE "_changed"`,
   })
 }
 
@@ -131,8 +130,13 @@ const SHOWN_KEYS = 5
 /** A source that names a row twice has no one right outcome; null equals nothing. */
 async function checkKeys(session: EngineSession, source: string, key: readonly NestedField[]): Promise<void> {
   const columns = key.map((field) => quoteName(field.name)).join(', ')
-  const names = key.map((field) => field.name).join(', ')
   const isNull = key.map((field) => `${quoteName(field.name)} IS NULL`).join(' OR ')
+  const wrong = await session.query(
+    `SELECT concat_ws(', ', ${columns}) AS key, count(*)::DOUBLE AS n FROM ${source}
+     GROUP BY ${columns} HAVING count(*) > 1 OR ${isNull} LIMIT ${SHOWN_KEYS}`,
+  )
+  if (wrong.rows.length === 0) return
+  const names = key.map((field) => field.name).join(', ')
   const nulls = await session.query(`SELECT count(*)::DOUBLE AS n FROM ${source} WHERE ${isNull}`)
   const nullRows = Number(nulls.rows[0]?.['n'])
   if (nullRows > 0) {
@@ -142,15 +146,10 @@ async function checkKeys(session: EngineSession, source: string, key: readonly N
       { context: { key: names, rows: nullRows } },
     )
   }
-  const twice = await session.query(
-    `SELECT concat_ws(', ', ${columns}) AS key, count(*)::DOUBLE AS n FROM ${source}
-     GROUP BY ${columns} HAVING count(*) > 1 LIMIT ${SHOWN_KEYS}`,
-  )
-  if (twice.rows.length === 0) return
-  const shown = twice.rows.map((row) => `(${textOf(row['key'])}) ${Number(row['n'])} times`)
+  const shown = wrong.rows.map((row) => `(${textOf(row['key'])}) ${Number(row['n'])} times`)
   throw new EngineError(
     'data-invalid',
     `the source has the same key (${names}) more than once: ${shown.join(', ')}; keep one row a key`,
-    { context: { key: names, duplicates: twice.rows.map((row) => row['key']) } },
+    { context: { key: names, duplicates: wrong.rows.map((row) => row['key']) } },
   )
 }

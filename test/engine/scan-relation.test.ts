@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -116,7 +116,8 @@ describe('scan relations', () => {
     const { DuckDBInstance } = await import('@duckdb/node-api')
     const connection = await (await DuckDBInstance.create()).connect()
     await connection.run(`COPY (SELECT 1 AS a) TO '${path}' (FORMAT parquet)`)
-    await expect(read(schema, [{ ...file, filePath: path }])).rejects.toMatchObject({ kind: 'unsupported' })
+    const other = { ...file, filePath: path, fileSizeInBytes: statSync(path).size }
+    await expect(read(schema, [other])).rejects.toMatchObject({ kind: 'unsupported' })
   })
 
   test('position deletes remove rows of the file they name only', async () => {
@@ -128,7 +129,9 @@ describe('scan relations', () => {
       { file_path: first.filePath, pos: 2n },
       { file_path: second.filePath, pos: 1n },
     ])
-    expect((await read(schema, [first, second], [deletes])).map((row) => row['a'])).toEqual([2, 4])
+    // Deletes are joins, which keep no order.
+    const live = (await read(schema, [first, second], [deletes])).map((row) => Number(row['a']))
+    expect(live.toSorted()).toEqual([2, 4])
     const { spec, dataLocation } = target(schema, [])
     const tasks = [first, second].map((file, index) => ({
       file,
