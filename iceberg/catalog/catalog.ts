@@ -63,28 +63,37 @@ export interface NamespaceUpdate {
  */
 export interface Catalog {
   readonly name: string
+  /** Where the files of its tables are read and written. */
   readonly io: FileIO
+  /** Throws `already-exists`. Levels are joined by dots; those above it need not be there. */
   createNamespace(namespace: string, properties?: Readonly<Record<string, string>>): Promise<void>
+  /** Its properties. Throws `not-found`. */
   loadNamespace(namespace: string): Promise<Properties>
+  /** Throws `not-found`. */
   updateNamespace(namespace: string, change: NamespaceChange): Promise<NamespaceUpdate>
   /** All of them; with `parent` only those one level below it (`''`: the topmost), also where only deeper ones were made. */
   listNamespaces(parent?: string): Promise<readonly string[]>
   /** Throws `not-empty` where it holds tables, views or other namespaces. */
   dropNamespace(namespace: string): Promise<void>
+  /** Views are not among them. Throws `not-found` for the namespace. */
   listTables(namespace: string): Promise<readonly TableIdentifier[]>
+  /** Throws `already-exists`, and `not-found` for the namespace. */
   createTable(table: CreateTable): Promise<LoadedTable>
   /** Takes over a table by its metadata file, which stays where it is. */
   registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable>
+  /** As it stands now. Throws `not-found`. */
   loadTable(identifier: TableIdentifier): Promise<LoadedTable>
   /** All of them as they stand at one moment: one catalog read. */
   loadTables(identifiers: readonly TableIdentifier[]): Promise<readonly LoadedTable[]>
   /** All commits or none. Requirements are checked against the newest metadata of each table. */
   commit(commits: readonly TableCommit[]): Promise<readonly LoadedTable[]>
+  /** Its files stay where they are. Throws `not-found` and `already-exists`. */
   renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>
   /** Forgets the table; with `purge` its files go too. */
   dropTable(identifier: TableIdentifier, options?: { readonly purge?: boolean }): Promise<void>
   /** Absent where the catalog keeps tables only. */
   readonly views?: ViewCatalog
+  /** Lets go of connections; no call may follow. */
   close(): void
 }
 

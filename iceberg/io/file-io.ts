@@ -10,6 +10,7 @@ export interface FileStatus {
  * Errors: IcebergError `not-found` (read, stat), `already-exists` (createIfAbsent), `io` (anything else).
  */
 export interface FileIO {
+  /** The whole object, or its bytes from `start` to `end` (exclusive), fewer where it ends before. */
   read(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array>
   /** Durable (flushed, its directory too) once it resolves. Replaces what is there: use unique names. */
   write(location: string, bytes: Uint8Array): Promise<void>
@@ -17,6 +18,7 @@ export interface FileIO {
   createIfAbsent(location: string, bytes: Uint8Array): Promise<void>
   /** As `write`, from a file of the local disk, which stays; of a large file only a few parts are in memory at a time. */
   upload(localPath: string, location: string): Promise<void>
+  /** Size and time of one object. */
   stat(location: string): Promise<FileStatus>
   /** All objects whose location starts with `prefix`, in no promised order; nothing where there is none. */
   list(prefix: string): AsyncIterable<FileStatus>
