@@ -94,6 +94,7 @@ export interface QueryResult {
  * Every session runs in UTC with a deterministic insertion order. Errors: EngineError.
  */
 export interface EngineSession {
+  /** Makes an input known to the queries that follow. */
   addRelation(relation: Relation): Promise<void>
   /** Runs a SELECT. `limit` bounds the rows returned (default 10,000); more is an error of kind `too-many-rows`. */
   query(sql: string, options?: { readonly limit?: number }): Promise<QueryResult>
@@ -104,6 +105,7 @@ export interface EngineSession {
 
 /** Opens sessions, which share its memory and its temporary folder. */
 export interface Engine {
+  /** The caller closes it. */
   openSession(options?: EngineSessionOptions): Promise<EngineSession>
 }
 

@@ -121,12 +121,15 @@ export interface WriteResult {
 /** One table's rows. Writes are atomic, and computed anew where others changed what they were computed from. */
 export interface Table {
   readonly identifier: TableIdentifier
+  /** Adds rows, whatever others added meanwhile. */
   append(source: Source, options?: WriteOptions): Promise<WriteResult>
   /** Deletes the rows that `where` means (default: all) and adds the source's, in one snapshot. */
   overwrite(source: Source, options?: RowChangeOptions & { readonly where?: Condition }): Promise<WriteResult>
   /** Replaces every partition, of the current spec, that the source has rows of. */
   overwritePartitions(source: Source, options?: WriteOptions): Promise<WriteResult>
+  /** Deletes the rows that `where` means; files whose rows all go are dropped unread. */
   delete(where: Condition, options?: RowChangeOptions): Promise<WriteResult>
+  /** Changes the rows that its `where` means. */
   update(update: Update): Promise<WriteResult>
   /** Rows of the source replace those of the same key; the others are added. */
   upsert(source: Source, options?: UpsertOptions): Promise<WriteResult>
@@ -134,6 +137,7 @@ export interface Table {
   merge(merge: Merge): Promise<WriteResult>
   /** Makes Parquet files that lie there already part of the table, as they are. */
   addFiles(locations: readonly string[], options?: AddFilesOptions): Promise<WriteResult>
+  /** Rows in JavaScript: for a few. More belong into SQL, by `relation`. */
   rows(options?: ReadOptions): Promise<readonly Row[]>
   /** The table as an input of SQL that is run elsewhere. */
   relation(
