@@ -175,8 +175,9 @@ def main():
         try:
             call = calls.get(request["call"]) or getattr(write_tables, request["call"])
             answer = {"result": call(peer, **request["args"])}
-        except Exception:
-            answer = {"error": traceback.format_exc()[-4000:]}
+        except Exception as error:
+            # Java's come with what they say first, and a long stack.
+            answer = {"error": f"{str(error)[:1500]}\n…{traceback.format_exc()[-2500:]}"}
         print(json.dumps(answer), file=answers, flush=True)
     if "spark" in vars(peer):
         peer.spark.stop()

@@ -1,59 +1,67 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
-import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseTableSchema } from '../../schemas/table-schema.js'
-import { lakeConfig, withLakeAt } from '../support/lake-process.js'
-import { appendByRow } from './partitioned-table.js'
-import { PeerProcess, peers, why } from './peer-process.js'
-import { canonical, firnRows } from './same-rows.js'
+import { openPlaces, type Places } from './golden-places.js'
+import { GoldenTable } from './golden-table.js'
+import { compact } from './golden-upkeep.js'
+import { peers, why, type PeerProcess } from './peer-process.js'
+import { canonical } from './same-rows.js'
 
 /**
- * Goal: PyIceberg and Firn share one catalog database. Method: both append to one table at the same moment, so that
- * commits of each lose against the other's; afterwards every row of both is there once, as both read it.
+ * Goal: PyIceberg, Spark and Firn share one catalog, a database or Firn's server. Method: all append to one table at the
+ * same moment, so that commits of each lose against the others', and Firn compacts it meanwhile; afterwards every row of
+ * each is there once, as all of them read it.
  */
-const home = mkdtempSync(join(tmpdir(), 'firn-together-'))
-afterAll(() => rmSync(home, { recursive: true, force: true }))
-const TABLE = 'shared.events'
-const COUNT = 25
-const PAUSES_MS = [0, 40, 200, 400]
+const PLACES = ['firn', 'rest'] as const
+const COUNT = 20
+const PAUSES_MS = [0, 40, 200, 600]
+const WRITERS = ['firn', 'pyiceberg', ...(peers.sparkJars === null ? [] : ['spark'])]
+let places: Places
+let spark: PeerProcess
 
-test.skipIf(peers.python === null)(
-  `PyIceberg and Firn append to one table at the same time and nothing is lost${why('python')}`,
-  async () => {
-    await withLakeAt(home, async ({ deps }) => {
-      await deps.catalog.createNamespace('shared')
-      const schema = parseTableSchema({ who: 'string', n: 'int' })
-      await deps.catalog.createTable({ identifier: parseIdentifier(TABLE), schema })
-      const peer = new PeerProcess(lakeConfig(home))
-      try {
-        const theirs = peer.call('pyiceberg_appends', { table: TABLE, count: COUNT })
-        // PyIceberg takes a while to load.
-        while ((await firnRows(deps, TABLE)).length === 0) await sleep(10)
-        const ours: bigint[] = []
-        for (let n = 0; n < COUNT; n++) {
-          ours.push(await appendByRow(deps, TABLE, [{ who: 'firn', n }]))
-          // An append takes PyIceberg far longer: without a pause it would lose each of its commits.
-          await sleep(PAUSES_MS[n % PAUSES_MS.length])
-        }
-        await theirs
-        const expected = ['firn', 'pyiceberg'].flatMap((who) =>
-          Array.from({ length: COUNT }, (_, n) => ({ who, n })),
-        )
-        const rows = await firnRows(deps, TABLE)
-        expect(rows).toEqual(canonical(expected))
-        expect(canonical(await peer.rows('pyiceberg', TABLE))).toEqual(rows)
-        const { metadata } = await deps.catalog.loadTable(parseIdentifier(TABLE))
-        expect(metadata.snapshots).toHaveLength(2 * COUNT)
-        const own = metadata.snapshots.map((one) => ours.includes(one['snapshot-id']))
-        const turns = own.filter((isOurs, at) => at > 0 && isOurs !== own[at - 1]).length
-        // Else they didn't meet, and this showed nothing.
-        expect(turns).toBeGreaterThan(1)
-      } finally {
-        await peer.close()
+beforeAll(async () => {
+  if (peers.python === null) return
+  places = await openPlaces(PLACES)
+  spark = places.newPeer()
+})
+
+afterAll(async () => {
+  if (peers.python !== null) await places.close()
+})
+
+test.skipIf(peers.python === null).each(PLACES)(
+  `PyIceberg, Spark and Firn append to one table at the same time and nothing is lost: %s${why('spark')}`,
+  async (place) => {
+    const schema = parseTableSchema({ who: 'string', n: 'int' })
+    const properties = { 'commit.retry.num-retries': '20', 'commit.retry.min-wait-ms': '20' }
+    const partitionSpec = { 'spec-id': 0, fields: [] }
+    const golden = await GoldenTable.create(places, place, 'shared', { schema, properties, partitionSpec })
+    // Both take a while to load.
+    if (WRITERS.includes('spark')) await spark.rows('spark', golden.name, { catalog: place })
+    await golden.readBy('pyiceberg')
+    const args = { table: golden.name, count: COUNT, catalog: place }
+    const theirs = [places.peer.call('pyiceberg_appends', args)]
+    if (WRITERS.includes('spark')) theirs.push(spark.call('spark_appends', args))
+    const ours: bigint[] = []
+    const appends = async () => {
+      for (let n = 0; n < COUNT; n++) {
+        ours.push((await golden.table.append([{ who: 'firn', n }])).snapshotId!)
+        if (n % 6 === 5) await compact(golden, {})
+        // An append takes the others far longer: without a pause they would lose each of their commits.
+        await sleep(PAUSES_MS[n % PAUSES_MS.length])
       }
-    })
+    }
+    await Promise.all([...theirs, appends()])
+    const numbers = Array.from({ length: COUNT }, (_, n) => n)
+    await golden.check(WRITERS.flatMap((who) => numbers.map((n) => ({ who, n }))))
+    await golden.checkHeadWithPeers()
+    expect(canonical(golden.rows)).toHaveLength(WRITERS.length * COUNT)
+    const { metadata } = await golden.load()
+    const appended = metadata.snapshots.filter((one) => one.summary?.operation === 'append')
+    expect(appended).toHaveLength(WRITERS.length * COUNT)
+    const own = appended.map((one) => ours.includes(one['snapshot-id']))
+    const turns = own.filter((isOurs, at) => at > 0 && isOurs !== own[at - 1]).length
+    // Else they didn't meet, and this showed nothing.
+    expect(turns).toBeGreaterThan(1)
   },
 )

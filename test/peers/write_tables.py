@@ -57,7 +57,7 @@ def pyiceberg_types(peer, table):
     created.append(pa.table([pa.array(column, type=field.type) for column, field in zip(zip(*rows), arrow)], schema=arrow))
 
 
-def pyiceberg_history(peer, table, version):
+def pyiceberg_history(peer, table, version, catalog="firn"):
     """Appends, an overwrite, a delete, renamed, added and promoted columns, and a partition spec that changes twice."""
     schema = Schema(
         NestedField(1, "id", LongType(), required=True),
@@ -68,7 +68,8 @@ def pyiceberg_history(peer, table, version):
     spec = PartitionSpec(
         PartitionField(2, 1000, IdentityTransform(), "kind"), PartitionField(3, 1001, DayTransform(), "day_day")
     )
-    created = peer.catalog.create_table(table, schema, partition_spec=spec, properties={"format-version": version})
+    properties = {"format-version": version}
+    created = peer.open(catalog).create_table(table, schema, partition_spec=spec, properties=properties)
 
     def batch(first, **extra):
         kinds = [None, "", "a", "a/b=c %?#", "ö"]
@@ -114,13 +115,25 @@ def pyiceberg_upgrade(peer, table):
         transaction.upgrade_table_version(format_version=2)
 
 
-def pyiceberg_appends(peer, table, count):
+def pyiceberg_appends(peer, table, count, catalog="firn"):
     """PyIceberg tries a commit that lost a few times itself; after that its users do."""
     for n in range(count):
         while True:
             try:
-                loaded = peer.catalog.load_table(table)
+                loaded = peer.open(catalog).load_table(table)
                 loaded.append(pa.table({"who": ["pyiceberg"], "n": pa.array([n], pa.int32())}, loaded.schema().as_arrow()))
                 break
             except (CommitFailedException, OperationalError):
                 pass
+
+
+def spark_appends(peer, table, count, catalog="firn"):
+    """As PyIceberg's. A database that is locked by another is no conflict to Java, so it gives up at once."""
+    for n in range(count):
+        while True:
+            try:
+                peer.spark.sql(f"INSERT INTO {catalog}.{table} VALUES ('spark', {n})")
+                break
+            except Exception as error:
+                if not any(reason in str(error) for reason in ("CommitFailedException", "SQLITE_BUSY")):
+                    raise
