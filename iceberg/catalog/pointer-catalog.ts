@@ -1,4 +1,4 @@
-import { IcebergError } from '../error.js'
+import { IcebergError, isIcebergError } from '../error.js'
 import type { FileIO } from '../io/file-io.js'
 import { parseTableMetadata, serializeTableMetadata } from '../spec/metadata-json.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
@@ -38,6 +38,7 @@ export interface CatalogOptions {
 
 /** Swaps lost to changes that the requirements allow (a tag, another branch) are tried again here, this often. */
 const SWAP_TRIES = 3
+const READ_TRIES = 5
 
 /** A catalog of metadata files over any pointer store: the logic that memory, SQLite and others share. */
 export class PointerCatalog implements Catalog {
@@ -119,13 +120,14 @@ export class PointerCatalog implements Catalog {
 
   async loadTables(identifiers: readonly TableIdentifier[]): Promise<readonly LoadedTable[]> {
     identifiers.forEach(checkIdentifier)
-    const locations = await this.#store.read(identifiers)
-    return Promise.all(
-      identifiers.map(async (identifier, position) => {
-        const metadataLocation = locations[position]
-        if (metadataLocation === undefined) throw noSuch('table', identifier)
-        return { identifier, metadataLocation, metadata: await this.#files.read(metadataLocation) }
-      }),
+    return this.#whileMoving(identifiers, (locations) =>
+      Promise.all(
+        identifiers.map(async (identifier, position) => {
+          const metadataLocation = locations[position]
+          if (metadataLocation === undefined) throw noSuch('table', identifier)
+          return { identifier, metadataLocation, metadata: await this.#files.read(metadataLocation) }
+        }),
+      ),
     )
   }
 
@@ -171,9 +173,10 @@ export class PointerCatalog implements Catalog {
 
   /** Undefined where another commit came between reading and swapping. */
   async #tryCommit(commits: readonly TableCommit[]): Promise<readonly LoadedTable[] | undefined> {
-    const locations = await this.#store.read(commits.map((commit) => commit.identifier))
-    const next = await Promise.all(
-      commits.map((commit, position) => this.#nextMetadata(commit, locations[position])),
+    const next = await this.#whileMoving(
+      commits.map((commit) => commit.identifier),
+      (locations) =>
+        Promise.all(commits.map((commit, position) => this.#nextMetadata(commit, locations[position]))),
     )
     const written = await Promise.all(
       next.map(async ({ identifier, from, before, metadata }) => {
@@ -197,6 +200,23 @@ export class PointerCatalog implements Catalog {
     for (const table of written) this.#files.remember(table.metadataLocation, table.metadata)
     for (const { before, metadata } of next) await this.#files.discard(droppedLogFiles(before, metadata))
     return written
+  }
+
+  /** A metadata file may go between its pointer and it, where others commit meanwhile and the log is short. */
+  async #whileMoving<R>(
+    identifiers: readonly TableIdentifier[],
+    read: (locations: readonly (string | undefined)[]) => Promise<R>,
+  ): Promise<R> {
+    for (let attempt = 1; ; attempt++) {
+      const locations = await this.#store.read(identifiers)
+      try {
+        return await read(locations)
+      } catch (error) {
+        if (!isIcebergError(error, 'not-found') || attempt >= READ_TRIES) throw error
+        const now = await this.#store.read(identifiers)
+        if (now.every((location, position) => location === locations[position])) throw error
+      }
+    }
   }
 
   async #nextMetadata(commit: TableCommit, from: string | undefined): Promise<NextMetadata> {

@@ -1,5 +1,6 @@
 import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
-import { MemoryCatalog } from '../../iceberg/catalog/memory.js'
+import { MemoryPointerStore } from '../../iceberg/catalog/memory.js'
+import { PointerCatalog } from '../../iceberg/catalog/pointer-catalog.js'
 import { MemoryFileIO } from '../../iceberg/io/memory.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { headOf } from '../../iceberg/spec/refs.js'
@@ -42,13 +43,10 @@ export function equalityDeletes(partition: number, name: string): DataFile {
 export async function writeLake(properties: Readonly<Record<string, string>> = {}) {
   const clock = { nowMs: 1_800_000_000_000 }
   const now = () => clock.nowMs
-  const catalog = new MemoryCatalog({
-    name: 'm',
-    warehouse: 'memory://w',
-    io: new MemoryFileIO(),
-    now,
-    newUuid,
-  })
+  const [store, io] = [new MemoryPointerStore(), new MemoryFileIO()]
+  /** That of another process: it remembers nothing. */
+  const another = () => new PointerCatalog(store, { name: 'm', warehouse: 'memory://w', io, now, newUuid })
+  const catalog = another()
   await catalog.createNamespace('m')
   await catalog.createTable({
     identifier: TABLE,
@@ -96,5 +94,5 @@ export async function writeLake(properties: Readonly<Record<string, string>> = {
     const entries = await liveEntries(catalog.io, await metadata())
     return Object.fromEntries(entries.map((entry) => [name(entry.file), entry.sequenceNumber]))
   }
-  return { catalog, clock, options, commit, append, delta, rewrite, head, metadata, paths, numbers }
+  return { catalog, another, clock, options, commit, append, delta, rewrite, head, metadata, paths, numbers }
 }
