@@ -89,11 +89,13 @@ function touchesRewritten(
   // Files that keep an old sequence number stay in reach of equality deletes that came after.
   const isLost = (file: DataFile) =>
     !(file.content === 'equality-deletes' && dataSequenceNumber !== undefined) && deletesInput(file)
-  const reached = removed.filter((file) => file.content === 'equality-deletes')
-  const relation = partitionMatcher(specs, reached)
-  // Another compaction's files may keep a sequence number below that of the equality deletes that are to go.
-  const needsRemoved = (file: DataFile) =>
-    reached.length > 0 && (isGlobal(metadata, reached) || relation(file) !== 'outside')
+  // Another compaction's files may keep a sequence number below that of the equality deletes that are to go. No file is
+  // outside of an unpartitioned spec, nor of one whose fields are all void.
+  const relation = partitionMatcher(
+    specs,
+    removed.filter((file) => file.content === 'equality-deletes'),
+  )
+  const needsRemoved = (file: DataFile) => relation(file) !== 'outside'
   return since.some(
     (snapshot) =>
       snapshot.removed.some((file) => paths.has(file.filePath)) ||
@@ -101,13 +103,6 @@ function touchesRewritten(
         isData(file) ? snapshot.operation === 'replace' && needsRemoved(file) : isLost(file),
       ),
   )
-}
-
-/** Equality deletes of an unpartitioned spec reach files of every spec. */
-function isGlobal(metadata: TableMetadata, deletes: readonly DataFile[]): boolean {
-  const unpartitioned = metadata['partition-specs'].filter((spec) => spec.fields.length === 0)
-  const ids = new Set(unpartitioned.map((spec) => spec['spec-id']))
-  return deletes.some((file) => ids.has(file.specId))
 }
 
 function isData(file: DataFile): boolean {

@@ -95,6 +95,35 @@ describe('a rewrite of delete files', () => {
   })
 })
 
+describe.each([
+  ['no field', []],
+  [
+    'void fields alone',
+    [{ 'source-id': 1, 'field-id': 1000, name: 'partition', transform: 'void' as const }],
+  ],
+])('equality deletes of a spec with %s', (_, fields) => {
+  it('reach files of every spec, so they stay where another compaction keeps such files old', async () => {
+    const { catalog, append, commit, delta, rewrite } = await writeLake()
+    await catalog.commit([
+      {
+        identifier: TABLE,
+        requirements: [],
+        updates: [{ action: 'add-spec', spec: { 'spec-id': 1, fields } }],
+      },
+    ])
+    await append(file(1, 'a'))
+    const compaction = await rewrite({
+      ...{ removed: [file(1, 'a')], added: [file(1, 'a2')] },
+      dataSequenceNumber: 1,
+    })
+    const global = { ...equalityDeletes(1, 'e'), specId: 1, partition: fields.map(() => null) }
+    await commit(await delta({ deletes: [global] }))
+    const ours = await rewrite({ removed: [global], added: [positionDeletes(1, 'p', 'a')] })
+    await commit(compaction)
+    await expect(commit(ours)).rejects.toMatchObject(GIVE_UP)
+  })
+})
+
 describe('a rewrite of manifests', () => {
   const many = async (count: number) => {
     const lake = await writeLake({ 'commit.manifest-merge.enabled': 'false' })
