@@ -19,7 +19,7 @@ test('the API reference is what `npm run docs:api` makes of the docstrings, and 
   } finally {
     rmSync(made, { recursive: true })
   }
-})
+}, 300_000)
 
 function pages(folder: string): Readonly<Record<string, string>> {
   return Object.fromEntries(
