@@ -37,6 +37,8 @@ async function commitTogether(processes: Processes, snapshots: number, commits: 
   )
   const keeper =
     snapshots === KEPT ? processes.ours('keepShort', { table, startMs, endMs, commits }) : undefined
+  // All of them, also where one fails: its folder is removed then.
+  await Promise.allSettled([...writers, keeper])
   const done = await Promise.all(writers)
   await keeper
   const seconds = (Math.max(...done.map(({ endedMs = 0 }) => endedMs)) - startMs) / 1000

@@ -3,7 +3,10 @@ import { uuidFraction } from '../catalog/uuid-fraction.js'
 
 /** How often and how long a commit is tried. What is absent is said by the table, else by the default. */
 export interface RetryOptions {
-  /** Attempts in all, the first included. Default 20, or the table's `commit.retry.num-retries` + 1. */
+  /**
+   * Attempts in all, the first included. Default 100, or the table's `commit.retry.num-retries` + 1. Of many writers one can
+   * lose far more often than the others, so the time is the limit that matters.
+   */
   readonly tries?: number
   /** Default 10, or `commit.retry.min-wait-ms`. */
   readonly minWaitMs?: number
@@ -27,7 +30,7 @@ export function retryPolicy(
   }
   const retries = stated('num-retries')
   return {
-    tries: options.tries ?? (retries === undefined ? 20 : retries + 1),
+    tries: options.tries ?? (retries === undefined ? 100 : retries + 1),
     minWaitMs: options.minWaitMs ?? stated('min-wait-ms') ?? 10,
     maxWaitMs: options.maxWaitMs ?? stated('max-wait-ms') ?? 1000,
     totalTimeoutMs: options.totalTimeoutMs ?? stated('total-timeout-ms') ?? 300_000,
