@@ -4,9 +4,10 @@ import { workflowIds } from '../../schemas/workflow-names.js'
 import { printJson } from '../output.js'
 import { printMaintenance } from '../print-maintenance.js'
 import { runWorkflow } from '../run-workflow.js'
+import { addMaintainOrphansCommand } from './maintain-orphans.js'
 
 export function addMaintainCommand(program: Command): void {
-  program
+  const maintain = program
     .command('maintain')
     .description(
       'thin tags, expire snapshots, compact files, merge deletes, cluster manifests, remove orphans; never what a tag or a model holds',
@@ -29,4 +30,5 @@ export function addMaintainCommand(program: Command): void {
       else printMaintenance(report)
       if (report.tables.some((table) => table.error !== undefined)) process.exitCode = 1
     })
+  addMaintainOrphansCommand(maintain)
 }

@@ -14,11 +14,10 @@ import { sourceOf } from '../land/source-of.js'
 import { featureTables } from '../tables/feature-tables.js'
 import { listLeases, type Lease } from '../staging/stage.js'
 import { closedPartitions } from './closed-partitions.js'
+import { isLiveLease, leasedFiles } from './live-leases.js'
 import { keptNotes, refsToDrop } from './refs-to-drop.js'
 import { taggedBytes } from './tagged-bytes.js'
 
-/** Clocks of workers differ a little: a lease counts as live for longer than a publish trusts it. */
-const LEASE_GRACE_MS = 3_600_000
 /** Says the table itself how long, that counts. */
 const SNAPSHOT_AGE = 'history.expire.max-snapshot-age-ms'
 
@@ -66,7 +65,7 @@ export async function maintainTable(
     // The lake's own setting is the promise that no batch takes longer.
     force: true,
     prefixMismatch: 'ignore',
-    spare: async () => liveFiles(deps, await listLeases(deps)),
+    spare: () => leasedFiles(deps),
   })
   const removed = orphans.filter((file) => file.result === 'deleted' || file.result === 'would-delete')
   const dropped = dropRefs.filter((ref) => expired.droppedRefs.includes(ref.name))
@@ -152,16 +151,6 @@ async function removeExpiredLeases(
     for (const lease of own) if (!live.includes(lease)) await deps.catalog.io.delete(lease.location)
   }
   return live.filter((lease) => lease.files.length > 0)
-}
-
-function liveFiles(deps: LakeDeps, leases: readonly Lease[]): readonly string[] {
-  return leases
-    .filter((lease) => isLiveLease(deps, lease))
-    .flatMap((lease) => lease.files.map((file) => file.filePath))
-}
-
-function isLiveLease(deps: LakeDeps, lease: Lease): boolean {
-  return lease.expiresAtMs + LEASE_GRACE_MS > deps.now()
 }
 
 function leaseNotes(leases: readonly Lease[]): readonly string[] {

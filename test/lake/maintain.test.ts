@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import { listMaintainable, maintainTable } from '../../lake/maintain/maintain-lake.js'
+import { tableOrphans } from '../../lake/maintain/table-orphans.js'
 import { tagsToThin } from '../../lake/maintain/thin-tags.js'
 import { planBuild } from '../../lake/features/plan-build.js'
 import { publish } from '../../lake/publish/publish.js'
@@ -135,6 +136,12 @@ describe('maintenance', () => {
     expect(report.orphans).toBe(0)
     expect(report.notes).toContainEqual(expect.stringContaining('kept 1 staged files of lab/'))
     expect(await filesOf('lab_features.points')).toBe(files)
+    const orphans = async (days: number) => {
+      const results: string[] = []
+      for await (const one of tableOrphans(daysOn(days), 'lab_features.points', {})) results.push(one.result)
+      return results
+    }
+    expect([await orphans(4), await orphans(8)]).toEqual([[], ['would-delete']])
     expect((await maintainTable(daysOn(8), 'lab_features.points', { dryRun: true })).orphans).toBe(1)
     expect(await publishBatch(today, { plan, checks, run: RUN })).toMatchObject({ status: 'published' })
     expect((await maintainTable(daysOn(8), 'lab_features.points', { dryRun: true })).orphans).toBe(0)
