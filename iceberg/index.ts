@@ -112,6 +112,7 @@ export {
 } from './maintain/rewrite-manifests.js'
 export type { DeleteRewriter, RewriteDeletesRequest, Rewriter, RewriteRequest } from './maintain/rewriter.js'
 export type { UnneededFile } from './maintain/unneeded-files.js'
+export type { UnusedMetadata } from './maintain/unused-metadata.js'
 export {
   diffSnapshots,
   type ColumnDiff,

@@ -1,19 +1,23 @@
 import type { Catalog, LoadedTable, TableIdentifier } from '../catalog/catalog.js'
-import { isIcebergError } from '../error.js'
-import type { SnapshotId } from '../spec/snapshot.js'
+import { ifFound, isIcebergError } from '../error.js'
+import type { Snapshot, SnapshotId } from '../spec/snapshot.js'
 import type { StatisticsFile, TableMetadata } from '../spec/table-metadata.js'
-import type { TableUpdate } from '../update/table-update.js'
+import type { TableRequirement, TableUpdate } from '../update/table-update.js'
 import type { FailedDelete } from './delete-files.js'
 import { deleteFiles } from './delete-files.js'
-import { planExpire, type ExpireOptions } from './plan-expire.js'
+import { planExpire, type ExpireOptions, type ExpirePlan } from './plan-expire.js'
 import { fileName, mayDeleteFiles } from './reachable-files.js'
 import type { UnneededFile } from './unneeded-files.js'
 import { unneededFiles } from './unneeded-files.js'
+import type { UnusedMetadata } from './unused-metadata.js'
+import { unusedMetadata } from './unused-metadata.js'
 
 /** What an expiry removed, or with `dryRun` would remove. */
 export interface ExpireResult {
   readonly droppedRefs: readonly string[]
   readonly removedSnapshots: readonly SnapshotId[]
+  /** With `cleanExpiredMetadata`. */
+  readonly removedMetadata?: UnusedMetadata
   readonly deletedFiles: readonly UnneededFile[]
   /** Could not be deleted; orphan clean-up will find them. */
   readonly failedFiles?: readonly FailedDelete[]
@@ -23,6 +27,8 @@ export interface ExpireResult {
 export interface ExpireRequest extends ExpireOptions {
   readonly catalog: Catalog
   readonly identifier: TableIdentifier
+  /** Schemas and partition specs that no snapshot uses any more go too. Default: they stay, as with Java. */
+  readonly cleanExpiredMetadata?: boolean
   readonly dryRun?: boolean
 }
 
@@ -40,10 +46,15 @@ export async function expireSnapshots(request: ExpireRequest): Promise<ExpireRes
     if (!mayDeleteFiles(table.metadata)) return { droppedRefs: [], removedSnapshots: [], deletedFiles: [] }
     const plan = planExpire(table.metadata, request)
     const gone = new Set(plan.removeSnapshots)
-    const result = { droppedRefs: plan.dropRefs, removedSnapshots: plan.removeSnapshots }
-    if (gone.size === 0 && plan.dropRefs.length === 0) return { ...result, deletedFiles: [] }
+    const keeps = table.metadata.snapshots.filter((snapshot) => !gone.has(snapshot['snapshot-id']))
+    const unused = await unusedIn(request, table.metadata, keeps)
+    const result = {
+      ...{ droppedRefs: plan.dropRefs, removedSnapshots: plan.removeSnapshots },
+      ...(unused && { removedMetadata: unused }),
+    }
+    const updates = updatesOf(plan, unused)
+    if (updates.length === 0) return { ...result, deletedFiles: [] }
     if (request.dryRun === true) {
-      const keeps = table.metadata.snapshots.filter((snapshot) => !gone.has(snapshot['snapshot-id']))
       return {
         ...result,
         deletedFiles: await unneededFiles(request.catalog.io, table.metadata, gone, {
@@ -54,7 +65,7 @@ export async function expireSnapshots(request: ExpireRequest): Promise<ExpireRes
       }
     }
     try {
-      await commitExpiry(request.catalog, table, plan.dropRefs, plan.removeSnapshots)
+      await commitExpiry(request.catalog, table, updates)
     } catch (error) {
       // Lost answers are settled by planning again on what the catalog then says: what is gone is not planned twice,
       // and files that this leaves behind are orphans.
@@ -90,16 +101,38 @@ function keptStatistics(
   }
 }
 
+async function unusedIn(
+  { catalog, cleanExpiredMetadata }: ExpireRequest,
+  metadata: TableMetadata,
+  keeps: readonly Snapshot[],
+): Promise<UnusedMetadata | undefined> {
+  if (cleanExpiredMetadata !== true) return undefined
+  // Another expiry may be deleting the lists: then it is for the next one.
+  return ifFound(unusedMetadata(catalog.io, metadata, keeps))
+}
+
+function updatesOf(plan: ExpirePlan, unused: UnusedMetadata | undefined): readonly TableUpdate[] {
+  const { dropRefs, removeSnapshots } = plan
+  const { schemaIds = [], specIds = [] } = unused ?? {}
+  return [
+    ...dropRefs.map((name): TableUpdate => ({ action: 'remove-snapshot-ref', 'ref-name': name })),
+    ...whereAny(removeSnapshots, (ids) => ({ action: 'remove-snapshots', 'snapshot-ids': ids })),
+    ...whereAny(specIds, (ids) => ({ action: 'remove-partition-specs', 'spec-ids': ids })),
+    ...whereAny(schemaIds, (ids) => ({ action: 'remove-schemas', 'schema-ids': ids })),
+  ]
+}
+
+function whereAny<T>(ids: readonly T[], update: (ids: readonly T[]) => TableUpdate): readonly TableUpdate[] {
+  return ids.length === 0 ? [] : [update(ids)]
+}
+
 async function commitExpiry(
   catalog: Catalog,
   table: LoadedTable,
-  dropRefs: readonly string[],
-  removeSnapshots: readonly SnapshotId[],
+  updates: readonly TableUpdate[],
 ): Promise<void> {
   const { metadata } = table
-  const updates: TableUpdate[] = dropRefs.map((name) => ({ action: 'remove-snapshot-ref', 'ref-name': name }))
-  if (removeSnapshots.length > 0)
-    updates.push({ action: 'remove-snapshots', 'snapshot-ids': removeSnapshots })
+  const cleans = updates.some(({ action }) => /^remove-(schemas|partition-specs)$/.test(action))
   await catalog.commit([
     {
       identifier: table.identifier,
@@ -112,10 +145,19 @@ async function commitExpiry(
           ref,
           'snapshot-id': id,
         })),
+        // What a writer makes anew is of the current schema and spec, or of those of a snapshot that it stands on.
+        ...(cleans ? currentOnes(metadata) : []),
       ],
       updates,
     },
   ])
+}
+
+function currentOnes(metadata: TableMetadata): readonly TableRequirement[] {
+  return [
+    { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+    { type: 'assert-default-spec-id', 'default-spec-id': metadata['default-spec-id'] },
+  ]
 }
 
 /** Nothing where other expiries go on deleting what says so: what is left then are orphans. */

@@ -13,6 +13,9 @@ export interface NamedManifest {
   readonly sizeBytes: number
   /** False only where it is certain that every entry is marked as deleted. */
   readonly mayHaveLive: boolean
+  /** Absent where only its path is known (v1). */
+  readonly specId?: number
+  readonly isDeletes: boolean
 }
 
 export interface NamedFile {
@@ -29,6 +32,7 @@ export async function namedManifests(io: FileIO, snapshot: Snapshot): Promise<re
       manifestPath,
       sizeBytes: 0,
       mayHaveLive: true,
+      isDeletes: false,
     }))
   }
   const manifests: NamedManifest[] = []
@@ -37,8 +41,10 @@ export async function namedManifests(io: FileIO, snapshot: Snapshot): Promise<re
     list,
     MANIFEST_FIELDS,
     newManifestDraft,
-    ({ manifestPath, sizeBytes, added, existing }) =>
-      manifests.push({ manifestPath, sizeBytes, mayHaveLive: added !== 0 || existing !== 0 }),
+    ({ manifestPath, sizeBytes, specId, content, added, existing }) => {
+      const mayHaveLive = added !== 0 || existing !== 0
+      manifests.push({ manifestPath, sizeBytes, mayHaveLive, specId, isDeletes: content === DELETES })
+    },
   )
   return manifests
 }
@@ -54,23 +60,30 @@ export function eachNamedFile(
   )
 }
 
+/** Status of an entry. */
 const DELETED = 2
+/** Content of a manifest. */
+const DELETES = 1
 
 interface ManifestDraft {
   manifestPath: string
   sizeBytes: number
+  specId: number
+  content: number
   /** -1: a v1 writer left it out. */
   added: number
   existing: number
 }
 
 function newManifestDraft(): ManifestDraft {
-  return { manifestPath: '', sizeBytes: 0, added: -1, existing: -1 }
+  return { manifestPath: '', sizeBytes: 0, specId: 0, content: 0, added: -1, existing: -1 }
 }
 
 const MANIFEST_FIELDS: ReadonlyMap<number, MakeFieldReader<ManifestDraft>> = new Map([
   [500, () => (cursor, draft) => void (draft.manifestPath = cursor.readString())],
   [501, () => (cursor, draft) => void (draft.sizeBytes = cursor.readLong())],
+  [502, () => (cursor, draft) => void (draft.specId = cursor.readLong())],
+  [517, () => (cursor, draft) => void (draft.content = cursor.readLong())],
   [504, () => (cursor, draft) => void (draft.added = cursor.readLong())],
   [505, () => (cursor, draft) => void (draft.existing = cursor.readLong())],
 ] satisfies [number, MakeFieldReader<ManifestDraft>][])
