@@ -16,6 +16,11 @@ export interface AvroTable {
   readonly columns: readonly FileColumn[]
 }
 
+/** One file's rows in such a table. */
+export interface LoadedAvro extends AvroTable {
+  readonly rowCount: number
+}
+
 export interface AvroContext {
   readonly run: (sql: string) => Promise<void>
   readonly newName: () => string
@@ -26,9 +31,9 @@ export interface AvroContext {
 export async function loadAvro(
   context: AvroContext,
   paths: readonly string[],
-): Promise<ReadonlyMap<string, AvroTable>> {
+): Promise<ReadonlyMap<string, LoadedAvro>> {
   const bySchema = new Map<string, AvroTable>()
-  const byPath = new Map<string, AvroTable>()
+  const byPath = new Map<string, LoadedAvro>()
   for (const path of new Set(paths)) {
     try {
       byPath.set(path, await loadFile(context, path, bySchema))
@@ -41,16 +46,20 @@ export async function loadAvro(
 
 const BATCH_ROWS = 2048
 
-function loadFile(context: AvroContext, path: string, bySchema: Map<string, AvroTable>): Promise<AvroTable> {
+function loadFile(context: AvroContext, path: string, bySchema: Map<string, AvroTable>): Promise<LoadedAvro> {
   return withAvroFile(path, async ({ header, blocks }) => {
     const columns = avroColumns(header.schema)
     const table = await tableOf(context, columns, bySchema)
+    let rowCount = 0
     await context.append(table.table, async (append) => {
       const batch = new Batch(columns, path, append)
-      for await (const block of blocks) batch.addBlock(header, block)
+      for await (const block of blocks) {
+        batch.addBlock(header, block)
+        rowCount += block.count
+      }
       batch.flush()
     })
-    return table
+    return { ...table, rowCount }
   })
 }
 

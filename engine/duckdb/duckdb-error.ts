@@ -1,3 +1,4 @@
+import { isIcebergError } from '../../iceberg/error.js'
 import { EngineError } from '../engine.js'
 import type { EngineErrorKind } from '../engine.js'
 
@@ -6,7 +7,7 @@ const KINDS: readonly (readonly [RegExp, EngineErrorKind])[] = [
   [/^INTERRUPT/i, 'cancelled'],
   [/^(Parser|Binder|Catalog|Syntax|Parameter|Expression|Permission|Missing Extension)/i, 'sql-invalid'],
   [
-    /^(Conversion|Constraint|Out of Range|Invalid Input|Invalid Type|Mismatch Type|Sequence)/i,
+    /^(Conversion|Constraint|Out of Range|Invalid Error|Invalid Input|Invalid Type|Mismatch Type|Sequence)/i,
     'data-invalid',
   ],
   [/^(Not implemented)/i, 'unsupported'],
@@ -17,6 +18,9 @@ const KINDS: readonly (readonly [RegExp, EngineErrorKind])[] = [
 export function engineErrorOf(cause: unknown, sql: string): EngineError {
   if (cause instanceof EngineError) return cause
   const message = cause instanceof Error ? cause.message : String(cause)
+  // Readers that run within a statement have words of their own.
+  if (isIcebergError(cause))
+    return new EngineError(cause.kind === 'unsupported' ? 'unsupported' : 'data-invalid', message, { cause })
   const kind = KINDS.find(([pattern]) => pattern.test(message))?.[1] ?? 'sql-invalid'
   return new EngineError(kind, message, { context: { sql: sql.slice(0, 10_000) }, cause })
 }

@@ -6,6 +6,7 @@ export interface FileSchema {
   readonly columns: readonly FileColumn[]
   /** Equal for files that can be read by one projection. */
   readonly signature: string
+  readonly rowCount: number
 }
 
 export type Select = (sql: string) => Promise<readonly (readonly unknown[])[]>
@@ -19,19 +20,27 @@ export async function readFileSchemas(
   const unknown = [...new Set(paths)].filter((path) => !known.has(path))
   if (unknown.length > 0) {
     if (known.size > MOST_KNOWN) known.clear()
+    const list = unknown.map(quotePath).join(', ')
     const rows = await select(
       `SELECT file_name, name, num_children, field_id, repetition_type, converted_type, duckdb_type
-       FROM parquet_schema([${unknown.map(quotePath).join(', ')}])`,
+       FROM parquet_schema([${list}])`,
     )
-    for (const [path, schema] of parseSchemas(rows)) known.set(path, await withSqlNames(select, path, schema))
+    const counts = await select(`SELECT file_name, num_rows FROM parquet_file_metadata([${list}])`)
+    const countOf = new Map(counts.map(([path, count]) => [String(path), Number(count)]))
+    for (const [path, schema] of parseSchemas(rows)) {
+      const rowCount = countOf.get(path) ?? missing(path)
+      known.set(path, { ...(await withSqlNames(select, path, schema)), rowCount })
+    }
   }
   return new Map(paths.map((path) => [path, known.get(path) ?? missing(path)]))
 }
 
+type Columns = Omit<FileSchema, 'rowCount'>
+
 const MOST_KNOWN = 100_000
 
 /** DuckDB renames columns of a file whose names differ in case only; it is asked how. */
-async function withSqlNames(select: Select, path: string, schema: FileSchema): Promise<FileSchema> {
+async function withSqlNames<T extends Columns>(select: Select, path: string, schema: T): Promise<T> {
   refuseNestedTwins(schema.columns, path)
   if (!hasTwins(schema.columns)) return schema
   const described = await select(
@@ -71,7 +80,7 @@ interface SchemaRow {
 }
 
 /** Rows come file by file, each a tree in depth-first order with the root first. */
-function parseSchemas(rows: readonly (readonly unknown[])[]): ReadonlyMap<string, FileSchema> {
+function parseSchemas(rows: readonly (readonly unknown[])[]): ReadonlyMap<string, Columns> {
   const byPath = new Map<string, SchemaRow[]>()
   for (const [path, name, childCount, fieldId, repetition, converted, sqlType] of rows) {
     const list = byPath.get(String(path)) ?? []
@@ -85,7 +94,7 @@ function parseSchemas(rows: readonly (readonly unknown[])[]): ReadonlyMap<string
     })
     byPath.set(String(path), list)
   }
-  const schemas = new Map<string, FileSchema>()
+  const schemas = new Map<string, Columns>()
   for (const [path, list] of byPath) {
     const signature = list
       .slice(1)

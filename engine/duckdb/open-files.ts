@@ -5,6 +5,7 @@ import type { AvroContext } from '../avro/load-avro.js'
 import { loadAvro } from '../avro/load-avro.js'
 import { EngineError } from '../engine.js'
 import type { FileToOpen, LocalFiles } from '../local-files.js'
+import { requireColumns, requireRowCount, requireSizes } from './check-file.js'
 import type { FileColumn } from './file-columns.js'
 import { withFieldIds } from './file-columns.js'
 import type { FileSchema, Select } from './file-schemas.js'
@@ -50,6 +51,8 @@ export async function openFiles(
   const pathOf = (file: DataFile): string => paths.get(file.filePath) ?? file.filePath
   const pathsOf = (format: string): readonly string[] =>
     [...rowFiles.values()].filter((file) => file.fileFormat === format).map(pathOf)
+  const isNew = (file: DataFile): boolean => !context.fileSchemas.has(pathOf(file))
+  await requireSizes([...rowFiles.values()].filter(isNew), pathOf)
   const parquet = await readFileSchemas(context.select, pathsOf('parquet'), context.fileSchemas)
   const avro = await loadAvro(context, pathsOf('avro'))
   const mappingText = metadata?.properties[NAME_MAPPING_PROPERTY]
@@ -59,6 +62,8 @@ export async function openFiles(
     const path = pathOf(file)
     const loaded = avro.get(path)
     const schema = parquet.get(path)
+    requireRowCount(file, loaded?.rowCount ?? schema?.rowCount ?? 0)
+    requireColumns(file, schema?.columns ?? [])
     const columns = withFieldIds(loaded?.columns ?? schema?.columns ?? [], mapping, path)
     const table = loaded === undefined ? {} : { table: loaded.table }
     opened.set(location, {

@@ -5,6 +5,7 @@ import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { NestedField } from '../../iceberg/spec/type.js'
 import { EngineError } from '../engine.js'
+import { requireSizes } from './check-file.js'
 import type { OpenFile, OpenFiles, ScanContext } from './open-files.js'
 import { fileToOpen, rowsOf } from './open-files.js'
 import { projectField } from './project-fields.js'
@@ -113,6 +114,7 @@ async function addVectors(
     first === undefined ? [] : [first.vector],
   )
   const paths = await context.files.open(vectorFiles.map(fileToOpen))
+  await requireSizes(vectorFiles, (file) => paths.get(file.filePath) ?? file.filePath)
   await context.append(table, async (append) => {
     for (const [location, vectors] of byLocation) {
       await readVectors(paths.get(location) ?? location, vectors, (index, positions) =>

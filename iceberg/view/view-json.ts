@@ -5,10 +5,14 @@ import { currentViewVersion, type ViewMetadata } from './view-metadata.js'
 
 type Json = Readonly<Record<string, unknown>>
 
+/** What packs to less than its share of this is no view. */
+const MOST_BYTES = 64 * 1024 * 1024
+
 /** A view metadata document, plain or gzip. Throws `data-invalid` where it is damaged, `unsupported` where it is newer. */
 export function parseViewMetadata(bytes: Uint8Array): ViewMetadata {
   try {
-    const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes
+    const plain =
+      bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes, { maxOutputLength: MOST_BYTES }) : bytes
     return viewMetadataOf(parseJson(new TextDecoder().decode(plain)))
   } catch (cause) {
     if (isIcebergError(cause, 'unsupported')) throw cause

@@ -1,4 +1,4 @@
-import { Random } from '../random.js'
+import type { Random } from '../random.js'
 
 /** Bytes as a bad disk, a torn write or an enemy leaves them: flipped, cut, repeated, overwritten, swapped. */
 export function damage(bytes: Uint8Array, random: Random): Uint8Array {

@@ -12,6 +12,7 @@ import { Lake } from '../iceberg/lake.js'
 import type { RowOperation } from '../iceberg/rows.js'
 import type { Random } from '../random.js'
 import { damage, damageJson } from './damage.js'
+import type { FuzzTarget, Trial } from './trial.js'
 
 const IDENTIFIER = { namespace: 's', name: 't' }
 const OPERATIONS: readonly RowOperation[] = [
@@ -23,7 +24,8 @@ const OPERATIONS: readonly RowOperation[] = [
 ]
 
 /** A table with a history and every kind of file, in memory. */
-export class DamagedTable {
+export class DamagedTable implements FuzzTarget {
+  readonly name = 'metadata'
   readonly #lake = new Lake(new Scheduler(() => 0), () => Promise.resolve())
   readonly #whole = new Map<string, Uint8Array>()
 
@@ -36,8 +38,8 @@ export class DamagedTable {
     }
   }
 
-  /** Damages one file of metadata and does with the table what users do; gives back the error, if any. */
-  async tryDamaged(random: Random): Promise<unknown> {
+  /** Damages one file of metadata and does with the table what users do. */
+  async tryDamaged(random: Random): Promise<Trial> {
     const location = random.pick([...this.#whole.keys()])
     const bytes = this.#whole.get(location) ?? new Uint8Array()
     const isJson = location.endsWith('.json')
@@ -45,9 +47,9 @@ export class DamagedTable {
     await this.#lake.io.write(location, damaged)
     try {
       await this.#use(isJson ? parseTableMetadata(damaged) : undefined)
-      return undefined
+      return { kind: 'unnoticed' }
     } catch (error) {
-      return error
+      return { kind: 'refused', error }
     } finally {
       await this.#lake.io.write(location, bytes)
     }

@@ -20,9 +20,11 @@ function avroFile<T>(
 ): DataFile {
   const path = join(folder, `data-${files++}.avro`)
   const schema = { type: 'record', name: 'table', fields } as unknown as AvroSchema
-  writeFileSync(path, writeContainer({ schema, metadata: {}, records, writeRecord }))
+  const all = [...records]
+  const bytes = writeContainer({ schema, metadata: {}, records: all, writeRecord })
+  writeFileSync(path, bytes)
   const plain = { content: 'data', fileFormat: 'avro', specId: 0, partition: [] } as const
-  return { ...plain, filePath: path, recordCount: 1, fileSizeInBytes: 1 }
+  return { ...plain, filePath: path, recordCount: all.length, fileSizeInBytes: bytes.length }
 }
 
 async function read(

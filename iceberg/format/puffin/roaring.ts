@@ -15,6 +15,10 @@ const KEY_MAX = 2 ** 21 - 1
  */
 export function decodeRoaring(bytes: Uint8Array, count: number): BigInt64Array {
   const reader = new Reader(bytes)
+  // A container takes 8 bytes at least and holds 65,536: what is said to be more must not be allocated.
+  if (!(count >= 0 && count <= bytes.length * 8192)) {
+    throw damaged(`${bytes.length} bytes can't hold ${count} positions`)
+  }
   const positions = new Positions(count)
   const bitmaps = reader.long()
   let lastKey = -1

@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest'
+import { FULL } from '../support/full.js'
+import { newSeed, runSoak } from './run-soak.js'
+
+test('damaged files of every kind are read as before or refused with a clear error: no crash, hang or wrong row', async () => {
+  const cases = FULL ? 20_000 : 2500
+  const seed = newSeed()
+  console.log(`soak fuzz --cases ${cases} --seed ${seed}`)
+  const { result, report } = await runSoak(['fuzz', '--cases', `${cases}`, '--seed', `${seed}`])
+  expect(result, report).toMatchObject({ cases, wrong: 0, unclear: 0 })
+}, 600_000)
