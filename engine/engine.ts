@@ -73,6 +73,8 @@ export interface WriteTarget {
   readonly orderBy: readonly string[]
   /** Default 512 MiB. */
   readonly targetFileSizeBytes?: number
+  /** All rows lie in this one partition, as the caller knows: they are written as they come. */
+  readonly partition?: readonly (Value | null)[]
   /** Folder of a partition below `dataLocation`; empty: none. Default: named after its values. */
   readonly folderOf?: (partition: readonly (Value | null)[]) => string
 }

@@ -1,4 +1,4 @@
-import type { Schema, Type } from '../../iceberg/spec/type.js'
+import type { NestedField, Schema, Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { EngineError } from '../engine.js'
 import type { Select } from './file-schemas.js'
@@ -25,6 +25,11 @@ export async function checkRequired(select: Select, schema: Schema, table: strin
       { context: { column: name, rows: broken } },
     )
   }
+}
+
+/** Whether the metrics of a file tell that a column has no null where none may be: they know of columns that are not nested. */
+export function tellsRequired({ type, required }: NestedField): boolean {
+  return isPrimitive(type) || (!required && nullInside(type, 'x', 0) === undefined)
 }
 
 /** Conditions under which a value has a null where none may be; `undefined`: it can't have. */

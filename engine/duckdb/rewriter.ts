@@ -1,4 +1,6 @@
 import type { DeleteRewriter, Rewriter, RewriteRequest } from '../../iceberg/maintain/rewriter.js'
+import { partitionKey } from '../../iceberg/spec/partition-key.js'
+import type { Value } from '../../iceberg/spec/type.js'
 import type { Engine, EngineSession } from '../engine.js'
 import { EngineError } from '../engine.js'
 import { PLACE } from '../row-place.js'
@@ -25,12 +27,28 @@ export function createRewriter(engine: Engine): Rewriter & DeleteRewriter {
         await session.addRelation({ kind: 'scan', name: 'live_rows', schema, tasks, ...known, ...places })
         const columns = schema.fields.map(({ name }) => quoteName(name)).join(', ')
         const sql = `SELECT ${columns} FROM live_rows${orderBy(request)}`
-        const target = { schema, spec, dataLocation, orderBy: [], targetFileSizeBytes }
+        const target = {
+          schema,
+          spec,
+          dataLocation,
+          orderBy: [],
+          targetFileSizeBytes,
+          ...onePartition(request),
+        }
         const { files } = await session.write(sql, target)
         return sortOrderId === undefined ? files : files.map((file) => ({ ...file, sortOrderId }))
       }),
     rewriteDeletes: (request) => inSession((session) => rewriteDeletes(session, request)),
   }
+}
+
+/** Tasks of one partition of the spec have rows of it only, so that these need not be sorted by it. */
+function onePartition({ tasks, spec }: RewriteRequest): { readonly partition?: readonly (Value | null)[] } {
+  const [first] = tasks
+  if (first === undefined) return {}
+  const key = partitionKey(first.file)
+  const isOne = tasks.every(({ file }) => file.specId === spec['spec-id'] && partitionKey(file) === key)
+  return isOne ? { partition: first.file.partition } : {}
 }
 
 /** Deletes are applied by joins, which keep no order. */

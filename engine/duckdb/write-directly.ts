@@ -1,6 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
-import { isPrimitive } from '../../iceberg/spec/type.js'
 import type { PrimitiveType, Value } from '../../iceberg/spec/type.js'
 import type { WriteTarget } from '../engine.js'
 import { lowerBound, upperBound } from '../parquet/bounds.js'
@@ -8,6 +7,7 @@ import type { OutputFiles } from '../output-files.js'
 import { copyDataFile } from './copy-parquet.js'
 import type { CopyContext } from './copy-parquet.js'
 import type { PartitionColumn } from './partition-sql.js'
+import { tellsRequired } from './required-columns.js'
 import { toIcebergValue } from './row-values.js'
 import { quoteName } from './sql-text.js'
 
@@ -15,8 +15,8 @@ import { quoteName } from './sql-text.js'
 const MANY_ROWS = 200_000
 
 /**
- * Rows in no order of a table without partitions, and many rows of one partition sorted, go into their file without a
- * work table, which would hold all of them once more.
+ * Rows of a table without partitions, rows whose partition the caller knows, and many rows of one partition sorted, go
+ * into their file without a work table, which would hold all of them once more.
  * A first look only guesses that they are of one partition: what is written proves it by its own metrics, as well as
  * that no required value is missing. `undefined`: it is not so, and nothing was written.
  */
@@ -28,21 +28,16 @@ export async function writeDirectly(
   partitions: readonly PartitionColumn[],
   output: OutputFiles,
 ): Promise<DataFile | undefined> {
-  if (!isProvable(target, partitions)) return undefined
-  const isPlain = partitions.length === 0 && target.orderBy.length === 0
-  const partition = isPlain ? [] : await guessPartition(context, sql, partitions)
+  if (!target.schema.fields.every(tellsRequired)) return undefined
+  const known = partitions.length === 0 ? [] : target.partition
+  const partition = known ?? (await guessPartition(context, sql, target, partitions))
   if (partition === undefined) return undefined
   const order = target.orderBy.map(quoteName).join(', ')
-  const file = await copyDataFile(
-    context,
-    isPlain ? sql : `SELECT * FROM (${sql}) ORDER BY ${order}`,
-    target,
-    partitions,
-    partition,
-    output,
-  )
+  const sorted = order === '' ? sql : `SELECT * FROM (${sql}) ORDER BY ${order}`
+  const file = await copyDataFile(context, sorted, target, partitions, partition, output)
   const fits = file.recordCount > 0 && file.fileSizeInBytes <= target.targetFileSizeBytes
-  if (!fits || !isProven(file, target, partitions)) {
+  const isProven = hasRequired(file, target) && (known !== undefined || isOfPartition(file, partitions))
+  if (!fits || !isProven) {
     await output.discard()
     return undefined
   }
@@ -50,20 +45,15 @@ export async function writeDirectly(
   return file
 }
 
-/** A file's metrics tell of identity partitions and of columns that are not nested. */
-function isProvable({ schema, orderBy }: WriteTarget, partitions: readonly PartitionColumn[]): boolean {
-  return (
-    (orderBy.length > 0 || partitions.length === 0) &&
-    schema.fields.every((field) => isPrimitive(field.type)) &&
-    partitions.every(({ field }) => field.transform === 'identity')
-  )
-}
-
 async function guessPartition(
   context: CopyContext,
   sql: string,
+  target: WriteTarget,
   partitions: readonly PartitionColumn[],
 ): Promise<readonly Value[] | undefined> {
+  // A file's metrics tell of identity partitions only.
+  if (target.orderBy.length === 0 || partitions.some(({ field }) => field.transform !== 'identity'))
+    return undefined
   const bounds = partitions.flatMap(({ expression }) => [`min(${expression})`, `max(${expression})`])
   const [row] = await context.select(`SELECT ${['count(*)', ...bounds].join(', ')} FROM (${sql})`)
   if (row === undefined || Number(row[0]) < MANY_ROWS) return undefined
@@ -80,17 +70,18 @@ async function guessPartition(
   return values
 }
 
-function isProven(file: DataFile, { schema }: WriteTarget, partitions: readonly PartitionColumn[]): boolean {
-  const hasNone = (id: number): boolean => file.nullValueCounts?.get(id) === 0
-  return (
-    schema.fields.every((field) => !field.required || hasNone(field.id)) &&
-    partitions.every(({ field, resultType }, index) => {
-      const id = field['source-id']
-      const value = file.partition[index] ?? null
-      const lower = file.lowerBounds?.get(id)
-      return value !== null && hasNone(id) && isOnly(resultType, value, lower, file.upperBounds?.get(id))
-    })
-  )
+function hasRequired(file: DataFile, { schema }: WriteTarget): boolean {
+  return schema.fields.every((field) => !field.required || file.nullValueCounts?.get(field.id) === 0)
+}
+
+function isOfPartition(file: DataFile, partitions: readonly PartitionColumn[]): boolean {
+  return partitions.every(({ field, resultType }, index) => {
+    const id = field['source-id']
+    const value = file.partition[index] ?? null
+    const hasNull = file.nullValueCounts?.get(id) !== 0
+    const lower = file.lowerBounds?.get(id)
+    return value !== null && !hasNull && isOnly(resultType, value, lower, file.upperBounds?.get(id))
+  })
 }
 
 /** Whether bounds leave room for one value only. Those of long texts are cut and never do. */
