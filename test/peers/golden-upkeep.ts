@@ -101,16 +101,17 @@ export const UPKEEP_KINDS: readonly Kind[] = [
 ]
 
 /** Many small files, some with deletes of two snapshots upon them; the tag `early` is in the midst of it. */
-export async function fillUnevenly(golden: GoldenTable): Promise<void> {
-  await golden.table.append(rowsOf(0, 20))
-  await golden.table.append(rowsOf(20, 40))
-  await golden.table.delete({ sql: `${N} % 7 = 2` }, { mode: 'merge-on-read', tags: [{ name: 'early' }] })
-  await golden.table.upsert(rowsOf(12, 25, 1), { mode: 'merge-on-read' })
-  await golden.table.append(rowsOf(40, 50))
-  await golden.table.delete({ sql: `${N} % 11 = 1` }, { mode: 'merge-on-read' })
-  const early = rowsOf(0, 40).filter((row) => numberOf(row) % 7 !== 2)
-  const others = [...early.filter((row) => numberOf(row) < 12 || numberOf(row) >= 25), ...rowsOf(40, 50)]
-  await golden.check([...others, ...rowsOf(12, 25, 1)].filter((row) => numberOf(row) % 11 !== 1))
+export async function fillUnevenly(golden: GoldenTable, rowsOfTable = rowsOf): Promise<void> {
+  const { table } = golden
+  await table.append(rowsOfTable(0, 20))
+  await table.append(rowsOfTable(20, 40))
+  await table.delete({ sql: `${N} % 7 = 2` }, { mode: 'merge-on-read', tags: [{ name: 'early' }] })
+  await table.upsert(rowsOfTable(12, 25, 1), { mode: 'merge-on-read' })
+  await table.append(rowsOfTable(40, 50))
+  await table.delete({ sql: `${N} % 11 = 1` }, { mode: 'merge-on-read' })
+  const early = rowsOfTable(0, 40).filter((row) => numberOf(row) % 7 !== 2)
+  const others = [...early.filter((row) => numberOf(row) < 12 || numberOf(row) >= 25), ...rowsOfTable(40, 50)]
+  await golden.check([...others, ...rowsOfTable(12, 25, 1)].filter((row) => numberOf(row) % 11 !== 1))
 }
 
 /** All three read the same rows before and after. */
