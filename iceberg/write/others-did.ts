@@ -54,17 +54,32 @@ function touches(
 
 function touchesDelta(
   metadata: TableMetadata,
-  { removed, deletedFrom }: RowDelta,
+  { removed, deletedFrom, deletes }: RowDelta,
   since: readonly SnapshotChanges[],
 ): boolean {
   const inputs = [...removed, ...deletedFrom]
   const paths = new Set(inputs.map((file) => file.filePath))
   const deletesInput = mayDelete(metadata['partition-specs'], inputs.filter(isData))
+  const isOutOfReach = outOfReach(metadata, deletes)
   return since.some(
     (snapshot) =>
       snapshot.removed.some((file) => paths.has(file.filePath)) ||
-      snapshot.added.some((file) => !isData(file) && deletesInput(file)),
+      snapshot.added.some((file) => (isData(file) ? isOutOfReach(file) : deletesInput(file))),
   )
+}
+
+/** Data files of another spec that may hold rows of the partitions of equality deletes, which reach their own spec only. */
+function outOfReach(metadata: TableMetadata, deletes: readonly DataFile[]): (file: DataFile) => boolean {
+  const specs = metadata['partition-specs']
+  const scoped = specs.filter((spec) => spec.fields.some((field) => field.transform !== 'void'))
+  const ids = new Set(scoped.map((spec) => spec['spec-id']))
+  const bySpec = new Map<number, DataFile[]>()
+  for (const file of deletes) {
+    if (file.content === 'equality-deletes' && ids.has(file.specId))
+      bySpec.set(file.specId, [...(bySpec.get(file.specId) ?? []), file])
+  }
+  const relations = [...bySpec].map(([id, files]) => ({ id, relation: partitionMatcher(specs, files) }))
+  return (file) => relations.some(({ id, relation }) => file.specId !== id && relation(file) !== 'outside')
 }
 
 /** Under `snapshot`, rows beside the files that the change touches may come and go. */

@@ -8,6 +8,9 @@ import type { Lake, LiveFile } from './lake.js'
 import type { Row, RowOperation, WriteMode } from './rows.js'
 import { applyOperation, changed, partitionOf } from './rows.js'
 
+/** The spec that tables are made with. */
+const BY_P = 0
+
 interface Writer {
   readonly lake: Lake
   readonly io: FileIO
@@ -35,14 +38,16 @@ export async function computeChange(
     }
     case 'overwrite-partition': {
       const here = applyOperation(operation, rows).filter((row) => row.p === operation.p)
-      return { kind: 'overwrite-partitions', files: await added(writer, here), basis }
+      return { kind: 'overwrite-partitions', files: await added(writer, here, BY_P), basis }
     }
     case 'replace-where': {
-      const gone = files.filter((file) => file.entry.file.partition[0] === operation.p)
+      const gone = files.filter((file) => file.rows.some(({ row }) => row.p === operation.p))
+      const stays = gone
+        .flatMap((file) => file.rows.map(({ row }) => row))
+        .filter((row) => row.p !== operation.p)
+      const comes = await added(writer, [...stays, { p: operation.p, key: operation.key, value: 0 }])
       const removed = gone.map((file) => file.entry.file)
-      const filter = eq('p', operation.p)
-      const files_ = await added(writer, [{ p: operation.p, key: operation.key, value: 0 }])
-      return rowDelta(basis, filter, { removed, added: files_ })
+      return rowDelta(basis, eq('p', operation.p), { removed, added: comes })
     }
     case 'equality-delete': {
       const deletes = [await lake.writeEqualityDeletes(io, table, operation.p, operation.keys)]
@@ -101,13 +106,21 @@ async function changeRows(
   }
   const filter = isIn('key', keys)
   const written = await added(writer, news)
-  return mode === 'copy-on-write'
-    ? rowDelta(basis, filter, { removed: touchedFiles, added: written })
-    : rowDelta(basis, filter, { added: written, deletes, deletedFrom: touchedFiles })
+  const delta =
+    mode === 'copy-on-write'
+      ? rowDelta(basis, filter, { removed: touchedFiles, added: written })
+      : rowDelta(basis, filter, { added: written, deletes, deletedFrom: touchedFiles })
+  // Of one row that is there, snapshot isolation promises as much: nobody else adds its key.
+  const isOneRow = keys.length === 1 && touched.length === 1 && inserts.length === 0
+  return isOneRow ? { ...delta, isolation: 'snapshot' } : delta
 }
 
 /** A file a partition. */
-async function added({ lake, io, table }: Writer, rows: readonly Row[]): Promise<readonly DataFile[]> {
+async function added(
+  { lake, io, table }: Writer,
+  rows: readonly Row[],
+  specId?: number,
+): Promise<readonly DataFile[]> {
   const partitions = [...new Set(rows.map((row) => row.p))]
   const files: DataFile[] = []
   for (const p of partitions)
@@ -116,6 +129,7 @@ async function added({ lake, io, table }: Writer, rows: readonly Row[]): Promise
         io,
         table,
         rows.filter((row) => row.p === p),
+        specId,
       ),
     )
   return files

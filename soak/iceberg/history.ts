@@ -31,7 +31,7 @@ export type RefStepKind = 'tag' | 'drop-tag' | 'rollback' | 'fast-forward' | 'ch
 
 /** What may fail, die or give up without being done again. */
 export interface Chore {
-  readonly kind: MaintenanceKind | RefStepKind | 'evolve'
+  readonly kind: MaintenanceKind | RefStepKind | 'evolve' | 'evolve-spec'
   readonly id: string
   readonly table: string
   readonly faults: Faults
@@ -63,8 +63,10 @@ export function historyOf(seed: number): History {
   // A rollback or an expiry takes away the snapshot that tells a job without a marker that it is done.
   const forgets = random.chance(2)
   let steps = 0
+  // Few keys collide all the time, many leave room for rebases.
+  const keys = SHARED_KEYS.slice(0, random.pick([1, 2, 4]))
   const rounds = Array.from({ length: 2 + random.below(5) }, (): Round => ({
-    steps: Array.from({ length: 1 + random.below(4) }, () => stepOf(random, `s${steps++}`, forgets)),
+    steps: Array.from({ length: 1 + random.below(4) }, () => stepOf(random, `s${steps++}`, forgets, keys)),
     hoursAfter: random.pick([0, 0, 1, 30, 100]),
   }))
   const filled: Round = { steps: random.some(TABLES).flatMap(fill), hoursAfter: 0 }
@@ -95,6 +97,7 @@ const CHORES: readonly Chore['kind'][] = [
   'rewrite-manifests',
   'tag',
   'evolve',
+  'evolve-spec',
 ]
 const FORGETTING: readonly Chore['kind'][] = [
   ...([
@@ -109,13 +112,13 @@ const FORGETTING: readonly Chore['kind'][] = [
   ] as const),
 ]
 
-function stepOf(random: Random, id: string, forgets: boolean): Job | Chore {
-  if (random.below(5) < 3) return jobOf(random, id, forgets)
+function stepOf(random: Random, id: string, forgets: boolean, keys: readonly string[]): Job | Chore {
+  if (random.below(5) < 3) return jobOf(random, id, forgets, keys)
   const kind = random.pick(forgets ? [...CHORES, ...FORGETTING] : CHORES)
   return { kind, id, table: random.pick(TABLES), faults: faultsOf(random), choice: random.below(1000) }
 }
 
-function jobOf(random: Random, id: string, forgets: boolean): Job {
+function jobOf(random: Random, id: string, forgets: boolean, keys: readonly string[]): Job {
   const tables = random.chance(3) ? TABLES : [random.pick(TABLES)]
   const isStaged = forgets && random.chance(6)
   const own = (): RowOperation => ({ kind: 'append', p: random.below(PARTITIONS), key: `own-${id}` })
@@ -123,7 +126,7 @@ function jobOf(random: Random, id: string, forgets: boolean): Job {
     kind: 'job',
     id,
     branch: !isStaged && random.chance(5) ? 'side' : 'main',
-    parts: tables.map((table) => ({ table, operation: isStaged ? own() : operationOf(random, id) })),
+    parts: tables.map((table) => ({ table, operation: isStaged ? own() : operationOf(random, id, keys) })),
     isMarked: forgets || random.chance(2),
     isTagged: !isStaged && random.chance(4),
     isStaged,
@@ -137,7 +140,7 @@ const OPERATIONS: readonly RowOperation['kind'][] = [
   ...(['delete', 'delete', 'update', 'update', 'upsert', 'upsert', 'upsert'] as const),
 ]
 
-function operationOf(random: Random, id: string): RowOperation {
+function operationOf(random: Random, id: string, keys: readonly string[]): RowOperation {
   const kind = random.pick(OPERATIONS)
   const p = random.below(PARTITIONS)
   const mode = random.pick<WriteMode>(['copy-on-write', 'merge-on-read'])
@@ -153,7 +156,7 @@ function operationOf(random: Random, id: string): RowOperation {
     case 'delete':
     case 'update':
     case 'upsert':
-      return { kind, keys: random.some(SHARED_KEYS), mode }
+      return { kind, keys: random.some(keys), mode }
   }
 }
 

@@ -80,7 +80,7 @@ export class Judge {
         if (times > 1) this.#problem('doubled', `job ${id} is in ${table} ${times} times`)
       }
       const everywhere = job.isMarked ? (this.#done.get(`${AUDIT}/${id}`) ?? 0) : undefined
-      if (finished.has(id) && everywhere === 0)
+      if ((finished.get(id) ?? 'refused') !== 'refused' && everywhere === 0)
         this.#problem('lost', `job ${id} was told done, but is not there`)
     }
   }

@@ -95,18 +95,20 @@ export class Lake {
     }
   }
 
-  /** Writes a data file of one partition; `io` is the writing process's. */
+  /** Writes a data file of one partition, by default of the table's spec; `io` is the writing process's. */
   async writeRows(
     io: FileIO,
     { metadata }: Pick<LoadedTable, 'metadata'>,
     rows: readonly Row[],
+    specId = metadata['default-spec-id'],
   ): Promise<DataFile> {
     const filePath = `${metadata.location}/data/${this.newUuid()}.parquet`
     await io.write(filePath, Buffer.from(JSON.stringify(rows)))
     const keys = rows.map((row) => row.key).sort()
     const bound = (key: string | undefined) => new Map([[KEY_ID, encodeValue('string', key ?? '')]])
     return {
-      ...base(filePath, rows[0]?.p ?? 0, rows.length),
+      ...base(filePath, rows.length),
+      ...placeOf(metadata, specId, rows[0]?.p ?? 0),
       content: 'data',
       lowerBounds: bound(keys[0]),
       upperBounds: bound(keys.at(-1)),
@@ -116,7 +118,7 @@ export class Lake {
   async writePositionDeletes(
     io: FileIO,
     { metadata }: Pick<LoadedTable, 'metadata'>,
-    of: Pick<DataFile, 'filePath' | 'partition'>,
+    of: Pick<DataFile, 'filePath' | 'specId' | 'partition'>,
     positions: readonly number[],
   ): Promise<DataFile> {
     const filePath = `${metadata.location}/data/${this.newUuid()}-deletes.parquet`
@@ -125,7 +127,9 @@ export class Lake {
       Buffer.from(JSON.stringify(positions.map((position) => [of.filePath, position]))),
     )
     return {
-      ...base(filePath, Number(of.partition[0]), positions.length),
+      ...base(filePath, positions.length),
+      specId: of.specId,
+      partition: of.partition,
       content: 'position-deletes',
       referencedDataFile: of.filePath,
     }
@@ -139,7 +143,10 @@ export class Lake {
   ): Promise<DataFile> {
     const filePath = `${metadata.location}/data/${this.newUuid()}-eq-deletes.parquet`
     await io.write(filePath, Buffer.from(JSON.stringify(keys)))
-    return { ...base(filePath, p, keys.length), content: 'equality-deletes', equalityIds: [KEY_ID] }
+    // Files of the spec without fields are reached by deletes of that spec alone, which reach every other file too.
+    const global = metadata['partition-specs'].find((spec) => spec.fields.length === 0)
+    const place = placeOf(metadata, global?.['spec-id'] ?? 0, p)
+    return { ...base(filePath, keys.length), ...place, content: 'equality-deletes', equalityIds: [KEY_ID] }
   }
 
   /** Reads a snapshot by brute force, by the spec's rules and none of the planner's code. */
@@ -195,14 +202,14 @@ export class Lake {
         const written: DataFile[] = []
         for (const filePath of dataFiles) {
           const positions = pairs.filter(([path]) => path === filePath).map(([, position]) => position)
-          const { partition } = deletes[0] ?? { partition: [] }
-          if (positions.length === 0) continue
-          const of = { filePath, partition }
+          const [first] = deletes
+          if (positions.length === 0 || first === undefined) continue
+          const of = { filePath, specId: first.specId, partition: first.partition }
           written.push(await this.writePositionDeletes(io, table, of, [...new Set(positions)]))
         }
         return written
       },
-      rewrite: async ({ tasks }) => {
+      rewrite: async ({ tasks, spec }) => {
         const rows: Row[] = []
         for (const { file, sequenceNumber, deletes } of tasks) {
           const contents = await Promise.all(deletes.map((one) => readJson(io, one)))
@@ -223,7 +230,12 @@ export class Lake {
             ),
           )
         }
-        return rows.length === 0 ? [] : [await this.writeRows(io, table, rows)]
+        const places =
+          spec.fields.length === 0 ? [rows] : [0, 1].map((p) => rows.filter((row) => row.p === p))
+        const written: DataFile[] = []
+        for (const some of places)
+          if (some.length > 0) written.push(await this.writeRows(io, table, some, spec['spec-id']))
+        return written
       },
     }
   }
@@ -241,7 +253,8 @@ function kills(deletes: Placed, content: unknown, data: Placed, row: Row, positi
   }
   return (
     deletes.sequenceNumber > data.sequenceNumber &&
-    deletes.file.partition[0] === data.file.partition[0] &&
+    (deletes.file.partition.length === 0 ||
+      (deletes.file.specId === data.file.specId && deletes.file.partition[0] === data.file.partition[0])) &&
     (content as readonly string[]).includes(row.key)
   )
 }
@@ -250,12 +263,16 @@ async function readJson(io: FileIO, file: DataFile): Promise<unknown> {
   return JSON.parse(Buffer.from(await io.read(file.filePath)).toString()) as unknown
 }
 
-function base(filePath: string, p: number, recordCount: number) {
+/** The table's specs are the one that it was made with, by `p`, and at times one without fields. */
+function placeOf(metadata: TableMetadata, specId: number, p: number) {
+  const spec = metadata['partition-specs'].find((one) => one['spec-id'] === specId)
+  return { specId, partition: spec?.fields.length === 0 ? [] : [p] }
+}
+
+function base(filePath: string, recordCount: number) {
   return {
     filePath,
     fileFormat: 'parquet' as const,
-    specId: 0,
-    partition: [p],
     recordCount,
     fileSizeInBytes: 100 + recordCount,
   }

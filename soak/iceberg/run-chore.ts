@@ -5,7 +5,7 @@ import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { removeOrphans } from '../../iceberg/maintain/orphans.js'
 import { rewriteDeleteFiles } from '../../iceberg/maintain/rewrite-deletes.js'
 import { rewriteManifests } from '../../iceberg/maintain/rewrite-manifests.js'
-import { updateSchema } from '../../iceberg/evolve/evolve-table.js'
+import { updateSchema, updateSpec } from '../../iceberg/evolve/evolve-table.js'
 import { cherryPick } from '../../iceberg/write/cherry-pick.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { changeRefs, type RefChange } from '../../iceberg/write/refs.js'
@@ -45,7 +45,7 @@ async function work(lake: Lake, chore: Chore, catalog: Catalog): Promise<unknown
         catalog,
         identifier,
         nowMs: lake.nowMs,
-        maxSnapshotAgeMs: (chore.choice % 100) * HOUR_MS,
+        maxSnapshotAgeMs: (chore.choice % 2) * (chore.choice % 100) * HOUR_MS,
       })
     case 'orphans':
       // Longer than any commit of a history is under way.
@@ -60,6 +60,14 @@ async function work(lake: Lake, chore: Chore, catalog: Catalog): Promise<unknown
       const name = `extra_${chore.id}`
       const changes = [{ kind: 'add', name, type: 'string' }] as const
       return updateSchema({ catalog, identifier, newUuid, retry, changes })
+    }
+    case 'evolve-spec': {
+      const { metadata } = await catalog.loadTable(identifier)
+      const isPartitioned = metadata['default-spec-id'] === 0
+      const changes = [
+        isPartitioned ? ({ kind: 'remove', name: 'p' } as const) : ({ kind: 'add', column: 'p' } as const),
+      ]
+      return updateSpec({ catalog, identifier, newUuid, retry, changes })
     }
     case 'cherry-pick': {
       const { snapshots } = (await catalog.loadTable(identifier)).metadata

@@ -39,7 +39,7 @@ describe('metadata files that go as soon as the log lets go of them', () => {
   }
 
   /** Lets `between` happen once, after the pointer was read and before its file is. */
-  async function beforeNextRead(
+  function beforeNextRead(
     lake: Awaited<ReturnType<typeof writeLake>>,
     between: () => Promise<unknown>,
   ) {
@@ -63,7 +63,7 @@ describe('metadata files that go as soon as the log lets go of them', () => {
       const moveOn = async () => {
         for (const name of ['b', 'c', 'd']) await lake.append(file(1, name))
       }
-      const other = await beforeNextRead(lake, moveOn)
+      const other = beforeNextRead(lake, moveOn)
       if (what === 'load') {
         const { metadata } = await other.loadTable(TABLE)
         expect(metadata.snapshots).toHaveLength(4)

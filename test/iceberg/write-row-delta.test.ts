@@ -137,6 +137,20 @@ describe('a row delta that others came before', () => {
     }
   })
 
+  it('of equality deletes is computed again where rows of their partition moved to a spec that they do not reach', async () => {
+    const { catalog, append, commit, delta, rewrite } = await writeLake()
+    const updates = [{ action: 'add-spec', spec: { 'spec-id': 1, fields: [] } }] as const
+    await catalog.commit([{ identifier: TABLE, requirements: [], updates }])
+    await append(file(1, 'a'))
+    const scoped = await delta({ deletes: [equalityDeletes(1, 'e')], isolation: 'snapshot' })
+    const global = { ...equalityDeletes(1, 'g'), specId: 1, partition: [] }
+    const everywhere = await delta({ deletes: [global], isolation: 'snapshot' })
+    const moved = file(1, 'a2', { specId: 1, partition: [] })
+    await commit(await rewrite({ removed: [file(1, 'a')], added: [moved] }))
+    await expect(commit(scoped)).rejects.toMatchObject(REBUILD)
+    await commit(everywhere)
+  })
+
   it('stands beside deletes of other files and partitions', async () => {
     const { append, commit, delta, paths } = await writeLake()
     await append(file(1, 'a'), file(1, 'b'), file(2, 'c'))
