@@ -29,9 +29,10 @@ export async function writeOnSparks(places: Places, place: PlaceName): Promise<v
   const golden = GoldenTable.open(places, place, newName('by spark'))
   for (const statement of SPARK_STATEMENTS)
     await places.peer.sql(statement.replaceAll(/\bT\b/g, `${place}.${golden.name}`))
-  const fresh = { note: '', kind: '', at: -1n, number: 2n ** 60n, d: '-1.125' }
   const bare = { st: null, xs: null, m: null }
-  await writeOn(golden, (id) => ({ ...fresh, ...bare, id: BigInt(id) }))
+  await writeOn(golden, (id) => ({
+    ...{ note: '', id: BigInt(id), kind: '', at: -1n, number: 2n ** 60n, d: '-1.125', ...bare },
+  }))
 }
 
 /** As Spark's, for what PyIceberg can do. */

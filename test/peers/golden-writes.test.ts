@@ -60,7 +60,7 @@ describe('what Firn and one of the others read, and Iceberg 1.10 does not', () =
     await golden.table.append(rows)
     await golden.check(rows)
     await golden.checkWithPeers(['pyiceberg'])
-    if (!noSpark) await expect(golden.readBy('spark')).rejects.toThrow(/time/i)
+    if (!noSpark) await expect(golden.readBy('spark')).rejects.toThrow('Spark does not support time fields')
   })
 
   test.skipIf(noSpark)(`older files whose partition column was dropped${why('spark')}`, async () => {
