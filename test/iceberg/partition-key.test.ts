@@ -20,3 +20,9 @@ test('partitions have one key only where they are equal, whatever characters the
   expect(partitionKey({ specId: 0, partition: [Uint8Array.of(97), 'a'] })).toBe(keys[8])
   expect(partitionKey({ specId: 1, partition: partitions[0]! })).not.toBe(keys[0])
 })
+
+test('-0 lies where 0 does, one NaN where another does', () => {
+  const key = (value: Value) => partitionKey({ specId: 0, partition: [value] })
+  expect(key(-0)).toBe(key(0))
+  expect(key(NaN)).toBe(key(-NaN))
+})
