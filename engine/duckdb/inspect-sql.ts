@@ -14,6 +14,8 @@ export interface SqlInspection {
    * where it has no ORDER BY; whether its order is total cannot be seen here.
    */
   readonly unorderedFloatAggregates: readonly string[]
+  /** The text is plain columns of one table, and so many of its first rows are all that it needs. */
+  readonly rowsNeeded?: number
 }
 
 export interface InspectOptions {
@@ -46,8 +48,10 @@ export async function inspectSql(sql: string, options: InspectOptions = {}): Pro
     unordered: [],
   }
   visit(statements[0], new Set(), found)
+  const rows = rowsNeeded(statements[0])
   return {
     statementType: 'select',
+    ...(rows !== undefined && { rowsNeeded: rows }),
     tables: [...found.tables].sort(),
     tableFunctions: [...found.tableFunctions].sort(),
     unorderedFloatAggregates: found.unordered,
@@ -83,6 +87,44 @@ async function parse(sql: string): Promise<readonly unknown[] | undefined> {
   throw new EngineError('sql-invalid', `SQL cannot be parsed: ${textOf(answer['error_message'])}`, {
     context: { sql, position: answer['position'] },
   })
+}
+
+/** Only `SELECT columns FROM table LIMIT n [OFFSET m]`: anything else may need rows that it does not give. */
+function rowsNeeded(statement: unknown): number | undefined {
+  const node = (statement as { readonly node?: Node }).node ?? {}
+  const [modifier, ...others] = nodesOf(node['modifiers'])
+  const isPlain =
+    node['type'] === 'SELECT_NODE' &&
+    (node['from_table'] as Node)['type'] === 'BASE_TABLE' &&
+    isEmpty((node['from_table'] as Node)['sample']) &&
+    isEmpty((node['cte_map'] as Node)['map']) &&
+    REDUCING.every((part) => isEmpty(node[part])) &&
+    node['aggregate_handling'] === 'STANDARD_HANDLING' &&
+    nodesOf(node['select_list']).every(isPlainColumn)
+  if (!isPlain || others.length > 0 || modifier?.['type'] !== 'LIMIT_MODIFIER') return undefined
+  const [limit, offset] = [constant(modifier['limit']), constant(modifier['offset'] ?? ZERO)]
+  return limit === undefined || offset === undefined ? undefined : limit + offset
+}
+
+const REDUCING = ['where_clause', 'group_expressions', 'group_sets', 'having', 'sample', 'qualify']
+const ZERO = { type: 'VALUE_CONSTANT', value: { value: 0 } }
+
+function isPlainColumn(node: Node): boolean {
+  return node['type'] === 'COLUMN_REF' || (node['type'] === 'STAR' && isEmpty(node['expr']))
+}
+
+function constant(node: unknown): number | undefined {
+  const { type, value } = (node ?? {}) as Node
+  const number = type === 'VALUE_CONSTANT' ? (value as Node)['value'] : undefined
+  return Number.isSafeInteger(number) && Number(number) >= 0 ? Number(number) : undefined
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || (Array.isArray(value) && value.length === 0)
+}
+
+function nodesOf(value: unknown): readonly Node[] {
+  return Array.isArray(value) ? (value as readonly Node[]) : []
 }
 
 /** `ctes`: names that mean a common table expression here. */

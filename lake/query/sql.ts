@@ -4,7 +4,7 @@ import { isIcebergError } from '../../iceberg/error.js'
 import { metadataTable } from '../../iceberg/inspect/metadata-table.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { ScanTarget } from '../../iceberg/scan/scan-plan.js'
-import { inspectSql } from '../../engine/duckdb/inspect-sql.js'
+import { inspectSql, type SqlInspection } from '../../engine/duckdb/inspect-sql.js'
 import type { QueryResult, Relation, Row } from '../../engine/engine.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
@@ -28,7 +28,7 @@ const HARMLESS_FUNCTIONS = new Set(['unnest', 'range', 'generate_series', 'json_
  * relations and nothing else: no files, no settings. Errors: FirnError `invalid-input`, `not-found`; EngineError.
  */
 export async function runSql(deps: LakeDeps, { sql, at, limit }: SqlRequest): Promise<QueryResult> {
-  const names = await readNames(sql)
+  const { tables: names, rowsNeeded } = await inspect(sql)
   const tables = await loadNamed(deps, names)
   const session = await deps.engine.openSession()
   try {
@@ -39,7 +39,7 @@ export async function runSql(deps: LakeDeps, { sql, at, limit }: SqlRequest): Pr
         await session.addRelation(await metadataRelation(deps, table, name, target))
         continue
       }
-      const plan = await planAt(deps, table, target)
+      const plan = await planAt(deps, table, target, rowsNeeded)
       await session.addRelation({
         kind: 'scan',
         name: formatIdentifier(table.identifier),
@@ -54,8 +54,9 @@ export async function runSql(deps: LakeDeps, { sql, at, limit }: SqlRequest): Pr
   }
 }
 
-async function readNames(sql: string): Promise<readonly string[]> {
-  const { statementType, tables, tableFunctions } = await inspectSql(sql)
+async function inspect(sql: string): Promise<SqlInspection> {
+  const inspection = await inspectSql(sql)
+  const { statementType, tableFunctions } = inspection
   if (statementType !== 'select') {
     throw new FirnError('invalid-input', 'only a SELECT can be run here: SQL does not change the lake')
   }
@@ -66,7 +67,7 @@ async function readNames(sql: string): Promise<readonly string[]> {
       `${refused.join(', ')} can't be used here: SQL reads the lake's tables only, named namespace.table`,
     )
   }
-  return tables
+  return inspection
 }
 
 interface NamedTable {
@@ -133,9 +134,10 @@ function targetOf(table: LoadedTable, at: string | undefined): ScanTarget {
   return { kind: 'snapshot', snapshotId: BigInt(at) }
 }
 
-async function planAt(deps: LakeDeps, table: LoadedTable, target: ScanTarget) {
+async function planAt(deps: LakeDeps, table: LoadedTable, target: ScanTarget, limit: number | undefined) {
+  const scan = { metadata: table.metadata, io: deps.catalog.io, target, metrics: 'filter' } as const
   try {
-    return await planScan({ metadata: table.metadata, io: deps.catalog.io, target, metrics: 'filter' })
+    return await planScan({ ...scan, ...(limit !== undefined && { limit }) })
   } catch (error) {
     const isMissing = isIcebergError(error, 'not-found') && target.kind !== 'head'
     if (!isMissing) throw error

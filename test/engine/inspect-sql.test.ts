@@ -2,6 +2,30 @@ import { describe, expect, test } from 'vitest'
 import { inspectSql } from '../../engine/duckdb/inspect-sql.js'
 
 describe('inspectSql', () => {
+  test.each<[string, number | undefined]>([
+    ['SELECT * FROM a.b LIMIT 5', 5],
+    ['SELECT x, b.y FROM a.b LIMIT 5 OFFSET 3', 8],
+    ['FROM a.b LIMIT 0', 0],
+    ['SELECT * FROM a.b', undefined],
+    ['SELECT * FROM a.b WHERE x = 1 LIMIT 5', undefined],
+    ['SELECT * FROM a.b ORDER BY x LIMIT 5', undefined],
+    ['SELECT DISTINCT x FROM a.b LIMIT 5', undefined],
+    ['SELECT count(*) FROM a.b LIMIT 5', undefined],
+    ['SELECT x, row_number() OVER () FROM a.b LIMIT 5', undefined],
+    ['SELECT x FROM a.b GROUP BY ALL LIMIT 5', undefined],
+    ['SELECT x FROM a.b GROUP BY x LIMIT 5', undefined],
+    ['SELECT x FROM a.b QUALIFY x > 1 LIMIT 5', undefined],
+    ['SELECT x FROM a.b, a.c LIMIT 5', undefined],
+    ['SELECT x FROM a.b LIMIT 5 PERCENT', undefined],
+    ['SELECT x FROM a.b LIMIT (SELECT 5)', undefined],
+    ['SELECT x FROM a.b TABLESAMPLE 10% LIMIT 5', undefined],
+    ['SELECT * FROM a.b UNION ALL SELECT * FROM a.b LIMIT 5', undefined],
+    ['SELECT * FROM (SELECT * FROM a.b LIMIT 5)', undefined],
+    ['WITH c AS (SELECT 1) SELECT x FROM a.b LIMIT 5', undefined],
+  ])('knows how many rows %s needs', async (sql, rows) => {
+    expect((await inspectSql(sql)).rowsNeeded).toBe(rows)
+  })
+
   test('lists the tables a text reads, in subqueries and joins too, and no CTEs', async () => {
     const { tables, tableFunctions, statementType } = await inspectSql(`
       WITH experiments AS (SELECT * FROM experiments), -- a CTE that hides the table it reads

@@ -29,6 +29,27 @@ const sql = async (text: string, at?: string) =>
   (await runSql(lake.deps, { sql: text, ...(at === undefined ? {} : { at }) })).rows
 
 describe('SQL over the lake', () => {
+  it('reads no more manifests than a plain LIMIT needs', async () => {
+    const { io } = lake.catalog
+    const read = io.read.bind(io)
+    const manifestsOf = async (text: string) => {
+      const seen: string[] = []
+      io.read = (location, range) => {
+        if (/-m\d+\.avro$/.test(location)) seen.push(location)
+        return read(location, range)
+      }
+      try {
+        return [(await sql(text)).length, seen.length]
+      } finally {
+        io.read = read
+      }
+    }
+    expect(await manifestsOf('SELECT * FROM lab_features.points')).toEqual([3, 2])
+    expect(await manifestsOf('SELECT * FROM lab_features.points LIMIT 1')).toEqual([1, 1])
+    expect(await manifestsOf('SELECT * FROM lab_features.points LIMIT 3')).toEqual([3, 2])
+    expect(await manifestsOf('SELECT * FROM lab_features.points ORDER BY value LIMIT 1')).toEqual([1, 2])
+  })
+
   it('reads tables together, now or as they were at a batch', async () => {
     const text = `WITH r AS (SELECT * FROM lab_features.results)
       SELECT count(*) AS runs, sum(p.value) AS total FROM r JOIN lab_features.points p USING (run_id)`
