@@ -61,6 +61,54 @@ describe('the plan of a compaction', () => {
     expect(groups([task('done', 90)])).toEqual([])
   })
 
+  it('splits files over the largest size, takes none between the two ratios, and all of them when told to', () => {
+    const tasks = [task('small', 10), task('right', 90), task('huge', 190)]
+    expect(groups(tasks)).toEqual([])
+    expect(groups(tasks, { maxFileSizeRatio: 1.8 })).toEqual([['huge']])
+    expect(groups(tasks, { minFileSizeRatio: 0.95 })).toEqual([['small', 'right']])
+    expect(groups(tasks, { rewriteAll: true })).toEqual([['small', 'right'], ['huge']])
+  })
+
+  it('rewrites a file once enough of it is deleted, by files or by rows', () => {
+    const deleted = (rows: number): FileScanTask => {
+      const one = task('f', 500, { deletes: 1, recordCount: 10 })
+      return {
+        ...one,
+        deletes: one.deletes.map((file) => ({ ...file, referencedDataFile: 'f', recordCount: rows })),
+      }
+    }
+    const patient = { deleteFileThreshold: 2 }
+    expect(groups([deleted(2)], patient)).toEqual([])
+    expect(groups([deleted(3)], patient)).toEqual([['f']])
+    expect(groups([deleted(3)], { ...patient, deletedRowRatio: 0.5 })).toEqual([])
+    expect(groups([task('f', 500, { deletes: 2 })], patient)).toEqual([['f']])
+  })
+
+  it('moves files of older specs to the current one together, whatever their size, or leaves them there', () => {
+    const tasks = [
+      task('old a', 500),
+      task('old b', 10, { partition: [1] }),
+      task('new a', 10, { specId: 1 }),
+      task('new b', 10, { specId: 1 }),
+    ]
+    const plan = (options: Parameters<typeof planCompaction>[1]) =>
+      planCompaction(
+        tasks,
+        { targetFileSizeBytes: 100, minInputFiles: 2, ...options },
+        { currentSpecId: 1 },
+      ).map(({ specId, tasks: of }) => [specId, ...of.map(({ file }) => file.filePath)])
+    expect(plan({})).toEqual([
+      [1, 'new a', 'new b'],
+      [1, 'old a', 'old b'],
+    ])
+    expect(plan({ keepOldSpecs: true })).toEqual([[1, 'new a', 'new b']])
+    expect(plan({ maxGroupBytes: 505 })).toEqual([
+      [1, 'new a', 'new b'],
+      [1, 'old a'],
+      [1, 'old b'],
+    ])
+  })
+
   it('passes over partitions that are not closed', () => {
     const tasks = [0, 0, 1, 1].map((value, at) => task(`f${at}`, 10, { partition: [value] }))
     expect(groups(tasks, { isClosed: ({ partition }) => partition[0] === 1 })).toEqual([['f2', 'f3']])

@@ -53,6 +53,19 @@ describe('transforms give the values of the spec', () => {
     ['truncate[3]', 'string', 'iceberg', 'ice'],
     ['truncate[3]', 'string', '🧊🧊🧊🧊', '🧊🧊🧊'],
     ['truncate[2]', 'binary', bytes(255, 1, 2), bytes(255, 1)],
+    ['truncate[3]', 'binary', bytes(), bytes()],
+    ['truncate[10]', 'int', 9, 0],
+    ['truncate[10]', 'int', 10, 10],
+    ['truncate[10]', 'long', 0n, 0n],
+    ['truncate[10]', 'long', -1n, -10n],
+    ['truncate[50]', 'decimal(9, 2)', -1n, -50n],
+    ['truncate[10]', 'decimal(38, 0)', -(10n ** 37n) - 1n, -(10n ** 37n) - 10n],
+    ['truncate[5]', 'string', 'ice', 'ice'],
+    ['truncate[1]', 'string', 'e\u0301', 'e'],
+    ['truncate[2]', 'string', 'イロハニ', 'イロ'],
+    ['truncate[2]', 'string', '', ''],
+    ['truncate[10]', 'string', null, null],
+    ['bucket[16]', 'decimal(38, 0)', null, null],
     ['year', 'date', days('2017-12-01'), 47],
     ['month', 'date', days('2017-12-01'), 575],
     ['day', 'date', days('2017-12-01'), 17501],
@@ -71,6 +84,17 @@ describe('transforms give the values of the spec', () => {
     ['hour', 'timestamp', -1n, -1],
     ['day', 'timestamp_ns', -1n, -1],
     ['day', 'timestamp', -86_400_000_000n, -1],
+    ['hour', 'timestamp', -3_600_000_000n, -1],
+    ['hour', 'timestamp', -3_600_000_001n, -2],
+    ['hour', 'timestamptz_ns', -1n, -1],
+    ['month', 'timestamp_ns', -1n, -1],
+    ['year', 'timestamptz_ns', micros('1969-01-01T00:00:00Z') * 1000n - 1n, -2],
+    ['year', 'timestamp', micros('0001-01-01T00:00:00Z'), -1969],
+    ['month', 'timestamp', micros('9999-12-31T23:59:59Z'), 96359],
+    ['day', 'date', days('9999-12-31'), 2932896],
+    // The ends of what a timestamp can be.
+    ['day', 'timestamp', 2n ** 63n - 1n, 106751991],
+    ['day', 'timestamp', -(2n ** 63n), -106751992],
   ])('%s of %s %s is %s', (transform, type, value, result) => {
     expect(applyTransform(transform, type, value)).toEqual(result)
   })
@@ -110,7 +134,11 @@ test('a transform is checked against its source type, and unknown ones are told 
   expect(() => transformResultType('hour', 'date')).toThrow(
     expect.objectContaining({ kind: 'invalid-argument' }),
   )
-  expect(() => transformResultType('bucket[4]', 'double')).toThrow('cannot be applied')
+  for (const type of ['float', 'double', 'boolean'] as const)
+    for (const transform of ['bucket[4]', 'truncate[4]', 'year', 'hour'] as const)
+      expect(() => transformResultType(transform, type), `${transform} of ${type}`).toThrow(
+        'cannot be applied',
+      )
   expect(parseTransform('zorder' as Transform)).toEqual({ kind: 'unknown', name: 'zorder' })
   expect(parseTransform('bucket[0]')).toEqual({ kind: 'unknown', name: 'bucket[0]' })
 })
