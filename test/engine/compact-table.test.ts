@@ -39,8 +39,8 @@ async function rowsOf(table: Table): Promise<readonly string[]> {
   const session = await engine.openSession()
   try {
     await session.addRelation({ kind: 'scan', name: 'r', schema, tasks, metadata })
-    const { rows } = await session.query('SELECT id, kind, "at" FROM r ORDER BY id')
-    return rows.map((row) => `${String(row['id'])} ${String(row['kind'])} ${String(row['at'])}`)
+    const { rows } = await session.query(`SELECT concat_ws(' ', id, kind, "at") AS row FROM r ORDER BY id`)
+    return rows.map((row) => row['row'] as string)
   } finally {
     await session.close()
   }
