@@ -1,7 +1,7 @@
 import type { Fault } from '../faults.js'
 import { Random } from '../random.js'
 import type { RowOperation, WriteMode } from './rows.js'
-import { PARTITIONS, partitionOf, SHARED_KEYS } from './rows.js'
+import { LATER_KEYS, PARTITIONS, partitionOf, SHARED_KEYS } from './rows.js'
 
 export type Faults = ReadonlyMap<number, Fault>
 
@@ -65,10 +65,15 @@ export function historyOf(seed: number): History {
   let steps = 0
   // Few keys collide all the time, many leave room for rebases.
   const keys = SHARED_KEYS.slice(0, random.pick([1, 2, 4]))
-  const rounds = Array.from({ length: 2 + random.below(5) }, (): Round => ({
-    steps: Array.from({ length: 1 + random.below(4) }, () => stepOf(random, `s${steps++}`, forgets, keys)),
-    hoursAfter: random.pick([0, 0, 1, 30, 100]),
-  }))
+  const rounds = Array.from({ length: 2 + random.below(5) }, (): Round => {
+    // Half of the rounds are about one table, often with a compaction that all others get in the way of.
+    const tables = random.chance(2) ? [random.pick(TABLES)] : TABLES
+    const length = 1 + random.below(4)
+    const drawn = Array.from({ length }, () => stepOf(random, `s${steps++}`, forgets, { keys, tables }))
+    const isCompacted = tables.length === 1 && random.chance(2)
+    const compaction = isCompacted ? [choreOf(random, `s${steps++}`, 'compact', tables)] : []
+    return { steps: [...drawn, ...compaction], hoursAfter: random.pick([0, 0, 1, 30, 100]) }
+  })
   const filled: Round = { steps: random.some(TABLES).flatMap(fill), hoursAfter: 0 }
   const properties = {
     'commit.manifest.min-count-to-merge': random.pick(['2', '3', '100']),
@@ -112,21 +117,30 @@ const FORGETTING: readonly Chore['kind'][] = [
   ] as const),
 ]
 
-function stepOf(random: Random, id: string, forgets: boolean, keys: readonly string[]): Job | Chore {
-  if (random.below(5) < 3) return jobOf(random, id, forgets, keys)
-  const kind = random.pick(forgets ? [...CHORES, ...FORGETTING] : CHORES)
-  return { kind, id, table: random.pick(TABLES), faults: faultsOf(random), choice: random.below(1000) }
+interface Scope {
+  readonly keys: readonly string[]
+  readonly tables: readonly string[]
 }
 
-function jobOf(random: Random, id: string, forgets: boolean, keys: readonly string[]): Job {
-  const tables = random.chance(3) ? TABLES : [random.pick(TABLES)]
+function stepOf(random: Random, id: string, forgets: boolean, scope: Scope): Job | Chore {
+  if (random.below(5) < 3) return jobOf(random, id, forgets, scope)
+  const kind = random.pick(forgets ? [...CHORES, ...FORGETTING] : CHORES)
+  return choreOf(random, id, kind, scope.tables)
+}
+
+function choreOf(random: Random, id: string, kind: Chore['kind'], tables: readonly string[]): Chore {
+  return { kind, id, table: random.pick(tables), faults: faultsOf(random), choice: random.below(1000) }
+}
+
+function jobOf(random: Random, id: string, forgets: boolean, { keys, tables }: Scope): Job {
+  const chosen = random.chance(3) ? tables : [random.pick(tables)]
   const isStaged = forgets && random.chance(6)
   const own = (): RowOperation => ({ kind: 'append', p: random.below(PARTITIONS), key: `own-${id}` })
   return {
     kind: 'job',
     id,
     branch: !isStaged && random.chance(5) ? 'side' : 'main',
-    parts: tables.map((table) => ({ table, operation: isStaged ? own() : operationOf(random, id, keys) })),
+    parts: chosen.map((table) => ({ table, operation: isStaged ? own() : operationOf(random, id, keys) })),
     isMarked: forgets || random.chance(2),
     isTagged: !isStaged && random.chance(4),
     isStaged,
@@ -144,7 +158,7 @@ function operationOf(random: Random, id: string, keys: readonly string[]): RowOp
   const kind = random.pick(OPERATIONS)
   const p = random.below(PARTITIONS)
   const mode = random.pick<WriteMode>(['copy-on-write', 'merge-on-read'])
-  const here = random.some(SHARED_KEYS.filter((key) => partitionOf(key) === p))
+  const here = random.some([...SHARED_KEYS, ...LATER_KEYS].filter((key) => partitionOf(key) === p))
   switch (kind) {
     case 'append':
     case 'overwrite-partition':
@@ -155,8 +169,9 @@ function operationOf(random: Random, id: string, keys: readonly string[]): RowOp
       return { kind, p, keys: here }
     case 'delete':
     case 'update':
-    case 'upsert':
       return { kind, keys: random.some(keys), mode }
+    case 'upsert':
+      return { kind, keys: random.some([...keys, ...LATER_KEYS]), mode }
   }
 }
 

@@ -6,7 +6,10 @@ export interface Row {
 }
 
 export const PARTITIONS = 2
+/** There from the start. */
 export const SHARED_KEYS = ['k0', 'k1', 'k2', 'k3']
+/** Added by whoever is first. */
+export const LATER_KEYS = ['k4', 'k5']
 
 export function partitionOf(key: string): number {
   return Number(key.slice(1)) % PARTITIONS
