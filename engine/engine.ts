@@ -102,6 +102,8 @@ export interface EngineSession {
   query(sql: string, options?: { readonly limit?: number }): Promise<QueryResult>
   /** Runs a SELECT and writes its rows as durable data files with field ids, metrics and partitions. */
   write(sql: string, target: WriteTarget): Promise<WrittenFiles>
+  /** Paths at which SQL finds files wherever they lie, by location; good until the session is closed. */
+  openFiles(locations: readonly string[]): Promise<ReadonlyMap<string, string>>
   close(): Promise<void>
 }
 

@@ -126,6 +126,10 @@ export class DuckDBSession implements EngineSession {
     )
   }
 
+  openFiles(locations: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.options.files.open(locations.map((location) => ({ location })))
+  }
+
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true

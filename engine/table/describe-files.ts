@@ -1,4 +1,3 @@
-import { toLocalPath } from '../../iceberg/io/location.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { NAME_MAPPING_PROPERTY, parseNameMapping } from '../../iceberg/spec/name-mapping.js'
 import { defaultSpec } from '../../iceberg/spec/specs.js'
@@ -66,14 +65,15 @@ async function columnsOf(basis: Basis, locations: readonly string[]): Promise<Re
   const session = await basis.session()
   const mappingText = basis.metadata.properties[NAME_MAPPING_PROPERTY]
   const mapping = mappingText === undefined ? undefined : parseNameMapping(mappingText)
+  const paths = await session.openFiles(locations)
   const schemas = await readFileSchemas(
     async (sql) => (await session.query(sql, { limit: MOST_COLUMNS })).rows.map((row) => Object.values(row)),
-    locations.map(toLocalPath),
+    [...paths.values()],
     new Map(),
   )
   return new Map(
     locations.map((location) => {
-      const file = schemas.get(toLocalPath(location))
+      const file = schemas.get(paths.get(location) ?? '')
       const columns = withFieldIds(file?.columns ?? [], mapping, location)
       return [location, { ids: fittingIds(location, basis.schema, columns), rowCount: file?.rowCount ?? 0 }]
     }),
