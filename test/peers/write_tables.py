@@ -69,6 +69,9 @@ def pyiceberg_history(peer, table, version, catalog="firn"):
         PartitionField(2, 1000, IdentityTransform(), "kind"), PartitionField(3, 1001, DayTransform(), "day_day")
     )
     properties = {"format-version": version}
+    if catalog == "s3":
+        # Arrow's client and the gateway of these tests don't agree on keys with percent signs.
+        properties |= {"write.object-storage.enabled": "true", "write.object-storage.partitioned-paths": "false"}
     created = peer.open(catalog).create_table(table, schema, partition_spec=spec, properties=properties)
 
     def batch(first, **extra):
