@@ -23,7 +23,7 @@ import { checkIdentifier } from './name.js'
 import { noSuch, PointerNames } from './pointer-names.js'
 import type { PointerStore, Swap } from './pointer-store.js'
 import { PointerViews } from './pointer-views.js'
-import { purgeTable } from './purge-table.js'
+import { filesToPurge, purgeFiles } from './purge-table.js'
 
 /** What every catalog that keeps pointers to metadata files is told. */
 export interface CatalogOptions {
@@ -160,15 +160,23 @@ export class PointerCatalog implements Catalog {
   }
 
   async dropTable(identifier: TableIdentifier, options: { readonly purge?: boolean } = {}): Promise<void> {
+    // What is to go is known before the table is gone: metadata that can't be read must not leave it half dropped.
+    const known = options.purge === true ? await this.loadTable(identifier) : undefined
+    const planned = known === undefined ? [] : await this.#filesToPurge(known.metadataLocation)
     checkIdentifier(identifier)
     const location = await this.#store.remove(identifier)
     if (location === undefined) throw noSuch('table', identifier)
-    if (options.purge !== true) return
-    await purgeTable(this.io, await this.#files.read(location), location)
+    if (known === undefined) return
+    const isSame = location === known.metadataLocation
+    await purgeFiles(this.io, isSame ? planned : await this.#filesToPurge(location))
   }
 
   close(): void {
     this.#store.close()
+  }
+
+  async #filesToPurge(metadataLocation: string): Promise<readonly string[]> {
+    return filesToPurge(this.io, await this.#files.read(metadataLocation), metadataLocation)
   }
 
   /** Undefined where another commit came between reading and swapping. */

@@ -163,10 +163,13 @@ function snapshotDocument(value: Json): Json {
 
 /** Documents without `refs` mean a `main` at the current snapshot. */
 function refsOf(value: unknown, current: bigint | undefined): Json {
-  const refs: Record<string, unknown> = {}
-  for (const [name, ref] of Object.entries(asObject(value, 'refs'))) {
-    refs[name] = withSnapshotId(asObject(ref, `ref ${name}`))
-  }
+  // Not by assignment: a ref may be called `__proto__`.
+  const refs: Record<string, unknown> = Object.fromEntries(
+    Object.entries(asObject(value, 'refs')).map(([name, ref]) => [
+      name,
+      withSnapshotId(asObject(ref, `ref ${name}`)),
+    ]),
+  )
   if (current !== undefined && refs['main'] === undefined) {
     refs['main'] = { 'snapshot-id': current, type: 'branch' }
   }

@@ -256,7 +256,8 @@ function setRef(draft: Draft, name: string, ref: SnapshotRef): void {
   if (snapshot === undefined)
     return reject(`ref ${name} can't point to snapshot ${String(id)}: it does not exist`)
   if (name === 'main' && ref.type !== 'branch') reject('main is a branch, it cannot become a tag')
-  const known = metadata.refs[name]
+  // A branch may be called `constructor`, which every object has.
+  const known = Object.hasOwn(metadata.refs, name) ? metadata.refs[name] : undefined
   if (known !== undefined && known.type !== ref.type)
     reject(`ref ${name} is a ${known.type}, not a ${ref.type}`)
   if (known !== undefined && sameRef(known, ref)) return
@@ -280,7 +281,7 @@ function sameRef(left: SnapshotRef, right: SnapshotRef): boolean {
 }
 
 function removeRef(draft: Draft, name: string): void {
-  if (draft.metadata.refs[name] === undefined) return
+  if (!Object.hasOwn(draft.metadata.refs, name)) return
   change(draft, { refs: without(draft.metadata.refs, name) })
   if (name === 'main') dropCurrentSnapshot(draft)
 }

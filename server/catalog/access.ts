@@ -67,6 +67,13 @@ export function parseTokens(text: string, source: string): TokenList {
   if (names.size < tokens.length) {
     throw new IcebergError('invalid-argument', `the tokens file ${source} has one name twice; rename one`)
   }
+  const hashes = new Set(tokens.map((token) => token.sha256.toString('hex')))
+  if (hashes.size < tokens.length) {
+    throw new IcebergError(
+      'invalid-argument',
+      `the tokens file ${source} gives two names the same token; make a new one`,
+    )
+  }
   return tokens
 }
 

@@ -1,6 +1,7 @@
 import { formatIdentifier, type Properties, type TableIdentifier } from '../../iceberg/catalog/catalog.js'
 import { nameOfFolder } from '../../iceberg/catalog/name.js'
 import { sameLocation } from '../../iceberg/maintain/reachable-files.js'
+import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { TableUpdate } from '../../iceberg/update/table-update.js'
 import type { ViewUpdate } from '../../iceberg/view/view-metadata.js'
 import { mayAccess, type Principal } from './access.js'
@@ -52,6 +53,32 @@ export function requireUpdates(
     if (update.action === 'set-location') requireLocation(service, who, update.location, identifier)
     if (update.action === 'set-properties') requireProperties(service, who, update.updates, identifier)
   }
+}
+
+/** What the metadata of a table names before it is taken in: the server will write beside it. */
+export function requireMetadata(
+  service: CatalogService,
+  who: Principal,
+  metadata: TableMetadata,
+  identifier: TableIdentifier,
+): void {
+  requireLocation(service, who, metadata.location, identifier)
+  requireProperties(service, who, metadata.properties, identifier)
+  requireLog(service, who, metadata, identifier)
+}
+
+/**
+ * Files that fall off the log are deleted by the server where the table asks for it. Whoever can write files can put those of
+ * others into a log.
+ */
+export function requireLog(
+  service: CatalogService,
+  who: Principal,
+  metadata: TableMetadata,
+  identifier: TableIdentifier,
+): void {
+  for (const entry of metadata['metadata-log'])
+    requireLocation(service, who, entry['metadata-file'], identifier)
 }
 
 /** The folder of the warehouse that a location lies in: tables lie in the one that is named as their namespace. */

@@ -1,7 +1,9 @@
-import type { TableCommit } from '../../iceberg/catalog/catalog.js'
+import type { Properties, TableCommit } from '../../iceberg/catalog/catalog.js'
+import { ifFound } from '../../iceberg/error.js'
 import { parseTableCommit, parseTransaction } from '../../iceberg/rest/table-documents.js'
+import type { TableUpdate } from '../../iceberg/update/table-update.js'
 import { requireAccess } from './access.js'
-import { requireUpdates } from './allowed-locations.js'
+import { requireLog, requireUpdates } from './allowed-locations.js'
 import { type Call, type CatalogService, type Handlers, identifierOf, NO_CONTENT, parsed } from './call.js'
 import { badRequest } from './problem.js'
 import { tableAnswer } from './table-answer.js'
@@ -13,7 +15,7 @@ export const COMMIT_HANDLERS: Handlers = {
     subject,
     async handle(call, service) {
       const commit = parsed(() => parseTableCommit(call.body, identifierOf(call)))
-      requireAllowed(commit, call, service)
+      await requireAllowed([commit], call, service)
       const [table] = await service.catalog.commit([commit])
       if (table === undefined) throw badRequest('the commit names no table')
       return tableAnswer(table)
@@ -23,14 +25,36 @@ export const COMMIT_HANDLERS: Handlers = {
     subject,
     async handle(call, service) {
       const commits = parsed(() => parseTransaction(call.body))
-      for (const commit of commits) requireAllowed(commit, call, service)
+      await requireAllowed(commits, call, service)
       await service.catalog.commit(commits)
       return NO_CONTENT
     },
   },
 }
 
-function requireAllowed(commit: TableCommit, { who }: Call, service: CatalogService): void {
+async function requireAllowed(
+  commits: readonly TableCommit[],
+  call: Call,
+  service: CatalogService,
+): Promise<void> {
+  for (const commit of commits) requireAllowedUpdates(commit, call, service)
+  // One after the other: they are in the catalog's memory, as a rule.
+  for (const { identifier, updates } of commits) {
+    const known = await ifFound(service.catalog.loadTable(identifier))
+    if (known !== undefined && deletesLog(known.metadata.properties, updates))
+      requireLog(service, call.who, known.metadata, identifier)
+  }
+}
+
+function deletesLog(properties: Properties, updates: readonly TableUpdate[]): boolean {
+  const key = 'write.metadata.delete-after-commit.enabled'
+  return (
+    properties[key] !== undefined ||
+    updates.some((update) => update.action === 'set-properties' && update.updates[key] !== undefined)
+  )
+}
+
+function requireAllowedUpdates(commit: TableCommit, { who }: Call, service: CatalogService): void {
   const { identifier, requirements, updates } = commit
   requireAccess(who, identifier.namespace, 'write')
   requireUpdates(service, who, updates, identifier)

@@ -45,6 +45,8 @@ export interface ServerFailure {
 
 const MAX_BODY_BYTES = 64 * 1_048_576
 const REQUEST_TIMEOUT_MS = 60_000
+/** Each may send a body of its own. */
+const MAX_CONNECTIONS = 512
 /** Longer than names may be, in percent-encoded UTF-8. */
 const MAX_SEGMENT = 2000
 const KEY_LIFETIME = 'PT1H'
@@ -65,6 +67,12 @@ export function createCatalogServer(options: CatalogServerOptions): FastifyInsta
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: MAX_SEGMENT },
   })
+  app.server.maxConnections = MAX_CONNECTIONS
+  // Before the body is read: whoever is not known must not have the server hold megabytes.
+  app.addHook('onRequest', (request, _reply, done) => {
+    authenticateRequest(request, options)
+    done()
+  })
   app.removeAllContentTypeParsers()
   // Text and value: the text tells requests of one key apart.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) =>
@@ -79,8 +87,7 @@ export function createCatalogServer(options: CatalogServerOptions): FastifyInsta
     const reason = `an answer could not be kept: ${reasonOf(error)}`
     options.onFailure?.({ method: '', path: '', status: 200, reason })
   })
-  app.get('/v1/config', (request, reply) => {
-    authenticateRequest(request, options)
+  app.get('/v1/config', (_request, reply) => {
     void reply.send(configDocument())
   })
   for (const [name, handler] of Object.entries(HANDLERS))
@@ -192,7 +199,9 @@ function refuse(
 ): void {
   const problem = fastifyProblem(error) ?? problemOf(error, { kind: 'table' })
   tell(problem, request, options)
-  if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="firn"')
+  // Closed, for a body that is still on its way would hold the connection.
+  if (problem.status === 401)
+    void reply.header('www-authenticate', 'Bearer realm="firn"').header('connection', 'close')
   void reply.code(problem.status).type('application/json').send(problemText(problem))
 }
 

@@ -1,5 +1,6 @@
 import { formatIdentifier, type CreateTable } from '../../iceberg/catalog/catalog.js'
 import { folderOf } from '../../iceberg/catalog/name.js'
+import { filesToPurge, purgeFiles } from '../../iceberg/catalog/purge-table.js'
 import { ifFound } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import {
@@ -11,9 +12,10 @@ import {
 } from '../../iceberg/rest/table-documents.js'
 import { parseWireIdentifier, toWireIdentifier } from '../../iceberg/rest/wire-names.js'
 import { asObject, asObjects } from '../../iceberg/spec/json-value.js'
+import { parseTableMetadata } from '../../iceberg/spec/metadata-json.js'
 import { newTableMetadata } from '../../iceberg/update/new-metadata.js'
 import { requireAccess } from './access.js'
-import { requireLocation, requireProperties } from './allowed-locations.js'
+import { requireLocation, requireMetadata, requireProperties } from './allowed-locations.js'
 import {
   answer,
   type Answer,
@@ -64,7 +66,10 @@ export const TABLE_HANDLERS: Handlers = {
           'a registered table cannot overwrite another: drop that one first',
         )
       }
-      return tableAnswer(await service.catalog.registerTable(identifier, metadataLocation))
+      const { catalog } = service
+      const metadata = parseTableMetadata(await catalog.io.read(metadataLocation))
+      requireMetadata(service, call.who, metadata, identifier)
+      return tableAnswer(await catalog.registerTable(identifier, metadataLocation))
     },
   },
   loadTable: {
@@ -88,10 +93,10 @@ export const TABLE_HANDLERS: Handlers = {
   },
   dropTable: {
     subject,
-    async handle(call, { catalog }) {
+    async handle(call, service) {
       requireAccess(call.who, call.namespace, 'write')
-      const purge = call.query['purgeRequested']?.toLowerCase() === 'true'
-      await catalog.dropTable(identifierOf(call), { purge })
+      if (call.query['purgeRequested']?.toLowerCase() === 'true') return dropAndPurge(call, service)
+      await service.catalog.dropTable(identifierOf(call))
       return NO_CONTENT
     },
   },
@@ -113,6 +118,18 @@ export const TABLE_HANDLERS: Handlers = {
       return Promise.resolve(NO_CONTENT)
     },
   },
+}
+
+/** Deletes exactly the files that were looked at before the table was dropped, and none that the client may not write. */
+async function dropAndPurge(call: Call, service: CatalogService): Promise<Answer> {
+  const { catalog } = service
+  const identifier = identifierOf(call)
+  const { metadata, metadataLocation } = await catalog.loadTable(identifier)
+  const locations = await filesToPurge(catalog.io, metadata, metadataLocation)
+  for (const location of locations) requireLocation(service, call.who, location, identifier)
+  await catalog.dropTable(identifier)
+  await purgeFiles(catalog.io, locations)
+  return NO_CONTENT
 }
 
 /** From and to, for an error's text. */
