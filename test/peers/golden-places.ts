@@ -36,7 +36,7 @@ export async function openPlaces(wanted: readonly PlaceName[] = PLACE_NAMES): Pr
   }
   await open('firn')
   if (wanted.includes('s3') && noS3() === undefined) {
-    const server = await startS3(['lake'])
+    const server = await startS3(['lake'], { keepAlive: false })
     closing.push(() => server.stop())
     const { endpoint, accessKeyId: key, secretAccessKey: secret } = server
     const warehouse = 's3://lake/ware house'

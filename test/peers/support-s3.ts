@@ -28,8 +28,8 @@ export function noS3(): string | undefined {
   return versitygw === null ? `versitygw: ${missing['versitygw'] ?? 'not fetched'}` : undefined
 }
 
-/** Starts versitygw over a new folder, with the buckets. */
-export async function startS3(buckets: readonly string[]): Promise<S3Server> {
+/** Starts versitygw over a new folder, with the buckets. PyArrow's uploads fail (400) with `keepAlive`. */
+export async function startS3(buckets: readonly string[], { keepAlive = true } = {}): Promise<S3Server> {
   const { versitygw } = readPeers()
   if (versitygw === null) throw new Error(noS3())
   const folder = mkdtempSync(join(tmpdir(), 'firn-s3-'))
@@ -41,7 +41,7 @@ export async function startS3(buckets: readonly string[]): Promise<S3Server> {
   const args = [
     '--port',
     `127.0.0.1:${port}`,
-    '--keep-alive',
+    ...(keepAlive ? ['--keep-alive'] : []),
     '--quiet',
     'posix',
     '--sidecar',

@@ -70,7 +70,7 @@ def pyiceberg_history(peer, table, version, catalog="firn"):
     )
     properties = {"format-version": version}
     if catalog == "s3":
-        # Arrow's client and the gateway of these tests don't agree on keys with percent signs.
+        # The other layout of keys: without partition values.
         properties |= {"write.object-storage.enabled": "true", "write.object-storage.partitioned-paths": "false"}
     created = peer.open(catalog).create_table(table, schema, partition_spec=spec, properties=properties)
 
