@@ -1,6 +1,6 @@
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { FirnError } from '../../schemas/error.js'
 import { readConfig } from '../../workers/config.js'
 import { integerOption } from '../integer-option.js'
@@ -20,7 +20,7 @@ export function addCatalogCommand(program: Command): void {
   catalog
     .command('serve')
     .description("serve the lake's catalog as an Apache Iceberg REST catalog until Ctrl-C")
-    .option('--port <number>', 'port to listen on; 0 takes any free one', integerOption, 8181)
+    .option('--port <number>', 'port to listen on; 0 takes any free one', portOption, 8181)
     .option('--host <name>', 'address to listen on; other than this machine only with --tokens', '127.0.0.1')
     .option('--tokens <file>', 'JSON list of {token or sha256, name, grants: [{namespace, role}]}')
     .option(
@@ -70,8 +70,19 @@ async function serve({ port, host, tokens: tokensPath, allowLocation, json }: Se
   })
 }
 
+function portOption(text: string): number {
+  const port = integerOption(text)
+  if (port > 65_535) throw new InvalidArgumentError('Give a port from 0 to 65535.')
+  return port
+}
+
 function readTokens(path: string): string {
   try {
+    const { mode } = statSync(path)
+    // Not on Windows, where every file seems to be everybody's.
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      process.stderr.write(`others on this machine may use the tokens in ${path}: chmod 600 ${path}\n`)
+    }
     return readFileSync(path, 'utf8')
   } catch (cause) {
     throw new FirnError('config', `the tokens file ${path} can't be read: correct its path or permissions.`, {

@@ -24,11 +24,14 @@ it('refuses to serve other machines without tokens, and tokens that are none', a
   const open = await runFirn(['catalog', 'serve', '--port', '0', '--host', '0.0.0.0'], { home })
   expect(open).toMatchObject({ code: 2, stderr: expect.stringContaining('give a tokens file') as string })
   const tokens = join(home, 'tokens.json')
-  writeFileSync(tokens, '[{"token":"secret-secret-secret"}]')
+  writeFileSync(tokens, '[{"token":"secret-secret-secret"}]', { mode: 0o644 })
   const bad = await runFirn(['catalog', 'serve', '--tokens', tokens, '--json'], { home })
   expect(bad.code).toBe(2)
   expect(JSON.parse(bad.stdout)).toMatchObject({ error: { kind: 'invalid-argument' } })
   expect(bad.stdout).not.toContain('secret-secret')
+  expect(bad.stderr).toContain(`chmod 600 ${tokens}`)
+  const port = await runFirn(['catalog', 'serve', '--port', '65536'], { home })
+  expect(port).toMatchObject({ code: 2, stderr: expect.stringContaining('from 0 to 65535') as string })
 })
 
 it('says so where its port is taken', async () => {
