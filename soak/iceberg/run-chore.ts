@@ -38,7 +38,7 @@ async function work(lake: Lake, chore: Chore, catalog: Catalog): Promise<unknown
     case 'compact': {
       const table = await catalog.loadTable(identifier)
       const rewriter = lake.rewriter(catalog.io, table)
-      return compactTable({ ...request, rewriter, minInputFiles: 2 })
+      return compactTable({ ...request, rewriter, minInputFiles: 2, rewriteAll: chore.choice % 2 === 0 })
     }
     case 'expire':
       return expireSnapshots({
