@@ -25,14 +25,34 @@ export async function readFileSchemas(
       `SELECT file_name, name, num_children, field_id, repetition_type, converted_type, duckdb_type
        FROM parquet_schema([${list}])`,
     )
-    const counts = await select(`SELECT file_name, num_rows FROM parquet_file_metadata([${list}])`)
-    const countOf = new Map(counts.map(([path, count]) => [String(path), Number(count)]))
+    const countOf = await readRowCounts(select, list)
     for (const [path, schema] of parseSchemas(rows)) {
       const rowCount = countOf.get(path) ?? missing(path)
       known.set(path, { ...(await withSqlNames(select, path, schema)), rowCount })
     }
   }
   return new Map(paths.map((path) => [path, known.get(path) ?? missing(path)]))
+}
+
+/** What a footer says of all rows and what it says of each row group have to agree: DuckDB reads by the latter. */
+async function readRowCounts(select: Select, list: string): Promise<ReadonlyMap<string, number>> {
+  const files = await select(`SELECT file_name, num_rows FROM parquet_file_metadata([${list}])`)
+  const groups = await select(
+    `SELECT file_name, CAST(sum(row_group_num_rows) AS BIGINT) FROM parquet_metadata([${list}])
+     WHERE column_id = 0 GROUP BY file_name`,
+  )
+  const inGroups = new Map(groups.map(([path, count]) => [String(path), Number(count)]))
+  return new Map(
+    files.map(([name, count]) => {
+      const [path, all, sum] = [String(name), Number(count), inGroups.get(String(name)) ?? 0]
+      if (all === sum) return [path, all]
+      throw new EngineError(
+        'data-invalid',
+        `the footer of ${path} is damaged: it says ${all} rows, and its row groups ${sum}; restore the file`,
+        { context: { path } },
+      )
+    }),
+  )
 }
 
 type Columns = Omit<FileSchema, 'rowCount'>
