@@ -39,10 +39,7 @@ describe('metadata files that go as soon as the log lets go of them', () => {
   }
 
   /** Lets `between` happen once, after the pointer was read and before its file is. */
-  function beforeNextRead(
-    lake: Awaited<ReturnType<typeof writeLake>>,
-    between: () => Promise<unknown>,
-  ) {
+  function beforeNextRead(lake: Awaited<ReturnType<typeof writeLake>>, between: () => Promise<unknown>) {
     const { io } = lake.catalog
     const read = io.read.bind(io)
     io.read = async (location, range) => {
