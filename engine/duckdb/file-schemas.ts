@@ -34,23 +34,33 @@ export async function readFileSchemas(
   return new Map(paths.map((path) => [path, known.get(path) ?? missing(path)]))
 }
 
-/** What a footer says of all rows and what it says of each row group have to agree: DuckDB reads by the latter. */
+/**
+ * What a footer says of all rows and what it says of each row group have to agree: DuckDB reads by the latter. No two column
+ * chunks lie on the same bytes: a damaged offset would give the rows of another row group.
+ */
 async function readRowCounts(select: Select, list: string): Promise<ReadonlyMap<string, number>> {
   const files = await select(`SELECT file_name, num_rows FROM parquet_file_metadata([${list}])`)
   const groups = await select(
-    `SELECT file_name, CAST(sum(row_group_num_rows) AS BIGINT) FROM parquet_metadata([${list}])
-     WHERE column_id = 0 GROUP BY file_name`,
+    `SELECT file_name, CAST(sum(row_group_num_rows) FILTER (column_id = 0) AS BIGINT), bool_or(first < past)
+     FROM (SELECT *, lag(first + total_compressed_size) OVER (PARTITION BY file_name ORDER BY first) AS past
+       FROM (SELECT file_name, column_id, row_group_num_rows, total_compressed_size,
+         least(nullif(dictionary_page_offset, 0), data_page_offset) AS first FROM parquet_metadata([${list}])))
+     GROUP BY file_name`,
   )
-  const inGroups = new Map(groups.map(([path, count]) => [String(path), Number(count)]))
+  const inGroups = new Map(groups.map(([path, count, overlaps]) => [String(path), { count, overlaps }]))
   return new Map(
     files.map(([name, count]) => {
-      const [path, all, sum] = [String(name), Number(count), inGroups.get(String(name)) ?? 0]
-      if (all === sum) return [path, all]
-      throw new EngineError(
-        'data-invalid',
-        `the footer of ${path} is damaged: it says ${all} rows, and its row groups ${sum}; restore the file`,
-        { context: { path } },
-      )
+      const [path, all] = [String(name), Number(count)]
+      const found = inGroups.get(path)
+      const sum = Number(found?.count ?? 0)
+      if (all === sum && found?.overlaps !== true) return [path, all]
+      const reason =
+        all === sum
+          ? 'two of its columns lie on the same bytes'
+          : `it says ${all} rows, and its row groups ${sum}`
+      throw new EngineError('data-invalid', `the footer of ${path} is damaged: ${reason}; restore the file`, {
+        context: { path },
+      })
     }),
   )
 }

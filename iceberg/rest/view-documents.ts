@@ -8,6 +8,7 @@ import {
   asStrings,
   type Json,
 } from '../spec/json-value.js'
+import { stringifyJson } from '../spec/json.js'
 import { parseSchema } from '../spec/schema-json.js'
 import type { Schema } from '../spec/type.js'
 import { viewMetadataOf } from '../view/view-json.js'
@@ -79,7 +80,7 @@ export function parseViewVersion(document: unknown): ViewVersion {
       if (one['type'] !== 'sql') {
         throw new IcebergError(
           'unsupported',
-          `views are written in SQL, not as ${JSON.stringify(one['type'])}`,
+          `views are written in SQL, not as ${stringifyJson(one['type'])}`,
         )
       }
       return {
@@ -96,7 +97,7 @@ export function parseViewVersion(document: unknown): ViewVersion {
 function parseViewRequirement(requirement: Json): ViewRequirement {
   const type = requirement['type']
   if (type === 'assert-view-uuid') return { type, uuid: asString(requirement['uuid'], 'uuid') }
-  throw new IcebergError('unsupported', `there is no view requirement ${JSON.stringify(type)} here`)
+  throw new IcebergError('unsupported', `there is no view requirement ${stringifyJson(type)} here`)
 }
 
 function parseViewUpdate(update: Json): ViewUpdate {
@@ -119,7 +120,7 @@ function parseViewUpdate(update: Json): ViewUpdate {
     case 'set-current-view-version':
       return { action, 'view-version-id': asNumber(update['view-version-id'], 'view-version-id') }
     default:
-      throw new IcebergError('unsupported', `there is no view update ${JSON.stringify(action)} here`, {
+      throw new IcebergError('unsupported', `there is no view update ${stringifyJson(action)} here`, {
         context: { action },
       })
   }

@@ -1,4 +1,5 @@
 import { assertNever, IcebergError } from '../error.js'
+import { stringifyJson } from '../spec/json.js'
 import type { PartitionSpec, SortOrder } from '../spec/partition-spec.js'
 import { highestFieldId } from '../spec/schema.js'
 import type { Snapshot, SnapshotId, SnapshotRef } from '../spec/snapshot.js'
@@ -383,7 +384,7 @@ function logged(next: TableMetadata, previous: TableMetadata, location: string):
 }
 
 function sameJson(left: unknown, right: unknown): boolean {
-  return JSON.stringify(sortKeys(left)) === JSON.stringify(sortKeys(right))
+  return stringifyJson(sortKeys(left)) === stringifyJson(sortKeys(right))
 }
 
 /** Schemas and specs hold no 64-bit integers but in defaults, which count as different. */

@@ -8,6 +8,7 @@ import {
   asStrings,
   type Json,
 } from '../spec/json-value.js'
+import { stringifyJson } from '../spec/json.js'
 import { snapshotIdOrNone, snapshotOf, withSnapshotId } from '../spec/metadata-json.js'
 import type { PartitionField, PartitionSpec, SortField, SortOrder } from '../spec/partition-spec.js'
 import { parseSchema } from '../spec/schema-json.js'
@@ -23,7 +24,7 @@ export function parseTableUpdate(document: unknown): TableUpdate {
   const update = asObject(document, 'an update')
   const action = asString(update['action'], 'the action of an update')
   if (Object.hasOwn(UPDATES, action)) return UPDATES[action as TableUpdate['action']](update)
-  throw new IcebergError('unsupported', `there is no table update ${JSON.stringify(action)} here`, {
+  throw new IcebergError('unsupported', `there is no table update ${stringifyJson(action)} here`, {
     context: { action, known: Object.keys(UPDATES) },
   })
 }
@@ -32,7 +33,7 @@ export function parseTableRequirement(document: unknown): TableRequirement {
   const requirement = asObject(document, 'a requirement')
   const type = asString(requirement['type'], 'the type of a requirement')
   if (Object.hasOwn(REQUIREMENTS, type)) return REQUIREMENTS[type as TableRequirement['type']](requirement)
-  throw new IcebergError('unsupported', `there is no table requirement ${JSON.stringify(type)} here`, {
+  throw new IcebergError('unsupported', `there is no table requirement ${stringifyJson(type)} here`, {
     context: { type, known: Object.keys(REQUIREMENTS) },
   })
 }

@@ -31,7 +31,7 @@ describe('the page of what is supported', () => {
     expect(wrong.map(({ name }) => name)).toEqual([])
   })
 
-  test('links to test files that are there, and to the page on others' pains', () => {
+  test('links to test files that are there, and to the page of pains', () => {
     const links = linksOf(page)
     expect(links.filter((link) => !/^(\.\.\/test\/.*\.test\.ts|iceberg-pains\.md)$/.test(link))).toEqual([])
     expect(links.filter((link) => !existsSync(join(folder, link)))).toEqual([])
