@@ -12,8 +12,12 @@ interface ServeOptions {
   readonly host: string
   readonly tokens?: string
   readonly allowLocation: readonly string[]
+  readonly default: Properties
+  readonly override: Properties
   readonly json?: true
 }
+
+type Properties = Readonly<Record<string, string>>
 
 export function addCatalogCommand(program: Command): void {
   const catalog = program.command('catalog').description('the catalog of the lake, for other engines')
@@ -29,11 +33,19 @@ export function addCatalogCommand(program: Command): void {
       (uri: string, before: readonly string[]) => [...before, uri],
       [],
     )
+    .option(
+      '--default <key=value>',
+      'what clients use unless they say otherwise; may be repeated',
+      property,
+      {},
+    )
+    .option('--override <key=value>', 'what clients use whatever they say; may be repeated', property, {})
     .option('--json', 'print where it listens as JSON')
     .action(serve)
 }
 
-async function serve({ port, host, tokens: tokensPath, allowLocation, json }: ServeOptions): Promise<void> {
+async function serve(options: ServeOptions): Promise<void> {
+  const { port, host, tokens: tokensPath, allowLocation, json } = options
   const config = readConfig()
   const { openLocalCatalog, openStorage } = await import('../../workers/open-catalog.js')
   const { FencedFileIO } = await import('../../server/catalog/fenced-file-io.js')
@@ -51,6 +63,7 @@ async function serve({ port, host, tokens: tokensPath, allowLocation, json }: Se
         ...clock,
         ...(tokens === undefined ? {} : { tokens }),
         ...{ catalog, warehouse: config.warehouse, fence, answers, host, port },
+        ...{ defaults: options.default, overrides: options.override },
         onFailure: ({ method, path, status, reason }) => {
           process.stderr.write(`${new Date().toISOString()} ${status} ${method} ${path}: ${reason}\n`)
         },
@@ -68,6 +81,12 @@ async function serve({ port, host, tokens: tokensPath, allowLocation, json }: Se
       catalog.close()
     }
   })
+}
+
+function property(text: string, before: Properties): Properties {
+  const [key = '', ...value] = text.split('=')
+  if (key === '' || value.length === 0) throw new InvalidArgumentError('Give key=value.')
+  return { ...before, [key]: value.join('=') }
 }
 
 function portOption(text: string): number {

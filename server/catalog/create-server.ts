@@ -24,6 +24,10 @@ export interface CatalogServerOptions {
   readonly answers: AnswerLog
   /** Undefined: everybody may do everything, for servers that listen on this machine only. */
   readonly tokens?: TokenList
+  /** What clients use where they say nothing themselves, e.g. `s3.endpoint`. Everybody with a token reads it. */
+  readonly defaults?: Readonly<Record<string, string>>
+  /** What clients use whatever they say. */
+  readonly overrides?: Readonly<Record<string, string>>
   /** Names by which this server may be called; guards servers without tokens against other sites' pages. */
   readonly hosts?: readonly string[]
   readonly now: () => number
@@ -88,17 +92,17 @@ export function createCatalogServer(options: CatalogServerOptions): FastifyInsta
     options.onFailure?.({ method: '', path: '', status: 200, reason })
   })
   app.get('/v1/config', (_request, reply) => {
-    void reply.send(configDocument())
+    void reply.send(configDocument(options))
   })
   for (const [name, handler] of Object.entries(HANDLERS))
     addRoute(app, name as EndpointName, handler, options, once)
   return app
 }
 
-function configDocument(): unknown {
+function configDocument({ defaults = {}, overrides = {} }: CatalogServerOptions): unknown {
   return {
-    defaults: {},
-    overrides: {},
+    defaults,
+    overrides,
     endpoints: Object.keys(HANDLERS).map((name) => ENDPOINTS[name as EndpointName]),
     'idempotency-key-lifetime': KEY_LIFETIME,
   }

@@ -20,6 +20,21 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
   },
 )
 
+it('tells clients the settings that it was given', async () => {
+  const server = await startCatalogServer(home, [
+    ...['--default', 's3.endpoint=http://127.0.0.1:9000/?a=b', '--default', 's3.region=eu-west-1'],
+    ...['--override', 's3.path-style-access=true'],
+  ])
+  const config = await fetch(`${server.uri}/v1/config`)
+  expect(await config.json()).toMatchObject({
+    defaults: { 's3.endpoint': 'http://127.0.0.1:9000/?a=b', 's3.region': 'eu-west-1' },
+    overrides: { 's3.path-style-access': 'true' },
+  })
+  await server.stop()
+  const bad = await runFirn(['catalog', 'serve', '--default', 'nothing'], { home })
+  expect(bad).toMatchObject({ code: 2, stderr: expect.stringContaining('key=value') as string })
+})
+
 it('refuses to serve other machines without tokens, and tokens that are none', async () => {
   const open = await runFirn(['catalog', 'serve', '--port', '0', '--host', '0.0.0.0'], { home })
   expect(open).toMatchObject({ code: 2, stderr: expect.stringContaining('give a tokens file') as string })
