@@ -21,45 +21,57 @@ const OF_KIND: Readonly<Record<PointerKind, string>> = {
 }
 
 /** The statements that read and move the pointers of tables, or of views. */
-export function preparePointers(database: Database.Database, kind: PointerKind) {
+export interface PointerStatements {
+  readonly location: Database.Statement<Key, { readonly location: string | null }>
+  readonly taken: Database.Statement<Key>
+  readonly insert: Database.Statement<[...Key, string]>
+  readonly update: Database.Statement<[string, string, ...Key]>
+  readonly rename: Database.Statement<[string, string, ...Key]>
+  readonly remove: Database.Statement<Key>
+  readonly all: Database.Statement<[string], Row>
+  readonly inNamespace: Database.Statement<[string, string], Row>
+}
+
+export interface NamespaceStatements {
+  readonly all: Database.Statement<[string], { readonly namespace: string }>
+  readonly properties: Database.Statement<[string, string], { readonly key: string; readonly value: string }>
+  readonly add: Database.Statement<[string, string, string, string]>
+  readonly remove: Database.Statement<[string, string]>
+}
+
+export function preparePointers(database: Database.Database, kind: PointerKind): PointerStatements {
   const isKind = OF_KIND[kind]
   const typed = kind !== 'UNTYPED'
   return {
-    location: database.prepare<Key, { readonly location: string | null }>(
+    location: database.prepare(
       `SELECT metadata_location AS location FROM iceberg_tables WHERE ${KEY} AND ${isKind}`,
     ),
-    taken: database.prepare<Key>(`SELECT 1 FROM iceberg_tables WHERE ${KEY}`),
-    insert: database.prepare<[...Key, string]>(
+    taken: database.prepare(`SELECT 1 FROM iceberg_tables WHERE ${KEY}`),
+    insert: database.prepare(
       `INSERT INTO iceberg_tables
          (catalog_name, table_namespace, table_name, metadata_location${typed ? ', iceberg_type' : ''})
        VALUES (?, ?, ?, ?${typed ? `, '${kind}'` : ''})`,
     ),
-    update: database.prepare<[string, string, ...Key]>(
+    update: database.prepare(
       `UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE ${KEY}`,
     ),
-    rename: database.prepare<[string, string, ...Key]>(
-      `UPDATE iceberg_tables SET table_namespace = ?, table_name = ? WHERE ${KEY}`,
-    ),
-    remove: database.prepare<Key>(`DELETE FROM iceberg_tables WHERE ${KEY} AND ${isKind}`),
-    all: database.prepare<[string], Row>(`${ROW} WHERE catalog_name = ? AND ${isKind} ORDER BY 1, 2`),
-    inNamespace: database.prepare<[string, string], Row>(
+    rename: database.prepare(`UPDATE iceberg_tables SET table_namespace = ?, table_name = ? WHERE ${KEY}`),
+    remove: database.prepare(`DELETE FROM iceberg_tables WHERE ${KEY} AND ${isKind}`),
+    all: database.prepare(`${ROW} WHERE catalog_name = ? AND ${isKind} ORDER BY 1, 2`),
+    inNamespace: database.prepare(
       `${ROW} WHERE catalog_name = ? AND table_namespace = ? AND ${isKind} ORDER BY 1, 2`,
     ),
   }
 }
 
-export function prepareNamespaces(database: Database.Database) {
+export function prepareNamespaces(database: Database.Database): NamespaceStatements {
   const table = 'iceberg_namespace_properties'
   return {
-    all: database.prepare<[string], { readonly namespace: string }>(
-      `SELECT DISTINCT namespace FROM ${table} WHERE catalog_name = ? ORDER BY 1`,
-    ),
-    properties: database.prepare<[string, string], { readonly key: string; readonly value: string }>(
+    all: database.prepare(`SELECT DISTINCT namespace FROM ${table} WHERE catalog_name = ? ORDER BY 1`),
+    properties: database.prepare(
       `SELECT property_key AS key, property_value AS value FROM ${table} WHERE catalog_name = ? AND namespace = ?`,
     ),
-    add: database.prepare<[string, string, string, string]>(`INSERT INTO ${table} VALUES (?, ?, ?, ?)`),
-    remove: database.prepare<[string, string]>(
-      `DELETE FROM ${table} WHERE catalog_name = ? AND namespace = ?`,
-    ),
+    add: database.prepare(`INSERT INTO ${table} VALUES (?, ?, ?, ?)`),
+    remove: database.prepare(`DELETE FROM ${table} WHERE catalog_name = ? AND namespace = ?`),
   }
 }
