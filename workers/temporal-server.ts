@@ -53,6 +53,18 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
       'there is no Temporal dev server here: run `npm run setup`, or set FIRN_TEMPORAL_BIN to the Temporal CLI or TEMPORAL_ADDRESS to a running server.',
     )
   }
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOnce(program, options)
+    } catch (error) {
+      // The server chooses further ports itself and ends where another process was faster.
+      const hasEnded = error instanceof FirnError && error.context['hasEnded'] === true
+      if (!hasEnded || tries >= START_TRIES) throw error
+    }
+  }
+}
+
+async function startOnce(program: string, options: DevServerOptions): Promise<DevServer> {
   const [port, uiPort] = [options.port ?? (await freePort()), options.uiPort ?? (await freePort())]
   const child = spawn(program, serverArguments(options, port, uiPort), {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -142,6 +154,7 @@ function collectLines(child: ChildProcess, log?: (line: string) => void): string
 }
 
 const START_TIMEOUT_MS = 60_000
+const START_TRIES = 3
 
 async function waitUntilReady(child: ChildProcess, address: string, tail: readonly string[]): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS
@@ -150,6 +163,7 @@ async function waitUntilReady(child: ChildProcess, address: string, tail: readon
       throw new FirnError(
         'config',
         `Temporal's dev server did not start: ${tail.join(' ') || 'it said nothing'}`,
+        { context: { hasEnded: true } },
       )
     }
     try {
