@@ -2,7 +2,7 @@ import { commitLanding } from '../lake/land/commit-landing.js'
 import { fetchLanding } from '../lake/land/fetch-landing.js'
 import { planLanding } from '../lake/land/plan-landing.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
-import type { FetchedLanding, LandingPlan, LandResult, LandSourceInput } from '../schemas/messages.js'
+import type { FetchedLanding, FileLandingPlan, LandResult, LandSourceInput } from '../schemas/messages.js'
 import { runCore } from './run-core.js'
 
 export type LandActivities = ReturnType<typeof createLandActivities>
@@ -14,7 +14,7 @@ export function createLandActivities(deps: LakeDeps) {
      * Key: pipeline, source and batch on the ledger as it stands; running it again plans on the newest ledger.
      * Heartbeat: every 2 s. Kinds: invalid-input, not-found, config, raw-differs, io.
      */
-    planLanding: (input: LandSourceInput & { readonly batch: string }): Promise<LandingPlan> =>
+    planLanding: (input: LandSourceInput & { readonly batch: string }): Promise<FileLandingPlan> =>
       runCore(() => planLanding(deps, input)),
 
     /**
@@ -22,7 +22,7 @@ export function createLandActivities(deps: LakeDeps) {
      * Key: the plan; objects are named by their range and equal content is used again.
      * Heartbeat: every 2 s with the files done. Kinds: raw-differs, contract-broken, cancelled, io.
      */
-    fetchLanding: (plan: LandingPlan): Promise<FetchedLanding> =>
+    fetchLanding: (plan: FileLandingPlan): Promise<FetchedLanding> =>
       runCore((run) => fetchLanding(deps, plan, run)),
 
     /**
@@ -31,7 +31,7 @@ export function createLandActivities(deps: LakeDeps) {
      * Heartbeat: every 2 s. Kinds: stale-range (plan again), commit-conflict, commit-unknown, commit-rejected, io.
      */
     commitLanding: (landing: {
-      readonly plan: LandingPlan
+      readonly plan: FileLandingPlan
       readonly fetched: FetchedLanding
     }): Promise<LandResult> => runCore(() => commitLanding(deps, landing.plan, landing.fetched)),
   }

@@ -5,6 +5,8 @@ export type FirnErrorKind =
   | 'config'
   | 'contract-broken'
   | 'raw-differs'
+  | 'source-changed'
+  | 'offsets-lost'
   | 'stale-range'
   | 'stage-expired'
   | 'rebuild-needed'

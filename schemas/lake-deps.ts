@@ -3,6 +3,7 @@ import type { Catalog } from '../iceberg/catalog/catalog.js'
 import type { DeleteRewriter, Rewriter } from '../iceberg/maintain/rewriter.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
 import type { Pipeline } from './pipeline.js'
+import type { Topics } from './topics.js'
 
 /** What the cores of lake/ and ml/ are handed by the composition root. Clock and ids come from here, nowhere else. */
 export interface LakeDeps {
@@ -16,6 +17,8 @@ export interface LakeDeps {
   readonly now: () => number
   readonly newSnapshotId: () => SnapshotId
   readonly newUuid: () => string
+  /** Topics of the configured broker; absent where none is configured. */
+  readonly topics?: Topics
   readonly settings: LakeSettings
 }
 

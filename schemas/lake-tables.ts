@@ -20,7 +20,11 @@ export const BATCH_COLUMNS = {
   processing_date: 'date!',
 } as const satisfies TableSchema
 
-/** `raw.<source>`: one row a landed record of a folder source, one row an object of a topic. Unpartitioned. */
+/**
+ * `raw.<source>`: one row an object of a topic, one row a file of an object of a folder or a prefix. Unpartitioned. A row
+ * without records whose path begins with `gap:` says why offsets are missing. `last_record`: offset and digest of the last
+ * record of a topic's row, by which a restored broker is noticed.
+ */
 export const LEDGER_COLUMNS = {
   row_number: 'long!',
   path: 'string!',
@@ -38,6 +42,7 @@ export const LEDGER_COLUMNS = {
   min_event_time: 'timestamptz',
   max_event_time: 'timestamptz',
   batch: 'string!',
+  last_record: 'string',
 } as const satisfies TableSchema
 
 export function ledgerIdentifier(source: string): TableIdentifier {
@@ -57,6 +62,8 @@ export const DEAD_LETTER_COLUMNS = {
   document_path: 'string',
   landed_at: 'timestamptz!',
   batch: 'string!',
+  incarnation: 'string',
+  timestamp: 'timestamptz',
 } as const satisfies TableSchema
 
 export const DEAD_LETTERS: TableIdentifier = { namespace: 'raw', name: 'dead_letters' }

@@ -10,14 +10,30 @@ export interface LandSourceInput {
   readonly pipeline: string
   /** Default: the pipeline's only source. */
   readonly source?: string
-  /** Folder of JSON documents. Default: the configured landing root's folder of the source's topic. */
+  /**
+   * Folder of JSON documents, or `s3://bucket/prefix`. Default: the source's topic where Kafka is configured, else the
+   * landing root's folder of that name.
+   */
   readonly from?: string
   /** Batch id; default: the workflow's logical instant. */
   readonly batch?: string
+  /** Answers to what paused the source; an error that pauses it says which one fits. */
+  readonly accept?: readonly LandingAnswer[]
 }
 
-/** A range fixed before it is read; the list of files is at `planLocation`. */
-export interface LandingPlan {
+/**
+ * What only a person can decide about a topic: `lost-offsets` (records that retention removed before they were landed
+ * are gone), `all-bad` (the records that all break the contract go to the dead letters), `incarnation:<12 hex digits>`
+ * (the topic was deleted and made again, or its broker was restored: land it from its beginning under that name).
+ */
+export type LandingAnswer = 'lost-offsets' | 'all-bad' | `incarnation:${string}`
+
+/** A range fixed before it is read. */
+export type LandingPlan = FileLandingPlan | TopicLandingPlan
+
+/** New files of a folder or a prefix; their list is at `planLocation`. Plans of 0.1 have no `kind`. */
+export interface FileLandingPlan {
+  readonly kind?: 'files'
   readonly pipeline: string
   readonly source: string
   readonly batch: string
@@ -35,6 +51,39 @@ export interface LandingPlan {
   /** Files that changed after they were landed, files that still settle; at most ten. */
   readonly warnings?: readonly string[]
 }
+
+/** Offsets of one partition, `end` exclusive. */
+export interface PartitionRange {
+  readonly partition: number
+  readonly first: number
+  readonly end: number
+}
+
+/** Offsets of a topic. Temporal's history is the only record of it. */
+export interface TopicLandingPlan {
+  readonly kind: 'topic'
+  readonly pipeline: string
+  readonly source: string
+  readonly batch: string
+  readonly topic: string
+  /** 12 hex digits of the topic's identity: offsets count per incarnation. */
+  readonly incarnation: string
+  /** What is fetched, by partition; none: nothing new. */
+  readonly ranges: readonly PartitionRange[]
+  /** Indexes of `ranges` that one fetch takes; fetches run side by side, on any worker. */
+  readonly slices: readonly (readonly number[])[]
+  /** Offsets that no record comes from any more; ledger rows without records say so. */
+  readonly gaps: readonly (PartitionRange & { readonly reason: GapReason })[]
+  /** Ledger rows that a rollback removed and that come back as they were, before anything else is landed. */
+  readonly restore?: { readonly snapshotId: string; readonly rowFrom: number; readonly rowEnd: number }
+  /** Records of all partitions between the ledger and the log's end when it was planned. */
+  readonly pending: number
+  readonly accept?: readonly LandingAnswer[]
+  readonly warnings?: readonly string[]
+}
+
+/** `retention`: removed before it was landed, accepted as lost. `latest`: before the start that the source asks for. */
+export type GapReason = 'retention' | 'latest'
 
 /** Objects are written, nothing is visible; the ledger rows are at `stagedLocation`. */
 export interface FetchedLanding {
@@ -56,7 +105,44 @@ export interface LandResult {
   /** Ledger rows up to here exist, exclusive. */
   readonly rowNumberEnd: number
   readonly ledgerSnapshotId: string | null
+  /** Topics only: records between the ledger and the log's end, by partition, as the last plan saw it. */
+  readonly lag?: number
+  /** Largest event time, ms since 1970; absent where nothing was landed. */
+  readonly maxEventTimeMs?: number
   readonly warnings?: readonly string[]
+}
+
+/** Lands a topic without end, in micro-batches, and keeps the pipeline's window tables. */
+export interface StreamSourceInput {
+  readonly pipeline: string
+  readonly source?: string
+  /** A micro-batch is planned once this many records wait … Default 100,000. */
+  readonly maxRecords?: number
+  /** … or about this many bytes … Default 64 MiB. */
+  readonly maxBytes?: number
+  /** … or the oldest of them has waited this long. Default 5 s. */
+  readonly maxAgeMs?: number
+  /** How often the open windows are written anew, at least 30 s. Default 30 s. */
+  readonly windowEveryMs?: number
+  /** A partition without a record for this long does not hold the watermark back. Default 60 s. */
+  readonly idleMs?: number
+  readonly accept?: readonly LandingAnswer[]
+  /** Carried by the stream itself when it continues as new; left out by hand. */
+  readonly state?: StreamState
+}
+
+/** Times in ms since 1970. */
+export interface StreamState {
+  readonly landed: { readonly batches: number; readonly records: number; readonly deadLetters: number }
+  /** By partition: largest event time and when its last record was landed. */
+  readonly partitions: Readonly<
+    Record<string, { readonly maxEventTimeMs: number; readonly seenAtMs: number }>
+  >
+  /** No window before it is open for long: the least event time that is still expected. */
+  readonly watermarkMs?: number
+  readonly windowsAtMs?: number
+  readonly maintainedAtMs?: number
+  readonly lastError?: string
 }
 
 // ---------------------------------------------------------------- features

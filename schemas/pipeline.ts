@@ -17,6 +17,11 @@ export interface TableDefinition {
    * records, in its source and in the tables of the same `newBy` that it reads. Without it, rows are anti-joined by key.
    */
   readonly newBy?: string
+  /**
+   * The SQL reads the source with `_event_time`, `_window_start` and `_window_end` and gives one row a key; the key has
+   * a column `window_end`.
+   */
+  readonly window?: WindowDefinition
 }
 
 /** Column name → Iceberg type in short form: `int`, `list<double>`, `struct<a: int, b: string>`; `!` at the end: required. */
@@ -35,6 +40,26 @@ export interface SourceDefinition {
   readonly identity: readonly string[]
   /** Larger documents go to the dead letters. Default 64 MiB. */
   readonly maxDocumentBytes?: number
+  /**
+   * What happens to a document that is not as declared. `evolve` (default): members that nobody declared are let through
+   * and named in the result, anything else goes to the dead letters. `discard-row`: such members are a reason as well.
+   * `freeze`: the first of either kind stops the landing, and nothing of it is landed.
+   */
+  readonly contract?: ContractMode
+  /** Path of the event time: a timestamp in ISO 8601 or ms since 1970. Default: the message's or the file's own time. */
+  readonly eventTime?: string
+  /** Where a topic that was never landed begins. Default `earliest`. */
+  readonly startAt?: 'earliest' | 'latest'
+}
+
+export type ContractMode = 'evolve' | 'freeze' | 'discard-row'
+
+/** Makes a table one row a key and tumbling window of the source's event time; only the stream writes it. */
+export interface WindowDefinition {
+  /** Length, e.g. `5m`; units s, m, h, d. Windows begin at multiples of it since 1970 in UTC. */
+  readonly size: string
+  /** How long after its end, by the watermark, a window still takes records. Default `0s`. */
+  readonly lateness?: string
 }
 
 export interface CheckDefinition {

@@ -20,6 +20,7 @@ export const readLandSourceInput = (input: unknown): LandSourceInput =>
     source: optional(name),
     from: optional(folder),
     batch: optional(batch),
+    accept: optional(answers),
   })
 
 export const readBuildFeaturesInput = (input: unknown): BuildFeaturesInput =>
@@ -108,6 +109,11 @@ const names: Check = (value) =>
   Array.isArray(value) && value.every((item) => name(item) === undefined)
     ? undefined
     : 'must be a list of names'
+const ANSWER = /^(lost-offsets|all-bad|incarnation:[0-9a-f]{12})$/
+const answers: Check = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string' && ANSWER.test(item))
+    ? undefined
+    : 'must be a list of `lost-offsets`, `all-bad` or `incarnation:<12 hex digits>`'
 const tag: Check = (value) =>
   typeof value === 'string' && TAG.test(value)
     ? undefined

@@ -6,7 +6,7 @@ import { commitTransaction } from '../../iceberg/write/transaction.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { DEAD_LETTERS, ledgerIdentifier } from '../../schemas/lake-tables.js'
-import type { FetchedLanding, LandingPlan, LandResult } from '../../schemas/messages.js'
+import type { FetchedLanding, FileLandingPlan, LandResult } from '../../schemas/messages.js'
 import { isRecorded, ledgerPosition, positionSummary } from './ledger.js'
 import type { StagedLanding } from './staged-landing.js'
 import { readStagedLanding } from './staged-landing.js'
@@ -20,7 +20,7 @@ const PLAN = 'firn.landing-plan'
  */
 export async function commitLanding(
   deps: LakeDeps,
-  plan: LandingPlan,
+  plan: FileLandingPlan,
   fetched: FetchedLanding,
 ): Promise<LandResult> {
   if (plan.planLocation === undefined) return await nothingLanded(deps, plan)
@@ -56,7 +56,7 @@ async function stagedFiles(
 
 function changesOf(
   deps: LakeDeps,
-  plan: LandingPlan,
+  plan: FileLandingPlan,
   planLocation: string,
   staged: StagedLanding,
 ): readonly TableChange[] {
@@ -81,7 +81,7 @@ function changesOf(
 /** Looks at the ledger that the attempt commits onto. Undefined: the plan goes on exactly where it ends. */
 async function recordedOrDue(
   deps: LakeDeps,
-  plan: LandingPlan,
+  plan: FileLandingPlan,
   staged: StagedLanding,
   ledger: LoadedTable,
 ): Promise<LandResult | undefined> {
@@ -100,7 +100,7 @@ async function recordedOrDue(
 }
 
 /** The snapshot that landed the plan, the head where expiry has removed it. */
-function snapshotOf(ledger: LoadedTable, plan: LandingPlan): bigint | undefined {
+function snapshotOf(ledger: LoadedTable, plan: FileLandingPlan): bigint | undefined {
   const head = headOf(ledger.metadata)
   if (head === undefined) return undefined
   for (const snapshot of ancestorsOf(ledger.metadata, head['snapshot-id'])) {
@@ -109,11 +109,11 @@ function snapshotOf(ledger: LoadedTable, plan: LandingPlan): bigint | undefined 
   return head['snapshot-id']
 }
 
-function rowEnd(plan: LandingPlan, staged: StagedLanding): number {
+function rowEnd(plan: FileLandingPlan, staged: StagedLanding): number {
   return plan.rowNumberFrom + staged.ledgerRows
 }
 
-function toResult(plan: LandingPlan, staged: StagedLanding, snapshotId: bigint | undefined): LandResult {
+function toResult(plan: FileLandingPlan, staged: StagedLanding, snapshotId: bigint | undefined): LandResult {
   const { objects, records, deadLetters, bytes } = staged
   return {
     source: plan.source,
@@ -126,7 +126,7 @@ function toResult(plan: LandingPlan, staged: StagedLanding, snapshotId: bigint |
   }
 }
 
-async function nothingLanded(deps: LakeDeps, plan: LandingPlan): Promise<LandResult> {
+async function nothingLanded(deps: LakeDeps, plan: FileLandingPlan): Promise<LandResult> {
   const ledger = await deps.catalog.loadTable(ledgerIdentifier(plan.source))
   const staged = { ledgerRows: 0, objects: 0, records: 0, deadLetters: 0, bytes: 0 }
   return toResult(

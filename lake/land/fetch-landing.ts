@@ -8,7 +8,7 @@ import type { BatchId } from '../../schemas/batch.js'
 import { batchTimes, processingDateOf } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
-import type { FetchedLanding, LandingPlan } from '../../schemas/messages.js'
+import type { FetchedLanding, FileLandingPlan } from '../../schemas/messages.js'
 import { parseDocumentSchema } from '../../schemas/table-schema.js'
 import { ensureLandingTables } from '../tables/ensure-tables.js'
 import { writeTableRows } from '../tables/write-table-rows.js'
@@ -33,7 +33,7 @@ const TELLING_RECORDS = 3
  */
 export async function fetchLanding(
   deps: LakeDeps,
-  plan: LandingPlan,
+  plan: FileLandingPlan,
   work: RunControl = {},
 ): Promise<FetchedLanding> {
   const { planLocation } = plan
@@ -48,7 +48,7 @@ export async function fetchLanding(
 
 async function fetchPlanned(
   deps: LakeDeps,
-  plan: LandingPlan,
+  plan: FileLandingPlan,
   planLocation: string,
   work: RunControl,
 ): Promise<StagedLanding> {

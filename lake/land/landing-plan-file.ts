@@ -3,7 +3,7 @@ import { ifFound } from '../../iceberg/error.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { FirnError } from '../../schemas/error.js'
-import type { LandingPlan } from '../../schemas/messages.js'
+import type { FileLandingPlan } from '../../schemas/messages.js'
 
 const count = z.number().int().nonnegative()
 
@@ -28,7 +28,7 @@ export type LandingPlanFile = Readonly<z.infer<typeof landingPlanFile>>
 /** Where the nth plan of a batch's landing lies. There is a second one where the first is landed or out of date. */
 export function landingPlanLocation(
   warehouse: string,
-  { pipeline, source, batch }: Pick<LandingPlan, 'pipeline' | 'source' | 'batch'>,
+  { pipeline, source, batch }: Pick<FileLandingPlan, 'pipeline' | 'source' | 'batch'>,
   n: number,
 ): string {
   return joinLocation(warehouse, '_landing', pipeline, batch, `${source}${n === 1 ? '' : `-${n}`}.json`)

@@ -4,7 +4,7 @@ import { tryCreate } from '../../iceberg/io/try-create.js'
 import { isBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import type { LandingPlan, LandSourceInput } from '../../schemas/messages.js'
+import type { FileLandingPlan, LandSourceInput } from '../../schemas/messages.js'
 import { ensureLandingTables } from '../tables/ensure-tables.js'
 import { readStagedLanding } from './staged-landing.js'
 import type { ListedFile, PlannedFile } from './landing-files.js'
@@ -25,7 +25,7 @@ const MAX_WARNINGS = 10
  * the same batch that is still to be landed is taken up again, so a retry lands exactly the same. Writes one plan file,
  * and nothing where nothing is new.
  */
-export async function planLanding(deps: LakeDeps, input: LandSourceInput): Promise<LandingPlan> {
+export async function planLanding(deps: LakeDeps, input: LandSourceInput): Promise<FileLandingPlan> {
   const source = sourceOf(deps, input)
   const batch = batchOf(input)
   const from = await resolveFolder(folderOf(deps, input, source))
@@ -132,7 +132,7 @@ async function recordsOf(folder: string, file: ListedFile, maxBytes: number): Pr
   }
 }
 
-function toPlan(plan: LandingPlanFile, planLocation: string | undefined): LandingPlan {
+function toPlan(plan: LandingPlanFile, planLocation: string | undefined): FileLandingPlan {
   const { pipeline, source, batch, from, incarnation, first, end, rowNumberFrom, files, warnings } = plan
   const bytes = files.reduce((sum, file) => sum + file.size, 0)
   return {
