@@ -44,8 +44,6 @@ export interface FileLandingPlan {
   /** First and one past the last assigned offset. */
   readonly first: number
   readonly end: number
-  /** Ledger row number that the first new row gets. */
-  readonly rowNumberFrom: number
   /** Absent: nothing new. */
   readonly planLocation?: string
   /** Files that changed after they were landed, files that still settle; at most ten. */
@@ -74,16 +72,19 @@ export interface TopicLandingPlan {
   readonly slices: readonly (readonly number[])[]
   /** Offsets that no record comes from any more; ledger rows without records say so. */
   readonly gaps: readonly (PartitionRange & { readonly reason: GapReason })[]
-  /** Ledger rows that a rollback removed and that come back as they were, before anything else is landed. */
-  readonly restore?: { readonly snapshotId: string; readonly rowFrom: number; readonly rowEnd: number }
   /** Records of all partitions between the ledger and the log's end when it was planned. */
   readonly pending: number
+  /**
+   * Every partition of the topic, from where the ledger stands (before `ranges` and `gaps`) to the log's end; empty ranges
+   * too. The first plan's are the `until` of a bounded landing's further plans, which do not cut these.
+   */
+  readonly seen: readonly PartitionRange[]
   readonly accept?: readonly LandingAnswer[]
   readonly warnings?: readonly string[]
 }
 
-/** `retention`: removed before it was landed, accepted as lost. `latest`: before the start that the source asks for. */
-export type GapReason = 'retention' | 'latest'
+/** `retention`: removed before it was landed, accepted as lost. `start`: where the landing of a partition begins. */
+export type GapReason = 'retention' | 'start'
 
 /** Objects are written, nothing is visible; the ledger rows are at `stagedLocation`. */
 export interface FetchedLanding {
@@ -105,11 +106,22 @@ export interface LandResult {
   /** Ledger rows up to here exist, exclusive. */
   readonly rowNumberEnd: number
   readonly ledgerSnapshotId: string | null
-  /** Topics only: records between the ledger and the log's end, by partition, as the last plan saw it. */
+  /** Topics only: records between the ledger after this landing and the log's end as its last plan saw it. */
   readonly lag?: number
   /** Largest event time, ms since 1970; absent where nothing was landed. */
   readonly maxEventTimeMs?: number
+  /** Topics only: the partitions that something was landed of. */
+  readonly partitions?: readonly LandedPartition[]
+  /** Dead letters of this landing by error kind; absent where there are none. */
+  readonly deadLetterKinds?: Readonly<Record<string, number>>
   readonly warnings?: readonly string[]
+}
+
+export interface LandedPartition {
+  readonly partition: number
+  readonly records: number
+  /** Absent where only dead letters were landed of it. */
+  readonly maxEventTimeMs?: number
 }
 
 /** Lands a topic without end, in micro-batches, and keeps the pipeline's window tables. */
