@@ -3,24 +3,53 @@ import { isPrimitive } from '../../iceberg/spec/type.js'
 import type { DocumentPath } from './document-problem.js'
 import { DocumentProblem } from './document-problem.js'
 
+/** What becomes of a member that nobody declared; it is met at any declared level. */
+export type OnUndeclared = (path: DocumentPath) => void
+
 /**
- * Throws the first DocumentProblem of a document against its declared fields. Members that nobody declared are let
- * through: they stay in the payload and show once they are declared.
+ * Throws the first DocumentProblem of a document against its declared fields. Members that nobody declared are told of
+ * and let through: they stay in the payload and show once they are declared.
  */
-export function checkDocument(fields: readonly NestedField[], document: unknown): void {
+export function checkDocument(
+  fields: readonly NestedField[],
+  document: unknown,
+  onUndeclared: OnUndeclared = letThrough,
+): void {
   if (!isPlainObject(document)) {
     throw new DocumentProblem('not-an-object', `the document is ${nameOf(document)}, not an object`)
   }
-  checkMembers(fields, document, [])
+  checkMembers(fields, document, [], onUndeclared)
+}
+
+/** The contract modes `discard-row` and `freeze`. */
+export function refuseUndeclared(path: DocumentPath): never {
+  throw new DocumentProblem(
+    'undeclared-member',
+    "nobody declared this member; add it to the source's schema, or set contract to evolve",
+    path,
+  )
+}
+
+function letThrough(): void {
+  return
 }
 
 type Members = Readonly<Record<string, unknown>>
 
-function checkMembers(fields: readonly NestedField[], members: Members, path: DocumentPath): void {
+function checkMembers(
+  fields: readonly NestedField[],
+  members: Members,
+  path: DocumentPath,
+  onUndeclared: OnUndeclared,
+): void {
+  let declared = 0
   for (const field of fields) {
-    const value = Object.hasOwn(members, field.name) ? members[field.name] : undefined
-    if (value !== null && value !== undefined) checkValue(field.type, value, [...path, field.name])
-    else if (field.required) {
+    const present = Object.hasOwn(members, field.name)
+    const value = present ? members[field.name] : undefined
+    if (present) declared += 1
+    if (value !== null && value !== undefined) {
+      checkValue(field.type, value, [...path, field.name], onUndeclared)
+    } else if (field.required) {
       const what = value === null ? 'null' : 'absent'
       throw new DocumentProblem('missing-field', `the field is ${what} but declared as required`, [
         ...path,
@@ -28,31 +57,42 @@ function checkMembers(fields: readonly NestedField[], members: Members, path: Do
       ])
     }
   }
+  const names = Object.keys(members)
+  if (names.length === declared) return
+  for (const name of names) {
+    if (!fields.some((field) => field.name === name)) onUndeclared([...path, name])
+  }
 }
 
-function checkValue(type: Type, value: unknown, path: DocumentPath): void {
+function checkValue(type: Type, value: unknown, path: DocumentPath, onUndeclared: OnUndeclared): void {
   if (isPrimitive(type)) checkPrimitive(type, value, path)
   else if (type.type === 'struct') {
     if (!isPlainObject(value)) throw wrongType('an object', value, path)
-    checkMembers(type.fields, value, path)
+    checkMembers(type.fields, value, path, onUndeclared)
   } else if (type.type === 'list') {
     if (!Array.isArray(value)) throw wrongType('an array', value, path)
-    checkItems(type.element, type['element-required'], value, path)
+    checkItems(type.element, type['element-required'], value, path, onUndeclared)
   } else {
     if (!isPlainObject(value)) throw wrongType('an object', value, path)
     for (const [key, item] of Object.entries(value)) {
-      if (item !== null) checkValue(type.value, item, [...path, key])
+      if (item !== null) checkValue(type.value, item, [...path, key], onUndeclared)
       else if (type['value-required'])
         throw new DocumentProblem('missing-field', 'the value is null', [...path, key])
     }
   }
 }
 
-function checkItems(element: Type, required: boolean, items: readonly unknown[], path: DocumentPath): void {
+function checkItems(
+  element: Type,
+  required: boolean,
+  items: readonly unknown[],
+  path: DocumentPath,
+  onUndeclared: OnUndeclared,
+): void {
   for (const [i, item] of items.entries()) {
     // Long lists of numbers are the bulk of the data: no path is built for an item that is fine.
     if (element === 'double' && typeof item === 'number' && Number.isFinite(item)) continue
-    if (item !== null) checkValue(element, item, [...path, i])
+    if (item !== null) checkValue(element, item, [...path, i], onUndeclared)
     else if (required) throw new DocumentProblem('missing-field', 'the item is null', [...path, i])
   }
 }

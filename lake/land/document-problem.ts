@@ -11,9 +11,14 @@ export type DocumentProblemKind =
   | 'missing-field'
   | 'wrong-type'
   | 'out-of-range'
+  | 'undeclared-member'
+  | 'no-value'
 
-/** Arrays of keys and positions; the text form is `a.b[3]["odd key"]`. */
+/** Arrays of keys and positions; the text form is `a.b[3]["odd key"]`, with `[]` for any item of a list or map. */
 export type DocumentPath = readonly (string | number)[]
+
+/** A step that stands for every item. */
+export const ANY_ITEM = -1
 
 /** Caught where a record is read: it becomes a dead letter and never leaves lake/land. */
 export class DocumentProblem extends Error {
@@ -28,10 +33,10 @@ export class DocumentProblem extends Error {
   }
 }
 
-function formatPath(path: DocumentPath): string {
+export function formatPath(path: DocumentPath): string {
   return path
     .map((step, i) => {
-      if (typeof step === 'number') return `[${step}]`
+      if (typeof step === 'number') return step === ANY_ITEM ? '[]' : `[${step}]`
       if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(step)) return `[${JSON.stringify(step)}]`
       return i === 0 ? step : `.${step}`
     })

@@ -1,26 +1,18 @@
-import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
-import type { NestedField } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
-import { checkDocument } from './check-document.js'
-import { DocumentProblem } from './document-problem.js'
 import type { PlannedFile } from './landing-files.js'
-import { parseDocument } from './parse-document.js'
+import { frozenContractError, RawObject } from './raw-object.js'
 import type { SourceDocument } from './read-documents.js'
 import { documentFormatOf, readDocuments } from './read-documents.js'
-import { recordId } from './record-id.js'
+import type { ContractTask } from './record-contract.js'
+import { RecordContract } from './record-contract.js'
 
 /** Everything a thread needs to turn planned files into raw objects; plain data. */
-export interface PackTask {
+export interface PackTask extends ContractTask {
   readonly folder: string
   readonly files: readonly PlannedFile[]
   readonly topic: string
-  readonly fields: readonly NestedField[]
-  readonly identity: readonly string[]
-  readonly maxDocumentBytes: number
   /** Payload after which an object is closed. */
   readonly objectBytes: number
 }
@@ -35,6 +27,8 @@ export interface PackedObject {
   readonly sha256: string
   readonly parts: readonly PackedPart[]
   readonly deadLetters: readonly DeadLetter[]
+  /** Undeclared members that were seen, at most 20 (contract `evolve`). */
+  readonly undeclared: readonly string[]
 }
 
 /** The records of one file in one object: a ledger row. */
@@ -56,15 +50,10 @@ export interface DeadLetter {
   readonly documentPath: string
 }
 
-/** What an object holds besides payloads counts too, so that many tiny records stay bounded. */
-const ENVELOPE_BYTES = 300
-const MAX_DEAD_LETTERS = 10_000
-
-const compress = promisify(gzip)
-
 /** Packs the files in their order; an object is compressed while the next one is read. Throws FirnError `stale-range` where a file is no longer the one planned. */
 export async function* packFiles(task: PackTask): AsyncGenerator<PackedObject> {
-  let object = new OpenObject(task, task.files[0]?.first ?? 0)
+  const contract = new RecordContract(task)
+  let object = new FilesObject(task, contract, task.files[0]?.first ?? 0)
   let closing: Promise<PackedObject> | undefined
   for (const file of task.files) {
     await assertUnchanged(task.folder, file)
@@ -73,7 +62,7 @@ export async function* packFiles(task: PackTask): AsyncGenerator<PackedObject> {
       if (object.isFull()) {
         if (closing !== undefined) yield await closing
         closing = object.close([part])
-        object = new OpenObject(task, part.end)
+        object = new FilesObject(task, contract, part.end)
         part = openPart(file, part.end)
       }
       part = object.add(document, part)
@@ -86,44 +75,38 @@ export async function* packFiles(task: PackTask): AsyncGenerator<PackedObject> {
   yield await object.close([])
 }
 
-/** An object being filled. Gzip level 1: numbers hardly shrink further, and time is dearer. */
-class OpenObject {
-  private readonly lines: Buffer[] = []
+/** An object being filled, with the files that its records come from. */
+class FilesObject {
+  private readonly object: RawObject
   private readonly parts: PackedPart[] = []
   private readonly deadLetters: DeadLetter[] = []
-  private size = 0
 
   constructor(
     private readonly task: PackTask,
+    private readonly contract: RecordContract,
     private readonly first: number,
-  ) {}
+  ) {
+    this.object = new RawObject(contract, task.objectBytes)
+  }
 
   isFull(): boolean {
-    return this.size >= this.task.objectBytes || this.deadLetters.length >= MAX_DEAD_LETTERS
+    return this.object.isFull()
   }
 
   /** Takes the record that comes next in the part's file and returns the part with it. */
   add(document: SourceDocument, part: PackedPart): PackedPart {
-    const offset = part.end
-    this.size += document.bytes.length + ENVELOPE_BYTES
-    try {
-      if (document.problem !== undefined) throw document.problem
-      const { text, value } = parseDocument(document.bytes)
-      checkDocument(this.task.fields, value)
-      this.lines.push(this.envelope(recordId(this.task.identity, value), part.file, offset, text))
-    } catch (error) {
-      if (!(error instanceof DocumentProblem)) throw error
-      this.deadLetters.push({
-        path: part.file.path,
-        offset,
-        raw: new Uint8Array(document.bytes),
-        kind: error.kind,
-        message: error.message,
-        documentPath: error.path,
-      })
-      return { ...part, end: offset + 1, deadLetters: part.deadLetters + 1 }
+    const { file, end: offset } = part
+    const { path, mtimeMs: timestampMs } = file
+    const place = { topic: this.task.topic, path, partition: 0, offset, key: null, timestampMs }
+    const problem = this.object.add(document.bytes, place, document.problem)
+    if (problem === undefined) {
+      const bytes = part.bytes + document.bytes.length
+      return { ...part, end: offset + 1, records: part.records + 1, bytes }
     }
-    return { ...part, end: offset + 1, records: part.records + 1, bytes: part.bytes + document.bytes.length }
+    if (this.contract.isFrozen) throw frozenContractError(place, problem)
+    const { kind, message, path: documentPath } = problem
+    this.deadLetters.push({ path, offset, raw: new Uint8Array(document.bytes), kind, message, documentPath })
+    return { ...part, end: offset + 1, deadLetters: part.deadLetters + 1 }
   }
 
   keep(part: PackedPart): void {
@@ -132,32 +115,14 @@ class OpenObject {
 
   async close(lastParts: readonly PackedPart[]): Promise<PackedObject> {
     const parts = [...this.parts, ...lastParts.filter((part) => part.end > part.first)]
-    const bytes = await compress(Buffer.concat(this.lines), { level: 1 })
-    // The header's operating-system byte: unknown, so that every platform writes the same object.
-    bytes[9] = 255
+    const undeclared = this.contract.takeUndeclared()
     return {
       first: this.first,
       end: parts.at(-1)?.end ?? this.first,
-      records: this.lines.length,
-      bytes,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-      parts,
-      deadLetters: this.deadLetters,
+      records: this.object.records,
+      ...(await this.object.close()),
+      ...{ parts, deadLetters: this.deadLetters, undeclared },
     }
-  }
-
-  private envelope(record_id: string, file: PlannedFile, offset: number, payload: string): Buffer {
-    const envelope = {
-      record_id,
-      topic: this.task.topic,
-      path: file.path,
-      partition: 0,
-      offset,
-      key: null,
-      timestamp: new Date(file.mtimeMs).toISOString(),
-      payload,
-    }
-    return Buffer.from(JSON.stringify(envelope) + '\n')
   }
 }
 

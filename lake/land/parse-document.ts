@@ -11,11 +11,16 @@ export interface ParsedDocument {
 /** What only the strict reader gets right: escapes of surrogates, and integers that a double may round. */
 const NEEDS_STRICT = /\\u[dD]|(?:^|[[,:\s-])\d{16,}(?![\d.eE])/
 
+const FRAMED =
+  'the bytes begin with a zero, as in the framing of a schema registry (Avro, Protobuf, JSON Schema): ' +
+  'send plain JSON, e.g. with the JSON serializer that knows no registry'
+
 /**
  * A document's bytes as JSON; throws DocumentProblem. JSON.parse reads it, and the number of colons outside strings
  * must equal the number of members it saw: where one was overwritten by a duplicate key, it does not.
  */
 export function parseDocument(bytes: Uint8Array): ParsedDocument {
+  if (bytes[0] === 0) throw new DocumentProblem('malformed-json', FRAMED)
   if (!isUtf8(bytes)) throw new DocumentProblem('invalid-utf8', 'the bytes are not UTF-8')
   const text = new TextDecoder().decode(bytes)
   if (text.trim() === '') throw new DocumentProblem('malformed-json', 'the document is empty')

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from './canonical-json.js'
 import { DocumentProblem } from './document-problem.js'
+import { valueAt } from './value-at.js'
 
 /**
  * What identifies a record, as lower-case hex: SHA-256 over the UTF-8 bytes of `canonicalJson([v1, v2, …])`, the values
@@ -8,7 +9,7 @@ import { DocumentProblem } from './document-problem.js'
  * them breaks its contract: such documents would all pass for one.
  */
 export function recordId(identity: readonly string[], document: unknown): string {
-  const values = identity.map((path) => valueAt(document, path))
+  const values = identity.map((path) => valueAt(document, path.split('.')))
   if (values.every((value) => value === null)) {
     throw new DocumentProblem(
       'missing-field',
@@ -16,13 +17,4 @@ export function recordId(identity: readonly string[], document: unknown): string
     )
   }
   return createHash('sha256').update(canonicalJson(values)).digest('hex')
-}
-
-function valueAt(document: unknown, path: string): unknown {
-  let value = document
-  for (const key of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return null
-    value = (value as Readonly<Record<string, unknown>>)[key]
-  }
-  return value
 }
