@@ -60,6 +60,11 @@ export interface WindowDefinition {
   readonly size: string
   /** How long after its end, by the watermark, a window still takes records. Default `0s`. */
   readonly lateness?: string
+  /**
+   * `copy-on-write` (default): files that hold rows of changed windows are written anew, quick to read. `merge-on-read`:
+   * position deletes beside them, quick to write; maintenance merges them.
+   */
+  readonly mode?: 'copy-on-write' | 'merge-on-read'
 }
 
 export interface CheckDefinition {
