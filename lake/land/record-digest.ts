@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { TopicRecord } from '../../schemas/topics.js'
 
-/** Tells whether a record is still the one that was landed: 8 hex digits over its offset, timestamp, key and value. */
-export function recordDigest({ offset, timestampMs, key, value }: TopicRecord): string {
-  const hash = createHash('sha256')
-  // The lengths say where the key ends and the value begins; null is another thing than empty.
-  hash.update(`${offset} ${timestampMs} ${key?.length ?? 'null'} ${value?.length ?? 'null'}\n`)
+/**
+ * First 8 hex digits of the SHA-256 over offset, timestamp, key and value: tells whether a topic still holds the record
+ * that was landed.
+ */
+export function recordDigest(record: TopicRecord): string {
+  const { offset, timestampMs, key, value } = record
+  const lengths = `${offset} ${timestampMs} ${key?.length ?? -1} ${value?.length ?? -1}\n`
+  const hash = createHash('sha256').update(lengths)
   if (key !== null) hash.update(key)
   if (value !== null) hash.update(value)
   return hash.digest('hex').slice(0, 8)
