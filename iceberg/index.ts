@@ -67,7 +67,7 @@ export {
 } from './inspect/metadata-table.js'
 export { decodeDeletionVector } from './format/puffin/deletion-vector.js'
 export { parsePuffinFooter, type PuffinBlob, type PuffinFooter } from './format/puffin/puffin-footer.js'
-export type { FileIO, FileStatus } from './io/file-io.js'
+export type { FileIO, FileStatus, ReadRange } from './io/file-io.js'
 export { LocalFileIO, type LocalFileIOOptions } from './io/local.js'
 export { joinLocation, toLocalPath } from './io/location.js'
 export { MemoryFileIO } from './io/memory.js'

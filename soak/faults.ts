@@ -6,7 +6,7 @@ import type {
 } from '../iceberg/catalog/catalog.js'
 import type { PointerStore, Swap } from '../iceberg/catalog/pointer-store.js'
 import { IcebergError } from '../iceberg/error.js'
-import type { FileIO, FileStatus } from '../iceberg/io/file-io.js'
+import type { FileIO, FileStatus, ReadRange } from '../iceberg/io/file-io.js'
 
 /**
  * `fail-before`: an error, nothing was done. `fail-after`: it was done, but an error is reported. `lost`: for swaps, an
@@ -121,7 +121,7 @@ export class FaultyFileIO implements FileIO {
     this.#session = session
   }
 
-  read(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array> {
+  read(location: string, range?: ReadRange): Promise<Uint8Array> {
     return this.#session.call(() => this.#inner.read(location, range))
   }
 
@@ -141,10 +141,10 @@ export class FaultyFileIO implements FileIO {
     return this.#session.call(() => this.#inner.stat(location))
   }
 
-  async *list(prefix: string): AsyncIterable<FileStatus> {
+  async *list(prefix: string, after?: string): AsyncIterable<FileStatus> {
     const files: FileStatus[] = []
     await this.#session.call(async () => {
-      for await (const file of this.#inner.list(prefix)) files.push(file)
+      for await (const file of this.#inner.list(prefix, after)) files.push(file)
     })
     yield* files
   }

@@ -1,4 +1,4 @@
-import type { FileIO, FileStatus } from '../io/file-io.js'
+import type { FileIO, FileStatus, ReadRange } from '../io/file-io.js'
 
 /** Storage that a catalog lends for the locations under a prefix. */
 export interface LentStorage {
@@ -33,10 +33,7 @@ export class RestFileIO implements FileIO {
     if (isNew) this.#prefixes = [...this.#lent.keys()].sort((left, right) => right.length - left.length)
   }
 
-  async read(
-    location: string,
-    range?: { readonly start: number; readonly end: number },
-  ): Promise<Uint8Array> {
+  async read(location: string, range?: ReadRange): Promise<Uint8Array> {
     return (await this.#ioFor(location)).read(location, range)
   }
 
@@ -56,8 +53,8 @@ export class RestFileIO implements FileIO {
     return (await this.#ioFor(location)).stat(location)
   }
 
-  async *list(prefix: string): AsyncIterable<FileStatus> {
-    yield* (await this.#ioFor(prefix)).list(prefix)
+  async *list(prefix: string, after?: string): AsyncIterable<FileStatus> {
+    yield* (await this.#ioFor(prefix)).list(prefix, after)
   }
 
   async delete(location: string): Promise<void> {

@@ -1,8 +1,19 @@
-/** What a listing tells of one object. `modifiedMs` is the store's clock, in ms since 1970. */
+/**
+ * What a store tells of one object. `modifiedMs` is the store's clock, in ms since 1970. `etag` is another one whenever the
+ * content is; files of a disk have none.
+ */
 export interface FileStatus {
   readonly location: string
   readonly sizeBytes: number
   readonly modifiedMs: number
+  readonly etag?: string
+}
+
+/** Bytes from `start` to `end` (exclusive). `etag`: only of the object in that state, where the store has such. */
+export interface ReadRange {
+  readonly start: number
+  readonly end: number
+  readonly etag?: string
 }
 
 /**
@@ -10,8 +21,8 @@ export interface FileStatus {
  * Errors: IcebergError `not-found` (read, stat), `already-exists` (createIfAbsent), `io` (anything else).
  */
 export interface FileIO {
-  /** The whole object, or its bytes from `start` to `end` (exclusive), fewer where it ends before. */
-  read(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array>
+  /** The whole object, or a range of it, fewer bytes where it ends before. `not-found` also: it has another `etag` now. */
+  read(location: string, range?: ReadRange): Promise<Uint8Array>
   /** Durable (flushed, its directory too) once it resolves. Replaces what is there: use unique names. */
   write(location: string, bytes: Uint8Array): Promise<void>
   /** Atomic: exactly one of several racing calls succeeds, and a reader sees nothing or the whole object. */
@@ -20,8 +31,11 @@ export interface FileIO {
   upload(localPath: string, location: string): Promise<void>
   /** Size and time of one object. */
   stat(location: string): Promise<FileStatus>
-  /** All objects whose location starts with `prefix`, in no promised order; nothing where there is none. */
-  list(prefix: string): AsyncIterable<FileStatus>
+  /**
+   * All objects whose location starts with `prefix`, in no promised order; nothing where there is none. `after`: only those
+   * behind that location in the order of UTF-8 bytes, which spares an object store to go over the others.
+   */
+  list(prefix: string, after?: string): AsyncIterable<FileStatus>
   /** Resolves also where the object is absent already. */
   delete(location: string): Promise<void>
 }

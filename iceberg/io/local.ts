@@ -2,9 +2,9 @@ import type { FileHandle } from 'node:fs/promises'
 import { link, mkdir, open, opendir, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { IcebergError } from '../error.js'
-import type { FileIO, FileStatus } from './file-io.js'
+import type { FileIO, FileStatus, ReadRange } from './file-io.js'
 import { withLocalSource } from './local-source.js'
-import { localPrefix, toLocalPath } from './location.js'
+import { compareLocations, localPrefix, toLocalPath } from './location.js'
 
 /** How durable what is written to the local disk is. */
 export interface LocalFileIOOptions {
@@ -23,7 +23,7 @@ export class LocalFileIO implements FileIO {
     this.#flushes = options.durability !== 'none'
   }
 
-  read(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array> {
+  read(location: string, range?: ReadRange): Promise<Uint8Array> {
     return named(location, async () => {
       const handle = await open(toLocalPath(location), 'r')
       try {
@@ -77,12 +77,13 @@ export class LocalFileIO implements FileIO {
     })
   }
 
-  async *list(prefix: string): AsyncIterable<FileStatus> {
+  async *list(prefix: string, after?: string): AsyncIterable<FileStatus> {
     const path = toLocalPath(prefix)
     const scheme = localPrefix(prefix)
     const directory = path.endsWith('/') ? path : dirname(path)
     for await (const file of walk(directory)) {
       if (!file.startsWith(path)) continue
+      if (after !== undefined && compareLocations(scheme + file, after) <= 0) continue
       const status = await statIfThere(file)
       if (status === undefined) continue
       yield {

@@ -30,3 +30,19 @@ export function localPrefix(location: string): string {
 export function joinLocation(base: string, ...parts: readonly string[]): string {
   return [base.replace(/\/+$/, ''), ...parts].join('/')
 }
+
+/** In the order of their UTF-8 bytes, as object stores list: UTF-16 puts a few characters elsewhere. */
+export function compareLocations(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i += 1) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)]
+    if (x !== y) return rankOf(x) - rankOf(y)
+  }
+  return a.length - b.length
+}
+
+/** Halves of pairs stand for characters behind all others. */
+function rankOf(unit: number): number {
+  if (unit < 0xd800) return unit
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800
+}

@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto'
 import { IcebergError } from '../error.js'
-import type { FileIO, FileStatus } from './file-io.js'
+import type { FileIO, FileStatus, ReadRange } from './file-io.js'
 import { withLocalSource } from './local-source.js'
+import { compareLocations } from './location.js'
 
 interface StoredFile {
   readonly bytes: Uint8Array
   readonly modifiedMs: number
+  readonly etag: string
 }
 
 /** The in-memory twin of a store, with the same promises. `now` in ms since 1970 dates its files. */
@@ -16,16 +19,19 @@ export class MemoryFileIO implements FileIO {
     this.#now = options.now ?? (() => 0)
   }
 
-  read(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array> {
+  read(location: string, range?: ReadRange): Promise<Uint8Array> {
     return this.#settle(() => {
-      const { bytes } = this.#find(location)
+      const { bytes, etag } = this.#find(location)
+      if (range?.etag !== undefined && range.etag !== etag) {
+        throw new IcebergError('not-found', `${location} was replaced`, { context: { location } })
+      }
       return bytes.slice(range?.start, range?.end)
     })
   }
 
   write(location: string, bytes: Uint8Array): Promise<void> {
     return this.#settle(() => {
-      this.#files.set(location, { bytes: bytes.slice(), modifiedMs: this.#now() })
+      this.#put(location, bytes)
     })
   }
 
@@ -34,7 +40,7 @@ export class MemoryFileIO implements FileIO {
       if (this.#files.has(location)) {
         throw new IcebergError('already-exists', `${location} exists already`, { context: { location } })
       }
-      this.#files.set(location, { bytes: bytes.slice(), modifiedMs: this.#now() })
+      this.#put(location, bytes)
     })
   }
 
@@ -44,20 +50,22 @@ export class MemoryFileIO implements FileIO {
 
   stat(location: string): Promise<FileStatus> {
     return this.#settle(() => {
-      const { bytes, modifiedMs } = this.#find(location)
-      return { location, sizeBytes: bytes.length, modifiedMs }
+      const { bytes, modifiedMs, etag } = this.#find(location)
+      return { location, sizeBytes: bytes.length, modifiedMs, etag }
     })
   }
 
-  async *list(prefix: string): AsyncIterable<FileStatus> {
+  async *list(prefix: string, after?: string): AsyncIterable<FileStatus> {
     for (const location of [...this.#files.keys()]) {
       if (!location.startsWith(prefix)) continue
+      if (after !== undefined && compareLocations(location, after) <= 0) continue
       const file = this.#files.get(location)
       if (file === undefined) continue
       yield await Promise.resolve({
         location,
         sizeBytes: file.bytes.length,
         modifiedMs: file.modifiedMs,
+        etag: file.etag,
       })
     }
   }
@@ -66,6 +74,12 @@ export class MemoryFileIO implements FileIO {
     return this.#settle(() => {
       this.#files.delete(location)
     })
+  }
+
+  /** Keeps a copy of the bytes. */
+  #put(location: string, bytes: Uint8Array): void {
+    const etag = createHash('md5').update(bytes).digest('hex')
+    this.#files.set(location, { bytes: bytes.slice(), modifiedMs: this.#now(), etag })
   }
 
   #find(location: string): StoredFile {

@@ -1,5 +1,5 @@
 import { IcebergError } from '../error.js'
-import type { FileIO, FileStatus } from './file-io.js'
+import type { FileIO, FileStatus, ReadRange } from './file-io.js'
 import type { LocalFileIOOptions } from './local.js'
 import { LocalFileIO } from './local.js'
 import { isLocalLocation } from './location.js'
@@ -27,10 +27,7 @@ class SchemeFileIO implements FileIO {
     this.#options = options
   }
 
-  async read(
-    location: string,
-    range?: { readonly start: number; readonly end: number },
-  ): Promise<Uint8Array> {
+  async read(location: string, range?: ReadRange): Promise<Uint8Array> {
     return (await this.#of(location)).read(location, range)
   }
 
@@ -50,8 +47,8 @@ class SchemeFileIO implements FileIO {
     return (await this.#of(location)).stat(location)
   }
 
-  async *list(prefix: string): AsyncIterable<FileStatus> {
-    yield* (await this.#of(prefix)).list(prefix)
+  async *list(prefix: string, after?: string): AsyncIterable<FileStatus> {
+    yield* (await this.#of(prefix)).list(prefix, after)
   }
 
   async delete(location: string): Promise<void> {

@@ -7,7 +7,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
 import { IcebergError } from '../error.js'
-import type { FileIO, FileStatus } from './file-io.js'
+import type { FileIO, FileStatus, ReadRange } from './file-io.js'
 import { readSource, withLocalSource } from './local-source.js'
 import type { S3ConnectionOptions } from './s3-client.js'
 import { createS3Client } from './s3-client.js'
@@ -42,7 +42,7 @@ export class S3FileIO implements FileIO {
     this.#options = options
   }
 
-  read(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array> {
+  read(location: string, range?: ReadRange): Promise<Uint8Array> {
     return named('read', location, async () => {
       const target = parseS3Object(location)
       if (range !== undefined && range.end <= range.start) {
@@ -53,6 +53,7 @@ export class S3FileIO implements FileIO {
         return await this.#get(target, range)
       } catch (error) {
         if (isBeyondEnd(error)) return new Uint8Array(0)
+        if (range?.etag !== undefined && isTaken(error)) throw changed(location)
         throw error
       }
     })
@@ -101,13 +102,14 @@ export class S3FileIO implements FileIO {
 
   stat(location: string): Promise<FileStatus> {
     return named('look at', location, async () => {
-      const { ContentLength, LastModified } = await this.#head(parseS3Object(location))
-      return { location, sizeBytes: ContentLength ?? 0, modifiedMs: LastModified?.getTime() ?? 0 }
+      const { ContentLength, LastModified, ETag } = await this.#head(parseS3Object(location))
+      return statusOf(location, ContentLength, LastModified, ETag)
     })
   }
 
-  async *list(prefix: string): AsyncIterable<FileStatus> {
+  async *list(prefix: string, after?: string): AsyncIterable<FileStatus> {
     const { root, bucket, key } = parseS3Location(prefix)
+    const start = after === undefined ? {} : { StartAfter: parseS3Location(after).key }
     let token: string | undefined
     do {
       const page = await named('list', prefix, () =>
@@ -117,14 +119,14 @@ export class S3FileIO implements FileIO {
             Prefix: key,
             // XML cannot hold every character that a key may have.
             EncodingType: 'url',
-            ...(token === undefined ? {} : { ContinuationToken: token }),
+            ...(token === undefined ? start : { ContinuationToken: token }),
           }),
         ),
       )
-      for (const { Key, Size, LastModified } of page.Contents ?? []) {
+      for (const { Key, Size, LastModified, ETag } of page.Contents ?? []) {
         const name = page.EncodingType === 'url' ? decodeKey(Key ?? '') : (Key ?? '')
         if (name.endsWith('/')) continue
-        yield { location: root + name, sizeBytes: Size ?? 0, modifiedMs: LastModified?.getTime() ?? 0 }
+        yield statusOf(root + name, Size, LastModified, ETag)
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined
     } while (token !== undefined)
@@ -140,21 +142,22 @@ export class S3FileIO implements FileIO {
     })
   }
 
-  async #get(
-    { bucket, key }: S3Location,
-    range: { readonly start: number; readonly end: number } | undefined,
-  ): Promise<Uint8Array> {
+  async #get({ root, bucket, key }: S3Location, range: ReadRange | undefined): Promise<Uint8Array> {
     const bytes = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` }
-    const request = { Bucket: bucket, Key: key, ...bytes }
+    const state = range?.etag === undefined ? {} : { IfMatch: `"${range.etag}"` }
+    const request = { Bucket: bucket, Key: key, ...bytes, ...state }
     // The SDK retries until an answer begins; a body that breaks off is asked for again here.
     for (let attempt = 1; ; attempt += 1) {
-      const { Body, ContentRange } = await this.#client.send(new GetObjectCommand(request))
+      const { Body, ContentRange, ETag } = await this.#client.send(new GetObjectCommand(request))
       try {
         const body = (await Body?.transformToByteArray()) ?? new Uint8Array(0)
+        // A store without conditional reads gives what is there now.
+        if (range?.etag !== undefined && ETag !== undefined && bareEtag(ETag) !== range.etag)
+          throw changed(root + key)
         // A store without ranges gives the whole object.
         return range === undefined || ContentRange !== undefined ? body : body.slice(range.start, range.end)
       } catch (error) {
-        if (attempt === BODY_ATTEMPTS) throw error
+        if (attempt === BODY_ATTEMPTS || error instanceof IcebergError) throw error
         await pause(PAUSE_MS * 2 ** attempt)
       }
     }
@@ -232,6 +235,30 @@ async function named<T>(doing: string, location: string, action: () => Promise<T
 
 function alreadyExists(location: string): IcebergError {
   return new IcebergError('already-exists', `${location} exists already`, { context: { location } })
+}
+
+function changed(location: string): IcebergError {
+  return new IcebergError('not-found', `${location} is no longer what it was: it was replaced`, {
+    context: { location },
+  })
+}
+
+function statusOf(
+  location: string,
+  sizeBytes: number | undefined,
+  modified: Date | undefined,
+  etag: string | undefined,
+): FileStatus {
+  const bare = bareEtag(etag)
+  return {
+    ...{ location, sizeBytes: sizeBytes ?? 0, modifiedMs: modified?.getTime() ?? 0 },
+    ...(bare === undefined ? {} : { etag: bare }),
+  }
+}
+
+/** Without its quotes; a weak one (`W/"…"`) is none, for no condition of a request ever meets it. */
+function bareEtag(etag: string | undefined): string | undefined {
+  return /^"?([^"]+)"?$/.exec(etag ?? '')?.[1]
 }
 
 /** As stores encode keys in listings: a space is a plus. */

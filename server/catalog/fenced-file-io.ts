@@ -1,5 +1,5 @@
 import { IcebergError } from '../../iceberg/error.js'
-import type { FileIO, FileStatus } from '../../iceberg/io/file-io.js'
+import type { FileIO, FileStatus, ReadRange } from '../../iceberg/io/file-io.js'
 import { sameLocation } from '../../iceberg/maintain/reachable-files.js'
 
 export interface Fence {
@@ -28,10 +28,7 @@ export class FencedFileIO implements FileIO {
     this.#fence = fence
   }
 
-  async read(
-    location: string,
-    range?: { readonly start: number; readonly end: number },
-  ): Promise<Uint8Array> {
+  async read(location: string, range?: ReadRange): Promise<Uint8Array> {
     return this.#inner.read(this.#inside(location), range)
   }
 
@@ -51,8 +48,8 @@ export class FencedFileIO implements FileIO {
     return this.#inner.stat(this.#inside(location))
   }
 
-  async *list(prefix: string): AsyncIterable<FileStatus> {
-    yield* this.#inner.list(this.#inside(prefix))
+  async *list(prefix: string, after?: string): AsyncIterable<FileStatus> {
+    yield* this.#inner.list(this.#inside(prefix), after)
   }
 
   async delete(location: string): Promise<void> {

@@ -93,6 +93,33 @@ function promises({ io, at }: Lazy): void {
     expect(await found(at('absent/'))).toEqual([])
   })
 
+  it('lists what lies behind a name, in the order of bytes', async () => {
+    const names = ['a', 'a!', 'b!', 'b/a', 'b/b', 'b0', 'c d', 'ü', '\uff5e', '🧊']
+    for (const name of names) await io().write(at(`behind/${name}`), bytes('x'))
+    for (const [n, name] of names.entries()) {
+      const found = []
+      for await (const file of io().list(at('behind/'), at(`behind/${name}`))) found.push(file.location)
+      expect(found.sort(), name).toEqual(
+        names
+          .slice(n + 1)
+          .map((later) => at(`behind/${later}`))
+          .sort(),
+      )
+    }
+  })
+
+  it('reads an object only in the state that its etag names, where it has one', async () => {
+    await io().write(at('state'), bytes('before'))
+    const { etag } = await io().stat(at('state'))
+    for await (const listed of io().list(at('state'))) expect(listed.etag).toBe(etag)
+    const range = { start: 0, end: 3, ...(etag === undefined ? {} : { etag }) }
+    expect(text(await io().read(at('state'), range))).toBe('bef')
+    await io().write(at('state'), bytes('after!'))
+    const again = io().read(at('state'), range)
+    if (etag === undefined) expect(text(await again)).toBe('aft')
+    else await expect(again).rejects.toMatchObject({ kind: 'not-found' })
+  })
+
   it('deletes, also what is gone', async () => {
     await io().write(at('delete/me'), bytes('x'))
     await io().delete(at('delete/me'))
