@@ -1,4 +1,5 @@
 import type { CheckResult, PublishResult, RunInfo } from './publish.js'
+import type { RunStatus } from './workflow-names.js'
 
 /**
  * What workflows and activities say to each other. Plain JSON, small: locations, ids and counts, never rows or file
@@ -19,6 +20,13 @@ export interface LandSourceInput {
   readonly batch?: string
   /** Answers to what paused the source; an error that pauses it says which one fits. */
   readonly accept?: readonly LandingAnswer[]
+  /** Carried by the landing itself when it continues as new; left out by hand. */
+  readonly state?: LandSourceState
+}
+
+export interface LandSourceState {
+  readonly until: readonly PartitionRange[]
+  readonly landed: LandResult
 }
 
 /**
@@ -46,6 +54,7 @@ export interface FileLandingPlan {
   readonly end: number
   /** Absent: nothing new. */
   readonly planLocation?: string
+  readonly accept?: readonly LandingAnswer[]
   /** Files that changed after they were landed, files that still settle; at most ten. */
   readonly warnings?: readonly string[]
 }
@@ -143,69 +152,92 @@ export interface StreamSourceInput {
   readonly state?: StreamState
 }
 
+/** What the signal `resume` may say; answers given before are replaced. */
+export interface ResumeStream {
+  readonly accept?: readonly LandingAnswer[]
+}
+
 /** Times in ms since 1970. */
 export interface StreamState {
-  readonly landed: { readonly batches: number; readonly records: number; readonly deadLetters: number }
-  /** By partition: largest event time and when its last record was landed. */
-  readonly partitions: Readonly<
-    Record<string, { readonly maxEventTimeMs: number; readonly seenAtMs: number }>
-  >
-  /** No window before it is open for long: the least event time that is still expected. */
+  readonly landed: StreamTotals
+  /** By partition: largest event time, and when it last had something to wait for. */
+  readonly partitions: Readonly<Record<string, StreamPartition>>
+  /** The least event time that is still expected; never goes back. */
   readonly watermarkMs?: number
-  readonly windowsAtMs?: number
-  readonly maintainedAtMs?: number
-  readonly lastError?: string
-}
-
-// ---------------------------------------------------------------- windows
-/** Brings the window tables of a source up to its ledger. */
-export interface WindowRefreshInput {
-  readonly pipeline: string
-  /** Default: the pipeline's only source. */
+  /** Records between the ledger and the log's end, as last seen. */
+  readonly lag?: number
+  readonly windows: {
+    readonly refreshedAtMs?: number
+    /** Watermark and batches landed, as of the last refresh. */
+    readonly watermarkMs?: number
+    readonly batches?: number
+    readonly publishedAtMs?: number
+    /** Why the last refresh or publish failed; it is tried again, and landing goes on. */
+    readonly error?: string
+  }
+  readonly maintenance: { readonly startedAtMs?: number; readonly batches?: number; readonly error?: string }
+  /** The source's name, and that it was there, as the first plan or look at it told. */
   readonly source?: string
-  /** Names the refresh: asked again for the same one, the recorded result comes back. */
-  readonly batch: string
-  /** The least event time that is still expected, as the caller knows it now; absent: not known. ms since 1970. */
-  readonly watermarkMs?: number
+  /** Answers that no plan has used up, and up to where the one on bad records holds. */
+  readonly accept?: readonly LandingAnswer[]
+  readonly acceptUntil?: readonly PartitionRange[]
+  readonly pause?: StreamPause
+  readonly retry?: StreamRetry
+  /** A drain was asked for; `until` once its first plan has said what is there. */
+  readonly drain?: { readonly until?: readonly PartitionRange[] }
 }
 
-export interface WindowRefreshResult {
+export interface StreamTotals {
+  readonly batches: number
+  readonly records: number
+  readonly deadLetters: number
+  readonly bytes: number
+  readonly deadLetterKinds?: Readonly<Record<string, number>>
+}
+
+export interface StreamPartition {
+  /** Absent: nothing with an event time was landed of it by this stream. */
+  readonly maxEventTimeMs?: number
+  readonly seenAtMs: number
+}
+
+export interface StreamPause {
+  /** Kind of the error that needs an answer, or `asked`: by signal. */
+  readonly kind: string
+  readonly reason: string
+  /** Command that answers. */
+  readonly answer: string
+  readonly sinceMs: number
+}
+
+export interface StreamRetry {
+  readonly attempt: number
+  readonly kind: string
+  readonly reason: string
+  readonly nextAtMs: number
+}
+
+/** Answer of a stream's query `status`. */
+export interface StreamStatus extends RunStatus {
+  readonly source?: string
+  readonly landed: StreamTotals
+  readonly lag?: number
+  readonly watermarkMs?: number
+  /** Partitions that do not hold the watermark back. */
+  readonly idlePartitions: readonly number[]
+  readonly windows: StreamState['windows']
+  readonly maintenance: StreamState['maintenance']
+  readonly pause?: StreamPause
+  readonly retry?: StreamRetry
+}
+
+/** How a drained stream ends. */
+export interface StreamResult {
+  readonly pipeline: string
   readonly source: string
-  readonly batch: string
-  /** `none`: the pipeline has no window table of this source. `nothing-new`: no ledger rows since the last refresh. */
-  readonly status: 'refreshed' | 'nothing-new' | 'none'
-  /** All ledger rows before this one are in the windows. */
-  readonly rowEnd: number
-  /** By which the next refresh judges what is late; never falls. ms since 1970. */
+  readonly landed: StreamTotals
+  readonly lag?: number
   readonly watermarkMs?: number
-  readonly tables: readonly RefreshedWindows[]
-}
-
-export interface RefreshedWindows {
-  /** `namespace.name` */
-  readonly table: string
-  /** Windows that were computed anew, and their rows. */
-  readonly windows: number
-  readonly rows: number
-  /** New records of windows that were closed: in the raw layer, not in the table. */
-  readonly late: number
-  readonly snapshotId: string | null
-}
-
-/** Tags the window tables of a source as they are and writes their audit row; meant for once an hour. */
-export interface WindowPublishInput {
-  readonly pipeline: string
-  /** Default: the pipeline's only source. */
-  readonly source?: string
-  readonly batch: string
-  readonly run: RunInfo
-}
-
-export interface WindowPublishResult {
-  /** `no_changes`: nothing was refreshed since the last one, nothing was written. */
-  readonly status: 'published' | 'no_changes'
-  readonly batch: string
-  readonly publish?: PublishResult
 }
 
 // ---------------------------------------------------------------- features
@@ -382,6 +414,8 @@ export interface ScoreBatchResult {
 export interface MaintainLakeInput {
   /** Default: every pipeline's tables and the lake's own. */
   readonly pipeline?: string
+  /** Only these, such as `raw.events`; what is not there is left out. */
+  readonly tables?: readonly string[]
   readonly dryRun?: boolean
 }
 

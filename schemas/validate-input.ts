@@ -5,7 +5,9 @@ import type {
   LandSourceInput,
   MaintainLakeInput,
   NightlyInput,
+  ResumeStream,
   ScoreBatchInput,
+  StreamSourceInput,
   TrainerInput,
   TrainModelInput,
 } from './messages.js'
@@ -21,7 +23,24 @@ export const readLandSourceInput = (input: unknown): LandSourceInput =>
     from: optional(folder),
     batch: optional(batch),
     accept: optional(answers),
+    state: optional(anything),
   })
+
+export const readStreamSourceInput = (input: unknown): StreamSourceInput =>
+  read<StreamSourceInput>('streamSource', input, {
+    pipeline: name,
+    source: optional(name),
+    maxRecords: optional(between(1, 10_000_000)),
+    maxBytes: optional(between(1024, 1_073_741_824)),
+    maxAgeMs: optional(between(100, 3_600_000)),
+    windowEveryMs: optional(between(30_000, 86_400_000)),
+    idleMs: optional(between(1000, 86_400_000)),
+    accept: optional(answers),
+    state: optional(anything),
+  })
+
+export const readResumeStream = (input: unknown): ResumeStream =>
+  read<ResumeStream>('the signal resume', input ?? {}, { accept: optional(answers) })
 
 export const readBuildFeaturesInput = (input: unknown): BuildFeaturesInput =>
   read<BuildFeaturesInput>('buildFeatures', input, {
@@ -51,7 +70,11 @@ export const readScoreBatchInput = (input: unknown): ScoreBatchInput =>
   })
 
 export const readMaintainLakeInput = (input: unknown): MaintainLakeInput =>
-  read<MaintainLakeInput>('maintainLake', input ?? {}, { pipeline: optional(name), dryRun: optional(flag) })
+  read<MaintainLakeInput>('maintainLake', input ?? {}, {
+    pipeline: optional(name),
+    tables: optional(tables),
+    dryRun: optional(flag),
+  })
 
 export function readNightlyInput(input: unknown): NightlyInput {
   const read_ = read<NightlyInput>('nightly', input, {
@@ -114,6 +137,11 @@ const answers: Check = (value) =>
   Array.isArray(value) && value.every((item) => typeof item === 'string' && ANSWER.test(item))
     ? undefined
     : 'must be a list of `lost-offsets`, `all-bad` or `incarnation:<12 hex digits>`'
+const tables: Check = (value) =>
+  Array.isArray(value) &&
+  value.every((item) => typeof item === 'string' && item.split('.').every((part) => name(part) === undefined))
+    ? undefined
+    : 'must be a list of tables such as raw.events'
 const tag: Check = (value) =>
   typeof value === 'string' && TAG.test(value)
     ? undefined
@@ -138,6 +166,12 @@ const seed: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32
     ? undefined
     : 'must be a whole number from 0 to 4294967295'
+const between =
+  (min: number, max: number): Check =>
+  (value) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+      ? undefined
+      : `must be a whole number from ${min} to ${max}`
 const version: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 1 ? undefined : 'must be a model version, 1 or more'
 const anything: Check = () => undefined

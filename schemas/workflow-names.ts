@@ -7,6 +7,10 @@ export const TASK_QUEUES = {
   data: 'firn-data',
   /** Training, one at a time. */
   train: 'firn-train',
+  /** Micro-batches and windows of streams, which a night's long work must not hold up. */
+  stream: 'firn-stream',
+  /** Waiting for records: many at a time, it costs nothing. */
+  watch: 'firn-watch',
 } as const
 
 export type TaskQueueGroup = keyof typeof TASK_QUEUES
@@ -22,10 +26,12 @@ export const SEARCH_ATTRIBUTES = {
 /** Memo that holds a workflow's input as JSON text: who starts the same again while it runs may join it. */
 export const INPUT_MEMO = 'firnInput'
 
-/** Name of the query that every workflow answers with a `RunStatus` (the trainer with a `TrainerStatus`). */
+/** Name of the query that every workflow answers with a `RunStatus` (trainer and stream with more). */
 export const STATUS_QUERY = 'status'
 /** Signal of the trainer; its argument is a `TrainRequest`, or nothing. */
 export const TRAIN_SIGNAL = 'train'
+/** Signals of a stream; the argument of `resume` is a `ResumeStream`, or nothing. */
+export const STREAM_SIGNALS = { pause: 'pause', resume: 'resume', drain: 'drain' } as const
 
 /**
  * Fixed workflow ids: Temporal runs at most one of each at a time, so landing, publishing and maintenance of one kind
@@ -34,6 +40,7 @@ export const TRAIN_SIGNAL = 'train'
 export const workflowIds = {
   land: (pipeline: string, source?: string): string =>
     source === undefined ? `land-${pipeline}` : `land-${pipeline}-${source}`,
+  stream: (pipeline: string, source: string): string => `stream-${pipeline}-${source}`,
   build: (pipeline: string): string => `build-${pipeline}`,
   score: (pipeline: string, model: string): string => `score-${pipeline}-${model}`,
   train: (pipeline: string, model: string): string => `train-${pipeline}-${model}`,
@@ -54,8 +61,11 @@ export interface StepStatus {
   readonly workflowId?: string
 }
 
+/** Streams only: `paused` waits for a person, `retrying` for a service, `draining` lands what is there and ends. */
+export type StreamCondition = 'paused' | 'retrying' | 'draining'
+
 export interface RunStatus {
-  readonly status: 'running' | 'done' | 'no_changes' | 'failed' | 'cancelled'
+  readonly status: 'running' | 'done' | 'no_changes' | 'failed' | 'cancelled' | StreamCondition
   readonly pipeline?: string
   readonly batch?: string
   readonly steps: readonly StepStatus[]
