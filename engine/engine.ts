@@ -19,6 +19,8 @@ export type Relation =
       readonly schema: Schema
       readonly envelope: Schema
       readonly objects: readonly RawObject[]
+      /** One more column, `_mark`: the `mark` of the object that a record is of. */
+      readonly marked?: true
     }
   /** Rows already in memory; values as `Row` says. */
   | { readonly kind: 'rows'; readonly name: string; readonly schema: Schema; readonly rows: readonly Row[] }
@@ -45,6 +47,8 @@ export interface RawObject {
   readonly end: number
   /** No line of the object is longer than this. Readers take buffers of that size for every thread. Default 128 MiB. */
   readonly maxLineBytes?: number
+  /** Whatever the caller wants its records to be known by. Default 0. */
+  readonly mark?: number
 }
 
 /**

@@ -13,24 +13,30 @@ export async function rawSql(
   files: LocalFiles,
   relation: Extract<Relation, { readonly kind: 'raw' }>,
 ): Promise<string> {
-  const { envelope, schema, objects } = relation
+  const { envelope, schema, objects, marked = false } = relation
   refuseClashes(schema, envelope)
   const documentColumns = schema.fields.map((field) => `d.${quoteName(field.name)}`)
   const envelopeColumns = envelope.fields.map((field) => quoteName(`_${field.name}`))
-  if (objects.length === 0) return emptySql(schema, envelope)
+  if (objects.length === 0) return emptySql(schema, envelope, marked)
   const opened = await files.open(objects.map(({ location }) => ({ location })))
   const pathOf = (object: RawObject): string => opened.get(object.location) ?? object.location
   const paths = objects.map((object) => quotePath(pathOf(object)))
-  const ranges = objects.map((object) => `(${quoteText(pathOf(object))}, ${object.first}, ${object.end})`)
+  const ranges = objects.map(
+    (object) => `(${quoteText(pathOf(object))}, ${object.first}, ${object.end}, ${object.mark ?? 0}::BIGINT)`,
+  )
   const columns = [...envelope.fields.map((field) => `${quoteName(field.name)}: ${jsonColumn(field.type)}`)]
   const read = envelope.fields.map((field) => `l.${quoteName(field.name)} AS ${quoteName(`_${field.name}`)}`)
-  return `SELECT ${[...documentColumns, ...envelopeColumns].join(', ')} FROM (
+  const markColumn = marked ? [MARK] : []
+  if (marked) read.push(`r.mark AS ${MARK}`)
+  return `SELECT ${[...documentColumns, ...envelopeColumns, ...markColumn].join(', ')} FROM (
     SELECT json_transform(l.payload, ${quoteText(JSON.stringify(jsonStructure(schema)))}) AS d, ${read.join(', ')}
     FROM read_json([${paths.join(', ')}], format = 'newline_delimited', filename = '_firn_file', hive_partitioning = false,
       maximum_object_size = ${longestLine(objects)}, columns = {${[...columns, "payload: 'VARCHAR'"].join(', ')}}) l
-    JOIN (VALUES ${ranges.join(', ')}) r(file, first, past) ON l."_firn_file" = r.file
+    JOIN (VALUES ${ranges.join(', ')}) r(file, first, past, mark) ON l."_firn_file" = r.file
     WHERE l."offset" >= r.first AND l."offset" < r.past)`
 }
+
+const MARK = '_mark'
 
 /** DuckDB's own limit for one line. Each thread allocates twice the limit, so it is raised for long lines only. */
 const LINE_BYTES = 16 * 1024 * 1024
@@ -61,12 +67,12 @@ function jsonStructure(type: Type): unknown {
   }
 }
 
-function emptySql(schema: Schema, envelope: Schema): string {
+function emptySql(schema: Schema, envelope: Schema, marked: boolean): string {
   const columns = [
     ...schema.fields.map((field) => [field.name, field.type] as const),
     ...envelope.fields.map((field) => [`_${field.name}`, field.type] as const),
   ]
-  return `SELECT ${columns.map(([name, type]) => `NULL::${sqlType(type)} AS ${quoteName(name)}`).join(', ')} WHERE false`
+  return `SELECT ${columns.map(([name, type]) => `NULL::${sqlType(type)} AS ${quoteName(name)}`).join(', ')}${marked ? `, NULL::BIGINT AS ${MARK}` : ''} WHERE false`
 }
 
 function refuseClashes(schema: Schema, envelope: Schema): void {

@@ -49,8 +49,9 @@ export function prepareChange(files: ManifestFiles, loaded: LoadedTable, table: 
   }
 }
 
-/** A change that adds and removes no file makes no snapshot. */
-export function writesSnapshot({ change }: TableChange): boolean {
+/** A change that adds and removes no file makes no snapshot, unless its summary has something to say. */
+export function writesSnapshot({ change, evenIfEmpty }: TableChange): boolean {
+  if (evenIfEmpty === true) return true
   if (change.kind === 'rewrite-manifests') return true
   return addedFiles(change).length > 0 || ('removed' in change && change.removed.length > 0)
 }

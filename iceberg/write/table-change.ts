@@ -85,6 +85,8 @@ export interface TableChange {
   readonly tags?: readonly TagChange[]
   /** The snapshot is added but no branch is moved to it: write, audit, then publish by `cherryPick`. */
   readonly stageOnly?: boolean
+  /** A snapshot is made also where no file comes or goes, for what its summary says. */
+  readonly evenIfEmpty?: true
   /** The snapshot whose files are added again. Where it has expired so have they: then the commit is rejected. */
   readonly picks?: SnapshotId
   /** Further summary properties of the snapshot, e.g. `firn.batch-id`. */
