@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.js'
 import type { Catalog } from '../iceberg/catalog/catalog.js'
+import type { S3ConnectionOptions, S3Credentials } from '../iceberg/io/s3-client.js'
 import type { DeleteRewriter, Rewriter } from '../iceberg/maintain/rewriter.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
 import type { Pipeline } from './pipeline.js'
@@ -19,7 +20,14 @@ export interface LakeDeps {
   readonly newUuid: () => string
   /** Topics of the configured broker; absent where none is configured. */
   readonly topics?: Topics
+  /** How prefixes that are landed from are reached. Default: by the environment alone. */
+  readonly sourceStore?: SourceStore
   readonly settings: LakeSettings
+}
+
+/** Plain data, for a thread to be handed. Credentials come from the SDK's chain where none are given. */
+export interface SourceStore extends Omit<S3ConnectionOptions, 'credentials'> {
+  readonly credentials?: S3Credentials
 }
 
 export interface LakeSettings {

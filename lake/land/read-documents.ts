@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { DocumentProblem } from './document-problem.js'
@@ -31,17 +30,15 @@ export function documentFormatOf(path: string): DocumentFormat | undefined {
  * yields what is whole before, then one unreadable record.
  */
 export async function* readDocuments(
-  file: string,
+  source: AsyncIterable<Buffer> | string,
   format: DocumentFormat,
   maxBytes: number,
 ): AsyncGenerator<SourceDocument> {
-  if (!format.lines && !format.gzip && (await stat(file)).size <= maxBytes) {
-    yield { bytes: await readFile(file) }
-    return
-  }
+  const bytes: AsyncIterable<Buffer> =
+    typeof source === 'string' ? createReadStream(source, { highWaterMark: CHUNK_BYTES }) : source
   const collector = new Collector(maxBytes)
   try {
-    for await (const chunk of chunksOf(file, format.gzip)) {
+    for await (const chunk of format.gzip ? gunzipped(bytes) : bytes) {
       let from = 0
       if (format.lines) {
         for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
@@ -67,12 +64,12 @@ export async function* readDocuments(
 
 /** How many records readDocuments yields. */
 export async function countDocuments(
-  file: string,
+  source: AsyncIterable<Buffer> | string,
   format: DocumentFormat,
   maxBytes: number,
 ): Promise<number> {
   if (!format.lines) return 1
-  const documents = readDocuments(file, format, maxBytes)
+  const documents = readDocuments(source, format, maxBytes)
   let count = 0
   while ((await documents.next()).done !== true) count += 1
   return count
@@ -105,11 +102,9 @@ class Collector {
   }
 }
 
-function chunksOf(file: string, gzip: boolean): AsyncIterable<Buffer> {
-  const plain = createReadStream(file, { highWaterMark: CHUNK_BYTES })
-  if (!gzip) return plain
+function gunzipped(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   // The callback is asked for by the signature: an error reaches the reader through the destroyed stream.
-  return pipeline(plain, createGunzip({ chunkSize: CHUNK_BYTES }), () => undefined)
+  return pipeline(bytes, createGunzip({ chunkSize: CHUNK_BYTES }), () => undefined)
 }
 
 function isCompressionError(error: unknown): error is Error {
