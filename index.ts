@@ -3,6 +3,7 @@ export { FirnError } from './schemas/error.js'
 export type { FirnErrorKind } from './schemas/error.js'
 export type {
   CheckDefinition,
+  ContractMode,
   DocumentSchema,
   ModelDefinition,
   NetworkDefinition,
@@ -13,5 +14,6 @@ export type {
   SourceDefinition,
   TableDefinition,
   TableSchema,
+  WindowDefinition,
   WriteMode,
 } from './schemas/pipeline.js'

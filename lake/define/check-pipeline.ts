@@ -10,6 +10,7 @@ import { fitsColumn, isNumber } from './column-types.js'
 import { definePipeline } from './define-pipeline.js'
 import { sqlOf, tableDependencies, unknownRelations } from './dependencies.js'
 import { clockOrChance } from './clock-or-chance.js'
+import { WINDOW_COLUMNS } from './window-problems.js'
 
 export interface Problem {
   /** `tables.vqe_results`, `checks.energies_finite`, … */
@@ -31,8 +32,9 @@ export async function checkPipeline(pipeline: Pipeline, engine: Engine): Promise
     await addEmptyRelations(session, pipeline)
     const problems: Problem[] = []
     for (const [name, table] of Object.entries(pipeline.tables)) {
-      problems.push(...(await tableProblems(session, pipeline, name, table)))
+      if (table.window === undefined) problems.push(...(await tableProblems(session, pipeline, name, table)))
     }
+    problems.push(...(await windowTableProblems(engine, pipeline)))
     for (const [name, model] of Object.entries(pipeline.models ?? {})) {
       problems.push(...(await modelProblems(session, pipeline, name, model)))
     }
@@ -72,6 +74,29 @@ async function addEmptyRelations(session: EngineSession, pipeline: Pipeline): Pr
     const schema = parseTableSchema(table.schema)
     await empty(name, schema)
     await empty(`all_${name}`, schema)
+  }
+}
+
+/** To a window table its source has further columns, and there is nothing else to read. */
+async function windowTableProblems(engine: Engine, pipeline: Pipeline): Promise<readonly Problem[]> {
+  const windows = Object.entries(pipeline.tables).filter(([, table]) => table.window !== undefined)
+  if (windows.length === 0) return []
+  const session = await engine.openSession()
+  try {
+    for (const [name, source] of Object.entries(pipeline.sources)) {
+      const schema = parseDocumentSchema(source.schema)
+      const raw = `_landed_${name}`
+      const envelope = parseTableSchema(ENVELOPE_COLUMNS)
+      await session.addRelation({ kind: 'raw', name: raw, schema, envelope, objects: [] })
+      const times = WINDOW_COLUMNS.map((column) => `NULL::TIMESTAMPTZ AS ${column}`)
+      await session.addRelation({ kind: 'query', name, sql: `SELECT *, ${times.join(', ')} FROM ${raw}` })
+    }
+    const problems: Problem[] = []
+    for (const [name, table] of windows)
+      problems.push(...(await tableProblems(session, pipeline, name, table)))
+    return problems
+  } finally {
+    await session.close()
   }
 }
 

@@ -10,6 +10,7 @@ import type {
 } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parsePartition, parseTableSchema } from '../../schemas/table-schema.js'
 import { pipelineShape } from './pipeline-shape.js'
+import { WINDOW_COLUMNS, windowProblems } from './window-problems.js'
 
 /** Checks a pipeline's definition as far as it goes without its SQL; FirnError `config` names everything that is wrong. */
 export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
@@ -89,23 +90,38 @@ function sourceProblems(name: string, source: SourceDefinition): readonly string
   const at = `sources.${name}`
   const schema = attempt(() => parseDocumentSchema(source.schema))
   if (typeof schema === 'string') return [`${at}.schema: ${schema}`]
-  const envelope = new Set(Object.keys(ENVELOPE_COLUMNS).map((column) => `_${column}`))
+  const taken = new Set<string>([
+    ...Object.keys(ENVELOPE_COLUMNS).map((column) => `_${column}`),
+    ...WINDOW_COLUMNS,
+  ])
   return [
     ...schema.fields
-      .filter((field) => envelope.has(field.name.toLowerCase()))
+      .filter((field) => taken.has(field.name.toLowerCase()))
       .map((field) => `${at}.schema: ${field.name} is a column of the envelope; a document can't declare it`),
     ...source.identity
-      .filter((path) => !hasPath(schema, path.split('.')))
+      .filter((path) => typeAt(schema, path.split('.')) === undefined)
       .map((path) => `${at}.identity: the schema has no field ${path}`),
+    ...eventTimeProblems(source, schema).map((problem) => `${at}.eventTime: ${problem}`),
   ]
 }
 
-function hasPath(type: Type, path: readonly string[]): boolean {
+const TIMES = ['timestamp', 'timestamptz', 'long', 'string']
+
+function eventTimeProblems({ eventTime }: SourceDefinition, schema: Type): readonly string[] {
+  if (eventTime === undefined) return []
+  const type = typeAt(schema, eventTime.split('.'))
+  if (type === undefined) return [`the schema has no field ${eventTime}`]
+  if (isPrimitive(type) && TIMES.includes(type)) return []
+  const is = isPrimitive(type) ? type : type.type
+  return [`${eventTime} is ${is}, which holds no time: one of ${TIMES.join(', ')}`]
+}
+
+function typeAt(type: Type, path: readonly string[]): Type | undefined {
   const [head, ...rest] = path
-  if (head === undefined) return true
-  if (isPrimitive(type) || type.type !== 'struct') return false
+  if (head === undefined) return type
+  if (isPrimitive(type) || type.type !== 'struct') return undefined
   const field = type.fields.find((candidate) => candidate.name === head)
-  return field !== undefined && hasPath(field.type, rest)
+  return field === undefined ? undefined : typeAt(field.type, rest)
 }
 
 function tableProblems(name: string, table: TableDefinition): readonly string[] {
@@ -123,6 +139,7 @@ function tableProblems(name: string, table: TableDefinition): readonly string[] 
     ...duplicates(table.key).map((column) => `${at}.key: ${column} is named twice`),
     ...(typeof spec === 'string' ? [`${at}.partition: ${spec}`] : []),
     ...newByProblems(table, missing).map((problem) => `${at}.newBy: ${problem}`),
+    ...windowProblems(table).map((problem) => `${at}.${problem}`),
     ...(table.write === 'overwrite-partitions' && table.partition.length === 0
       ? [
           `${at}.partition: overwrite-partitions needs a partition, or each batch would replace the whole table`,

@@ -5,16 +5,20 @@ import type { Pipeline } from '../../schemas/pipeline.js'
 export interface TableDependencies {
   /** By table that has SQL: the tables and sources that it reads, itself left out. */
   readonly reads: ReadonlyMap<string, readonly string[]>
-  /** Tables in build order; those of one group do not read each other. */
+  /** Window tables, which only the stream writes, with the one source that each reads. */
+  readonly windows: ReadonlyMap<string, string>
+  /** Tables in build order, window tables left out; those of one group do not read each other. */
   readonly groups: readonly (readonly string[])[]
 }
 
 /**
  * What each table of a pipeline reads, from its SQL itself. A table may read itself: its state before the batch. Errors:
- * FirnError `config` where a name means nothing or tables read each other in a circle.
+ * FirnError `config` where a name means nothing, tables read each other in a circle, a window table reads anything but one
+ * source, or a batch reads a window table.
  */
 export async function tableDependencies(pipeline: Pipeline): Promise<TableDependencies> {
   const reads = new Map<string, readonly string[]>()
+  const windows = new Map<string, string>()
   for (const [table, { sql }] of Object.entries(pipeline.tables)) {
     if (sql === undefined) continue
     const { tables } = await inspectSql(sqlOf(pipeline, sql))
@@ -22,12 +26,43 @@ export async function tableDependencies(pipeline: Pipeline): Promise<TableDepend
     if (unknown.length > 0) {
       throw new FirnError('config', `table ${table} of pipeline ${pipeline.name} reads ${unknown.join('; ')}`)
     }
+    if (pipeline.tables[table]?.window !== undefined) {
+      windows.set(table, windowSource(pipeline, table, tables))
+    }
     reads.set(
       table,
       tables.filter((name) => name !== table && name !== 'batch'),
     )
   }
-  return { reads, groups: groupsOf(pipeline.name, reads) }
+  const built = new Map([...reads].filter(([table]) => !windows.has(table)))
+  refuseReadersOfWindows(pipeline, built, windows)
+  return { reads, windows, groups: groupsOf(pipeline.name, built) }
+}
+
+function windowSource(pipeline: Pipeline, table: string, names: readonly string[]): string {
+  const [source, ...others] = names
+  if (source !== undefined && others.length === 0 && Object.hasOwn(pipeline.sources, source)) return source
+  throw new FirnError(
+    'config',
+    `window table ${table} of pipeline ${pipeline.name} reads ${names.join(', ') || 'nothing'}: its rows must come from one source alone`,
+  )
+}
+
+/** A batch is a function of its range of the ledger, and the stream writes windows at times of its own. */
+function refuseReadersOfWindows(
+  pipeline: Pipeline,
+  built: ReadonlyMap<string, readonly string[]>,
+  windows: ReadonlyMap<string, string>,
+): void {
+  for (const [table, names] of built) {
+    const window = names.find((name) => windows.has(name))
+    if (window === undefined) continue
+    throw new FirnError(
+      'config',
+      `table ${table} of pipeline ${pipeline.name} reads the window table ${window}, which the stream writes at times of ` +
+        'its own: a batch that read it could not be built again with the same rows. Read the source instead.',
+    )
+  }
 }
 
 /** The text of a SQL file of the pipeline, without the semicolon at its end. */

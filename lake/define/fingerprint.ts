@@ -13,12 +13,15 @@ export function definitionFingerprint(
   pipeline: Pick<Pipeline, 'tables' | 'sqlTexts'>,
 ): DefinitionFingerprint {
   const tables = Object.fromEntries(
-    Object.entries(pipeline.tables).map(([name, { sql, schema, key, partition, write, newBy }]) => {
+    Object.entries(pipeline.tables).map(([name, { sql, schema, key, partition, write, newBy, window }]) => {
       const text = sql === undefined ? null : (pipeline.sqlTexts[sql] ?? null)
       // Column order is part of the definition, and an object's members have none in canonical JSON.
       return [
         name,
-        digest({ sql: text, schema: Object.entries(schema), key, partition, write, newBy: newBy ?? null }),
+        digest({
+          ...{ sql: text, schema: Object.entries(schema), key, partition, write, newBy: newBy ?? null },
+          ...(window === undefined ? {} : { window }),
+        }),
       ]
     }),
   )

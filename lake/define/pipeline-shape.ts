@@ -28,6 +28,9 @@ const source = z.strictObject({
     .positive()
     .max(256 * 1024 * 1024, 'must be at most 256 MiB')
     .optional(),
+  contract: z.enum(['evolve', 'discard-row', 'freeze']).optional(),
+  eventTime: text.optional(),
+  startAt: z.enum(['earliest', 'latest']).optional(),
 })
 
 const table = z.strictObject({
@@ -37,6 +40,13 @@ const table = z.strictObject({
   partition: z.array(text),
   write: z.enum(['insert-new', 'append', 'overwrite-partitions']),
   newBy: name.optional(),
+  window: z
+    .strictObject({
+      size: text,
+      lateness: text.optional(),
+      mode: z.enum(['copy-on-write', 'merge-on-read']).optional(),
+    })
+    .optional(),
 })
 
 const check = z.strictObject({

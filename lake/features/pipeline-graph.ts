@@ -17,6 +17,8 @@ export interface PipelineGraph {
   readonly order: readonly string[]
   /** Tables with `newBy`: they see the batch's new records only. */
   readonly onlyNew: ReadonlySet<string>
+  /** Window tables, which no batch builds, with the source of each. */
+  readonly windows: ReadonlyMap<string, string>
   readonly reads: (table: string) => TableReads
 }
 
@@ -33,7 +35,7 @@ export function pipelineGraph(pipeline: Pipeline): Promise<PipelineGraph> {
 }
 
 async function readGraph(pipeline: Pipeline): Promise<PipelineGraph> {
-  const { reads, groups } = await tableDependencies(pipeline)
+  const { reads, windows, groups } = await tableDependencies(pipeline)
   const order = groups.flat()
   const details = new Map<string, TableReads>()
   for (const table of order) {
@@ -47,6 +49,7 @@ async function readGraph(pipeline: Pipeline): Promise<PipelineGraph> {
   }
   return {
     order,
+    windows,
     onlyNew: new Set(order.filter((table) => pipeline.tables[table]?.newBy !== undefined)),
     reads: (table) => details.get(table) ?? { source: false, tables: [], itself: false },
   }
