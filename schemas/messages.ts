@@ -133,6 +133,22 @@ export interface LandedPartition {
   readonly maxEventTimeMs?: number
 }
 
+/** When a stream lands next: so many records, about so many bytes, or the oldest waiting so long; at most `waitMs`. */
+export interface AwaitRecordsInput {
+  readonly pipeline: string
+  readonly source?: string
+  readonly maxRecords: number
+  readonly maxBytes: number
+  readonly maxAgeMs: number
+  readonly waitMs: number
+}
+
+export interface DueRecords {
+  readonly due: boolean
+  /** Records that wait. */
+  readonly pending: number
+}
+
 /** Lands a topic without end, in micro-batches, and keeps the pipeline's window tables. */
 export interface StreamSourceInput {
   readonly pipeline: string
@@ -238,6 +254,57 @@ export interface StreamResult {
   readonly landed: StreamTotals
   readonly lag?: number
   readonly watermarkMs?: number
+}
+
+// ---------------------------------------------------------------- windows
+/** Brings the window tables of a source up to its ledger. */
+export interface WindowRefreshInput {
+  readonly pipeline: string
+  /** Default: the pipeline's only source. */
+  readonly source?: string
+  /** Names the refresh: asked again for the same one, the recorded result comes back. */
+  readonly batch: string
+  /** The least event time that is still expected, as the caller knows it now; absent: not known. ms since 1970. */
+  readonly watermarkMs?: number
+}
+
+export interface WindowRefreshResult {
+  readonly source: string
+  readonly batch: string
+  /** `none`: the pipeline has no window table of this source. `nothing-new`: no ledger rows since the last refresh. */
+  readonly status: 'refreshed' | 'nothing-new' | 'none'
+  /** All ledger rows before this one are in the windows. */
+  readonly rowEnd: number
+  /** By which the next refresh judges what is late; never falls. ms since 1970. */
+  readonly watermarkMs?: number
+  readonly tables: readonly RefreshedWindows[]
+}
+
+export interface RefreshedWindows {
+  /** `namespace.name` */
+  readonly table: string
+  /** Windows that were computed anew, and their rows. */
+  readonly windows: number
+  readonly rows: number
+  /** New records of windows that were closed: in the raw layer, not in the table. */
+  readonly late: number
+  readonly snapshotId: string | null
+}
+
+/** Tags the window tables of a source as they are and writes their audit row; meant for once an hour. */
+export interface WindowPublishInput {
+  readonly pipeline: string
+  /** Default: the pipeline's only source. */
+  readonly source?: string
+  readonly batch: string
+  readonly run: RunInfo
+}
+
+export interface WindowPublishResult {
+  /** `no_changes`: nothing was refreshed since the last one, nothing was written. */
+  readonly status: 'published' | 'no_changes'
+  readonly batch: string
+  readonly publish?: PublishResult
 }
 
 // ---------------------------------------------------------------- features
