@@ -36,7 +36,7 @@ export async function runNight(
   const quiet = { onProgress: () => undefined, signal }
   const [t0, startedAtMs] = [performance.now(), deps.now()]
   const landing = await planLanding(deps, night)
-  const landed = await commitLanding(deps, landing, await fetchLanding(deps, landing, quiet))
+  const landed = await commitLanding(deps, landing, [await fetchLanding(deps, landing, 0, quiet)])
   const t1 = performance.now()
   const plan = await planBuild(deps, { pipeline, batch })
   if (plan.kind !== 'build')

@@ -15,7 +15,6 @@ const landingPlanFile = z.object({
   incarnation: z.string().regex(/^[0-9a-f]{12}$/),
   first: count,
   end: count,
-  rowNumberFrom: count,
   warnings: z.array(z.string()),
   files: z.array(
     z.object({ path: z.string(), size: count, mtimeMs: z.number().int(), first: count, records: count }),
@@ -32,6 +31,11 @@ export function landingPlanLocation(
   n: number,
 ): string {
   return joinLocation(warehouse, '_landing', pipeline, batch, `${source}${n === 1 ? '' : `-${n}`}.json`)
+}
+
+/** `<warehouse>/_staging/<pipeline>/<batch>/landing-<name of the plan>`, beside what the batch's tables stage. */
+export function stagedFilesLocation(planLocation: string): string {
+  return planLocation.replace(/\/_landing\/([^/]+\/[^/]+)\/([^/]+)$/, '/_staging/$1/landing-$2')
 }
 
 /** Undefined where there is none. */

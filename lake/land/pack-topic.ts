@@ -1,8 +1,8 @@
-import { isUtf8 } from 'node:buffer'
 import { FirnError } from '../../schemas/error.js'
 import { parseDocumentSchema } from '../../schemas/table-schema.js'
 import type { PackedTopicObject, TopicDeadLetter, TopicPackTask, TopicRecord } from '../../schemas/topics.js'
 import type { DocumentProblem } from './document-problem.js'
+import { keyText } from './key-text.js'
 import type { RecordPlace } from './raw-object.js'
 import { frozenContractError, RawObject } from './raw-object.js'
 import { RecordContract } from './record-contract.js'
@@ -107,15 +107,6 @@ class TopicObject {
 
 /** Kafka's word for a message of a producer that gave none. */
 const NO_TIMESTAMP = -1
-
-/** Text, or `base64:` and the bytes where they are no UTF-8; a text that begins so is written in base64 too. */
-function keyText(key: Uint8Array): string {
-  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength)
-  const text = isUtf8(key) ? bytes.toString('utf8') : undefined
-  return text === undefined || text.startsWith(BASE64) ? BASE64 + bytes.toString('base64') : text
-}
-
-const BASE64 = 'base64:'
 
 function deadLetterOf(record: TopicRecord, problem: DocumentProblem): TopicDeadLetter {
   const { offset, timestampMs, key, value } = record

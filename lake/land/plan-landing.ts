@@ -1,52 +1,38 @@
-import { join } from 'node:path'
-import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
-import { tryCreate } from '../../iceberg/io/try-create.js'
 import { isBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import type { FileLandingPlan, LandSourceInput } from '../../schemas/messages.js'
+import type { LandingPlan, LandSourceInput, PartitionRange } from '../../schemas/messages.js'
 import { ensureLandingTables } from '../tables/ensure-tables.js'
-import { readStagedLanding } from './staged-landing.js'
-import type { ListedFile, PlannedFile } from './landing-files.js'
-import { incarnationOf, listFolder, resolveFolder, statFile } from './landing-files.js'
-import type { LandingPlanFile } from './landing-plan-file.js'
-import { landingPlanLocation, readPlanFile } from './landing-plan-file.js'
-import type { LedgerPosition } from './ledger.js'
-import { ledgerPosition, newFilesOf } from './ledger.js'
-import { countDocuments, documentFormatOf } from './read-documents.js'
-import type { NamedSource } from './source-of.js'
+import { planFiles } from './plan-files.js'
+import { planTopic } from './plan-topic.js'
+import { restoreRemovedRows } from './restore-removed-rows.js'
 import { sourceOf } from './source-of.js'
 
-export const DEFAULT_MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
-const MAX_WARNINGS = 10
+export interface PlanLandingInput extends LandSourceInput {
+  /** Topics: nothing from these ends on is planned, so that a landing ends although producers go on. */
+  readonly until?: readonly PartitionRange[]
+}
 
 /**
- * Fixes what a landing reads, before it reads it: the new files of a folder and the offsets of their records. A plan of
- * the same batch that is still to be landed is taken up again, so a retry lands exactly the same. Writes one plan file,
- * and nothing where nothing is new.
+ * Fixes what a landing reads, before it reads it: new files, or offsets of a topic. Rows that a rollback of the ledger
+ * removed are brought back first, under the numbers they had. Errors: `source-changed`, `offsets-lost` (a person has to
+ * answer, see LandingAnswer), `not-found`, `config`, `invalid-input`, `io`.
  */
-export async function planLanding(deps: LakeDeps, input: LandSourceInput): Promise<FileLandingPlan> {
+export async function planLanding(deps: LakeDeps, input: PlanLandingInput): Promise<LandingPlan> {
   const source = sourceOf(deps, input)
   const batch = batchOf(input)
-  const from = await resolveFolder(folderOf(deps, input, source))
-  const incarnation = incarnationOf(from)
-  const { ledger } = await ensureLandingTables(deps, source.name)
-  const position = await ledgerPosition(deps, ledger, incarnation)
-  const landing = { pipeline: source.pipeline.name, source: source.name, batch, from, incarnation }
-  for (let n = 1; ; n++) {
-    const location = landingPlanLocation(deps.warehouse, landing, n)
-    const earlier = await readPlanFile(deps.catalog.io, location)
-    if (earlier !== undefined) {
-      const due = isNext(earlier, incarnation, position) && (await canBeLanded(deps, earlier, location))
-      if (due) return toPlan(earlier, location)
-    } else {
-      const plan = await newPlan(deps, source, ledger, { ...landing, ...startOf(position) })
-      if (plan.files.length === 0) return toPlan(plan, undefined)
-      const bytes = Buffer.from(JSON.stringify(plan))
-      if (await tryCreate(deps.catalog.io, location, bytes)) return toPlan(plan, location)
-      // Another attempt wrote one first: that one counts.
-      n -= 1
-    }
+  const tables = await ensureLandingTables(deps, source.name)
+  const { ledger, restored } = await restoreRemovedRows(deps, source.name, tables.ledger)
+  const plan =
+    input.from === undefined && deps.topics !== undefined
+      ? await planTopic({ ...deps, topics: deps.topics }, source, ledger, { ...input, batch })
+      : await planFiles(deps, source, ledger, { batch, from: input.from })
+  const back = `${restored} ledger rows that a rollback had removed are back, as they were`
+  const warnings = [...(restored === 0 ? [] : [back]), ...(plan.warnings ?? [])]
+  return {
+    ...plan,
+    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(input.accept === undefined ? {} : { accept: input.accept }),
   }
 }
 
@@ -56,88 +42,4 @@ function batchOf({ batch }: LandSourceInput): string {
     'invalid-input',
     `batch ${JSON.stringify(batch)} is not a batch id; give an instant like 20261121T020000Z`,
   )
-}
-
-function folderOf(deps: LakeDeps, { from }: LandSourceInput, { name, definition }: NamedSource): string {
-  if (from !== undefined) return from
-  const root = deps.settings.landingRoot
-  if (root !== undefined) return join(root, definition.topic)
-  throw new FirnError(
-    'config',
-    `source ${name} has no folder to land from: name one, or configure a landing root`,
-  )
-}
-
-function startOf(position: LedgerPosition): Pick<LandingPlanFile, 'first' | 'rowNumberFrom'> {
-  return { first: position.nextOffset, rowNumberFrom: position.nextRowNumber }
-}
-
-/** Whether the plan goes on where the ledger stands: it is not landed yet, and nothing else was since. */
-function isNext(plan: LandingPlanFile, incarnation: string, position: LedgerPosition): boolean {
-  return (
-    plan.incarnation === incarnation &&
-    plan.first === position.nextOffset &&
-    plan.rowNumberFrom === position.nextRowNumber
-  )
-}
-
-/** Its files are read already, or are still those that were planned. */
-async function canBeLanded(deps: LakeDeps, plan: LandingPlanFile, location: string): Promise<boolean> {
-  if ((await readStagedLanding(deps.catalog.io, location)) !== undefined) return true
-  for (const file of plan.files) {
-    const now = statFile(plan.from, file.path)
-    if (now?.size !== file.size || now.mtimeMs !== file.mtimeMs) return false
-  }
-  return true
-}
-
-async function newPlan(
-  deps: LakeDeps,
-  source: NamedSource,
-  ledger: LoadedTable,
-  landing: Omit<LandingPlanFile, 'end' | 'files' | 'warnings'>,
-): Promise<LandingPlanFile> {
-  const settledBeforeMs = deps.settings.settleMs === 0 ? Infinity : deps.now() - deps.settings.settleMs
-  const listing = await listFolder(landing.from, settledBeforeMs)
-  const fresh = await newFilesOf(deps, ledger, landing.incarnation, listing.files)
-  const maxBytes = source.definition.maxDocumentBytes ?? DEFAULT_MAX_DOCUMENT_BYTES
-  const files: PlannedFile[] = []
-  let end = landing.first
-  for (const file of fresh.files) {
-    const records = await recordsOf(landing.from, file, maxBytes)
-    files.push({ ...file, first: end, records })
-    end += records
-  }
-  const warnings = fresh.changed.map(
-    (path) => `${JSON.stringify(path)} changed after it was landed: it lands again as a new record`,
-  )
-  const unnamed = listing.gone.filter((path) => path.includes('\ufffd'))
-  warnings.push(
-    ...unnamed.map((path) => `${JSON.stringify(path)} can't be opened: its name is not UTF-8; rename it`),
-  )
-  if (listing.waiting > 0)
-    warnings.push(`${listing.waiting} files are too young and wait for the next landing`)
-  const more = warnings.length - MAX_WARNINGS
-  if (more > 0) warnings.splice(MAX_WARNINGS - 1, more + 1, `${more + 1} more files changed, or wait`)
-  return { ...landing, end, files, warnings }
-}
-
-async function recordsOf(folder: string, file: ListedFile, maxBytes: number): Promise<number> {
-  const format = documentFormatOf(file.path)
-  if (format === undefined) return 0
-  try {
-    return await countDocuments(join(folder, file.path), format, maxBytes)
-  } catch (error) {
-    throw new FirnError('io', `${JSON.stringify(join(folder, file.path))} can't be read`, { cause: error })
-  }
-}
-
-function toPlan(plan: LandingPlanFile, planLocation: string | undefined): FileLandingPlan {
-  const { pipeline, source, batch, from, incarnation, first, end, rowNumberFrom, files, warnings } = plan
-  const bytes = files.reduce((sum, file) => sum + file.size, 0)
-  return {
-    ...{ pipeline, source, batch, from, incarnation, files: files.length, bytes, first, end, rowNumberFrom },
-    ...(planLocation === undefined ? {} : { planLocation }),
-    ...(warnings.length === 0 ? {} : { warnings }),
-  }
 }

@@ -25,3 +25,9 @@ export function sourceOf(
   }
   return { pipeline, name, definition }
 }
+
+const DEFAULT_MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+
+export function maxDocumentBytesOf({ maxDocumentBytes }: SourceDefinition): number {
+  return maxDocumentBytes ?? DEFAULT_MAX_DOCUMENT_BYTES
+}

@@ -7,37 +7,57 @@ import { FirnError } from '../../schemas/error.js'
 import { isIntact } from '../staging/is-intact.js'
 import { readJsonIfThere } from './landing-plan-file.js'
 
+const count = z.number().int().nonnegative()
+
+const landedRange = z.object({
+  /** Location of the raw object; `gap:…` where there is none. */
+  path: z.string(),
+  incarnation: z.string(),
+  partition: count,
+  first: count,
+  /** One past the last offset. */
+  nextOffset: count,
+  records: count,
+  deadLetters: count,
+  bytes: count,
+  sha256: z.string(),
+  source: z.object({ path: z.string(), size: count, mtimeMs: z.number().int() }).optional(),
+  minEventTimeMs: z.number().optional(),
+  maxEventTimeMs: z.number().optional(),
+  lastRecord: z.string().optional(),
+})
+
+/** A ledger row as a fetch knows it; the commit gives it a number. */
+export type LandedRange = Readonly<z.infer<typeof landedRange>>
+
 /** What a fetch wrote, for the commit to make visible. */
 export interface StagedLanding {
-  readonly ledgerRows: number
+  /** In the order that they are numbered in. */
+  readonly ranges: readonly LandedRange[]
   readonly objects: number
   readonly records: number
   readonly deadLetters: number
   readonly bytes: number
-  readonly ledgerFiles: readonly DataFile[]
   readonly deadLetterFiles: readonly DataFile[]
+  readonly deadLetterKinds: Readonly<Record<string, number>>
+  /** First dead letters in words, at most five. */
+  readonly causes: readonly string[]
+  /** Members that were seen and nobody declared, at most twenty. */
+  readonly undeclared: readonly string[]
 }
 
-const count = z.number().int().nonnegative()
-
-/** A lease as those of staged tables: clean-up spares `files` until it expires. The ledger's files come first. */
+/** A lease as those of staged tables: clean-up spares `files` until it expires, and the objects that `ranges` name. */
 const stagedJson = z.object({
-  ...{ ledgerRows: count, objects: count, records: count, deadLetters: count, bytes: count },
-  ledgerFiles: count,
+  ...{ objects: count, records: count, deadLetters: count, bytes: count },
+  ranges: z.array(landedRange),
+  deadLetterKinds: z.record(z.string(), count),
+  causes: z.array(z.string()),
+  undeclared: z.array(z.string()),
   files: z.array(z.unknown()),
 })
 
-/** `<warehouse>/_staging/<pipeline>/<batch>/landing-<name of the plan>`, beside what the batch's tables stage. */
-export function stagedLandingLocation(planLocation: string): string {
-  return planLocation.replace(/\/_landing\/([^/]+\/[^/]+)\/([^/]+)$/, '/_staging/$1/landing-$2')
-}
-
 /** Undefined where there is none, or where a file of it is gone. */
-export async function readStagedLanding(
-  io: FileIO,
-  planLocation: string,
-): Promise<StagedLanding | undefined> {
-  const location = stagedLandingLocation(planLocation)
+export async function readStagedLanding(io: FileIO, location: string): Promise<StagedLanding | undefined> {
   const json = await readJsonIfThere(io, location)
   if (json === undefined) return undefined
   const parsed = stagedJson.safeParse(json)
@@ -46,36 +66,30 @@ export async function readStagedLanding(
       cause: parsed.error,
     })
   }
-  const { files: written, ledgerFiles, ...counts } = parsed.data
-  const files = written.map((file) => dataFileFromJson(file))
-  if (!(await allExist(io, files))) return undefined
-  return {
-    ...counts,
-    ledgerFiles: files.slice(0, ledgerFiles),
-    deadLetterFiles: files.slice(ledgerFiles),
-  }
+  const { files: written, ...rest } = parsed.data
+  const deadLetterFiles = written.map((file) => dataFileFromJson(file))
+  if (!(await allIntact(io, deadLetterFiles))) return undefined
+  return { ...rest, deadLetterFiles }
 }
 
-/** The first attempt's counts; a stage whose files are gone is replaced. */
+/** The first attempt's landing; a stage whose files are gone is replaced. */
 export async function stageLanding(
   io: FileIO,
-  planLocation: string,
+  location: string,
   landing: StagedLanding,
   lease: { readonly pipeline: string; readonly batch: string; readonly expiresAtMs: number },
 ): Promise<StagedLanding> {
-  const location = stagedLandingLocation(planLocation)
-  const { ledgerFiles, deadLetterFiles, ...counts } = landing
-  const files = [...ledgerFiles, ...deadLetterFiles].map(dataFileToJson)
-  const json = { ...lease, ...counts, ledgerFiles: ledgerFiles.length, files }
+  const { deadLetterFiles, ...rest } = landing
+  const json = { ...lease, ...rest, files: deadLetterFiles.map(dataFileToJson) }
   const bytes = Buffer.from(JSON.stringify(json))
   if (await tryCreate(io, location, bytes)) return landing
-  const earlier = await readStagedLanding(io, planLocation)
+  const earlier = await readStagedLanding(io, location)
   if (earlier !== undefined) return earlier
   await io.write(location, bytes)
   return landing
 }
 
-async function allExist(io: FileIO, files: readonly DataFile[]): Promise<boolean> {
+export async function allIntact(io: FileIO, files: readonly DataFile[]): Promise<boolean> {
   for (const file of files) {
     if (!(await isIntact(io, file))) return false
   }

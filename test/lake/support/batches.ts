@@ -115,7 +115,7 @@ let files = 0
 export async function land(lake: TestLake, batch: string, runs: readonly LabRun[]): Promise<void> {
   for (const run of runs) lake.put(`${String(++files).padStart(6, '0')}.json`, run)
   const plan = await planLanding(lake.deps, { pipeline: 'lab', from: lake.inbox, batch })
-  await commitLanding(lake.deps, plan, await fetchLanding(lake.deps, plan))
+  await commitLanding(lake.deps, plan, [await fetchLanding(lake.deps, plan)])
 }
 
 export async function plan(deps: LakeDeps, batch: string, skip?: string): Promise<BuildPlan> {
