@@ -5,8 +5,10 @@ import type { LedgerRow } from './ledger.js'
 const ENVELOPE_BYTES = 64 * 1024
 
 /** The ranges of raw objects that ledger rows name: rows that follow each other in an object are one range. */
-export function rawObjectsOf(rows: readonly LedgerRow[]): readonly RawObject[] {
-  const objects: Required<RawObject>[] = []
+export function rawObjectsOf(
+  rows: readonly Pick<LedgerRow, 'path' | 'first' | 'nextOffset' | 'records' | 'bytes'>[],
+): readonly RawObject[] {
+  const objects: Required<Omit<RawObject, 'mark'>>[] = []
   for (const row of rows) {
     if (row.records === 0) continue
     const last = objects.at(-1)
