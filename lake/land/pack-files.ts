@@ -1,16 +1,20 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { FirnError } from '../../schemas/error.js'
-import type { PlannedFile } from './landing-files.js'
+import type { SourceStore } from '../../schemas/lake-deps.js'
+import { openSourceFiles } from './open-source-files.js'
 import { frozenContractError, RawObject } from './raw-object.js'
 import type { SourceDocument } from './read-documents.js'
 import { documentFormatOf, readDocuments } from './read-documents.js'
 import type { ContractTask } from './record-contract.js'
 import { RecordContract } from './record-contract.js'
+import type { OpenFile } from './read-ahead.js'
+import { readAhead } from './read-ahead.js'
+import type { PlannedFile, SourceFiles } from './source-files.js'
+import { fileChanged, isSameState } from './source-files.js'
 
 /** Everything a thread needs to turn planned files into raw objects; plain data. */
 export interface PackTask extends ContractTask {
+  /** Folder or prefix, as `locateSource` names it. */
   readonly folder: string
+  readonly store?: SourceStore
   readonly files: readonly PlannedFile[]
   readonly topic: string
   /** Payload after which an object is closed. */
@@ -52,13 +56,14 @@ export interface DeadLetter {
 
 /** Packs the files in their order; an object is compressed while the next one is read. Throws FirnError `stale-range` where a file is no longer the one planned. */
 export async function* packFiles(task: PackTask): AsyncGenerator<PackedObject> {
+  const source = openSourceFiles(task.folder, task.store)
   const contract = new RecordContract(task)
   let object = new FilesObject(task, contract, task.files[0]?.first ?? 0)
   let closing: Promise<PackedObject> | undefined
-  for (const file of task.files) {
-    await assertUnchanged(task.folder, file)
+  for (const open of readAhead(source, task.files)) {
+    const { file } = open
     let part = openPart(file, file.first)
-    for await (const document of documentsOf(task, file)) {
+    for await (const document of documentsOf(task, open)) {
       if (object.isFull()) {
         if (closing !== undefined) yield await closing
         closing = object.close([part])
@@ -67,8 +72,8 @@ export async function* packFiles(task: PackTask): AsyncGenerator<PackedObject> {
       }
       part = object.add(document, part)
     }
-    await assertUnchanged(task.folder, file)
-    if (part.end !== file.first + file.records) throw changed(file, 'it has another number of records')
+    await assertUnchanged(source, file)
+    if (part.end !== file.first + file.records) throw fileChanged(file, 'it has another number of records')
     object.keep(part)
   }
   if (closing !== undefined) yield await closing
@@ -130,24 +135,16 @@ function openPart(file: PlannedFile, first: number): PackedPart {
   return { file, first, end: first, records: 0, deadLetters: 0, bytes: 0 }
 }
 
-function documentsOf(task: PackTask, file: PlannedFile): AsyncGenerator<SourceDocument> {
+function documentsOf(task: PackTask, { file, bytes }: OpenFile): AsyncGenerator<SourceDocument> {
   const format = documentFormatOf(file.path) ?? { lines: false, gzip: false }
-  return readDocuments(join(task.folder, file.path), format, task.maxDocumentBytes)
+  return readDocuments(bytes, format, task.maxDocumentBytes)
 }
 
-async function assertUnchanged(folder: string, file: PlannedFile): Promise<void> {
-  const status = await stat(join(folder, file.path)).catch((error: unknown) => {
-    throw changed(file, `it can't be read (${error instanceof Error ? error.message : String(error)})`)
-  })
-  if (status.size !== file.size || Math.trunc(status.mtimeMs) !== file.mtimeMs) {
-    throw changed(file, `it has ${status.size} bytes instead of ${file.size}, or another time of change`)
-  }
-}
-
-function changed(file: PlannedFile, why: string): FirnError {
-  return new FirnError(
-    'stale-range',
-    `${JSON.stringify(file.path)} changed since its landing was planned: ${why}. Nothing was landed; land again.`,
-    { context: { path: file.path } },
-  )
+/** What has an ETag was read in that state, or not at all. */
+async function assertUnchanged(source: SourceFiles, file: PlannedFile): Promise<void> {
+  if (file.etag !== undefined) return
+  const now = await source.stat(file.path)
+  if (now === undefined) throw fileChanged(file, 'it is gone')
+  if (isSameState(now, file)) return
+  throw fileChanged(file, `it has ${now.size} bytes instead of ${file.size}, or another time of change`)
 }
