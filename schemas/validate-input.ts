@@ -5,12 +5,11 @@ import type {
   LandSourceInput,
   MaintainLakeInput,
   NightlyInput,
-  ResumeStream,
   ScoreBatchInput,
-  StreamSourceInput,
   TrainerInput,
   TrainModelInput,
 } from './messages.js'
+import type { ResumeStream, StreamSourceInput } from './stream-messages.js'
 
 /**
  * Checks of what people type as a workflow's input, written by hand: the workflow sandbox stays free of schema

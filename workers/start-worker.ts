@@ -10,7 +10,7 @@ import { ensureSearchAttributes } from './search-attributes.js'
 import { workflowBundlePath } from './workflow-bundle.js'
 
 export interface StartWorkersOptions {
-  /** Default: all three in this process. */
+  /** Default: all in this process. */
   readonly queues?: readonly TaskQueueGroup[]
   /** A lake that is open already; the caller closes it. Default: the configuration's, closed at the end. */
   readonly lake?: Lake
@@ -25,8 +25,17 @@ export interface RunningWorkers {
   stop(): Promise<void>
 }
 
-/** How many activities of a queue run at once. DuckDB uses every core by itself, so data work is two at a time. */
-const CONCURRENT: Readonly<Record<TaskQueueGroup, number>> = { control: 8, data: 2, train: 1 }
+/**
+ * How many activities of a queue run at once. DuckDB uses every core by itself, so data work is two at a time; slices of a
+ * topic parse in threads of their own and mostly wait for the broker and the store.
+ */
+const CONCURRENT: Readonly<Record<TaskQueueGroup, number>> = {
+  control: 8,
+  data: 2,
+  train: 1,
+  stream: 4,
+  watch: 200,
+}
 
 /** Starts workers on our task queues in this process. They poll when the promise resolves. */
 export async function startWorkers(

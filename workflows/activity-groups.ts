@@ -3,10 +3,20 @@ import type { BuildActivities } from '../activities/build-activities.js'
 import type { LandActivities } from '../activities/land-activities.js'
 import type { MaintainActivities } from '../activities/maintain-activities.js'
 import type { ModelActivities } from '../activities/model-activities.js'
+import type {
+  WindowPublishInput,
+  WindowPublishResult,
+  WindowRefreshInput,
+  WindowRefreshResult,
+} from '../schemas/messages.js'
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
 import { REPLAN_KINDS } from './replan.js'
 
-type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities
+interface WindowActivities {
+  refreshWindows(input: WindowRefreshInput): Promise<WindowRefreshResult>
+  publishWindows(input: WindowPublishInput): Promise<WindowPublishResult>
+}
+type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities & WindowActivities
 
 /**
  * Every activity says it is alive every 2 s (activities/run-core), so ten seconds of silence mean a dead worker. An
@@ -48,6 +58,25 @@ export const data = proxyActivities<
     'planLanding' | 'fetchLanding' | 'buildTables' | 'runChecks' | 'scoreBatch' | 'maintainTable'
   >
 >({ ...COMMON, taskQueue: TASK_QUEUES.data, startToCloseTimeout: '2 hours' })
+
+/** As `data`, for a stream's micro-batches and windows: not behind a night's long work. */
+export const stream = proxyActivities<
+  Pick<Activities, 'planLanding' | 'fetchLanding' | 'refreshWindows' | 'publishWindows'>
+>({ ...COMMON, taskQueue: TASK_QUEUES.stream, startToCloseTimeout: '1 hour' })
+
+/** Waits for records. Stopped at once where the stream has something else to do: nothing is lost. */
+export const watch = proxyActivities<Pick<Activities, 'awaitRecords'>>({
+  ...COMMON,
+  taskQueue: TASK_QUEUES.watch,
+  startToCloseTimeout: '2 hours',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+})
+
+/**
+ * For a stream, which shows itself what it retries and goes on for ever: the server's own attempts, which nobody sees, end
+ * after a few seconds.
+ */
+export const FEW_ATTEMPTS: ActivityOptions = { retry: { ...COMMON.retry, maximumAttempts: 3 } }
 
 /** Data sets and training: one at a time. */
 export const train = proxyActivities<Pick<Activities, 'buildDataset' | 'runTraining'>>({

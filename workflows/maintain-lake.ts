@@ -8,7 +8,7 @@ import { readInput } from './read-input.js'
 /**
  * Maintains the lake's tables, one after another so that builds keep a free slot:
  * 1. settle: model versions that a crash left half registered are finished or freed;
- * 2. list: the tables of the pipeline, or of the whole lake;
+ * 2. list: the tables of the pipeline, or of the whole lake, or those of them that were asked for;
  * 3. maintain: thin tags, expire, compact, remove orphans, table by table. A table that fails is told in the report
  *    and the others go on.
  *
@@ -19,7 +19,7 @@ export async function maintainLake(input: MaintainLakeInput): Promise<Maintenanc
   const dryRun = given.dryRun ?? false
   const about = given.pipeline === undefined ? {} : { pipeline: given.pipeline }
   const progress = startProgress(about, ['settle', 'list', 'maintain'])
-  if (dryRun) progress.skip('settle', 'dry run')
+  if (dryRun || given.tables !== undefined) progress.skip('settle', dryRun ? 'dry run' : 'not asked for')
   else {
     await progress.step(
       'settle',
@@ -27,9 +27,14 @@ export async function maintainLake(input: MaintainLakeInput): Promise<Maintenanc
       (settled) => `${settled} model versions`,
     )
   }
+  const { tables: wanted, ...where } = given
   const names = await progress.step(
     'list',
-    () => control.listMaintainable.executeWithOptions({ summary: given.pipeline ?? 'the lake' }, [given]),
+    async () => {
+      const summary = given.pipeline ?? 'the lake'
+      const known = await control.listMaintainable.executeWithOptions({ summary }, [where])
+      return known.filter((table) => wanted?.includes(table) ?? true)
+    },
     (listed) => `${listed.length} tables`,
   )
   const tables = await progress.step(

@@ -11,6 +11,7 @@ import type {
 import { readNightlyInput } from '../schemas/validate-input.js'
 import { workflowIds } from '../schemas/workflow-names.js'
 import { control } from './activity-groups.js'
+import { landedNothing } from './add-landed.js'
 import { buildFeatures } from './build-features.js'
 import { executeInTurn } from './execute-in-turn.js'
 import { landSource } from './land-source.js'
@@ -65,7 +66,7 @@ function landStep({ pipeline, from, batch }: Night, progress: Progress): Promise
     'land',
     () => runChild(progress, 'land', landSource, workflowIds.land(pipeline), child),
     (landed) =>
-      landed.files === 0 ? 'nothing new' : `${landed.records} records, ${landed.deadLetters} dead letters`,
+      landedNothing(landed) ? 'nothing new' : `${landed.records} records, ${landed.deadLetters} dead letters`,
   )
 }
 

@@ -5,22 +5,34 @@ export const REPLAN_KINDS = ['rebuild-needed', 'stage-expired', 'stale-range'] a
 
 const MAX_PLANS = 6
 
-/** Runs plan-to-commit, again from the plan on where the tables have moved meanwhile; gives up after six plans. */
-export async function withReplans<T>(planToCommit: () => Promise<T>): Promise<T> {
+/**
+ * Runs plan-to-commit, again from the plan on where the tables have moved meanwhile; gives up after six plans. A plan that
+ * finds somebody else's progress says so by `begin`, and counts as the first again.
+ */
+export async function withReplans<T>(planToCommit: (begin: () => void) => Promise<T>): Promise<T> {
   for (let plans = 1; ; plans += 1) {
     try {
-      return await planToCommit()
+      return await planToCommit(() => (plans = 1))
     } catch (error) {
-      const kind = failureKind(error)
-      if (plans === MAX_PLANS || !REPLAN_KINDS.some((replan) => replan === kind)) throw error
-      log.warn('planning again', { kind, plans })
+      if (plans >= MAX_PLANS || !mustReplan(error)) throw error
+      log.warn('planning again', { kind: failureKind(error), plans })
       await sleep(200 * plans)
     }
   }
 }
 
+export function mustReplan(error: unknown): boolean {
+  const kind = failureKind(error)
+  return REPLAN_KINDS.some((replan) => replan === kind)
+}
+
 /** The error kind that an activity failed with (activities/map-error); undefined for time-outs and cancellations. */
-function failureKind(error: unknown): string | undefined {
-  if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return undefined
-  return error.cause.type ?? undefined
+export function failureKind(error: unknown): string | undefined {
+  return applicationFailure(error)?.type ?? undefined
+}
+
+export function applicationFailure(error: unknown): ApplicationFailure | undefined {
+  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure
+    ? error.cause
+    : undefined
 }
