@@ -99,7 +99,9 @@ function lostRanges(state: TopicState, positions: Positions): readonly Partition
 
 function warningsOf({ state, positions }: RangeQuestion, lost: readonly PartitionRange[]): readonly string[] {
   const added =
-    positions.size === 0 ? [] : state.partitions.filter(({ partition }) => !positions.has(partition))
+    positions.size === 0
+      ? []
+      : state.partitions.filter(({ partition, earliest, end }) => end > earliest && !positions.has(partition))
   const warnings = [
     ...added.map(({ partition }) => `partition ${partition} is new: it is landed from its beginning`),
     ...lost.map(
