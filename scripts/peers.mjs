@@ -19,6 +19,7 @@ const GATEWAY = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'
 
 const KIT = fileURLToPath(new URL('../test/peers/rck/pom.xml', import.meta.url))
 
+fetchServices()
 const report = join(cacheDir, 'peers.json')
 const wanted = JSON.stringify([PYTHON_PACKAGES, JARS, COMPOSE, GATEWAY, readFileSync(KIT, 'utf8')])
 if (existsSync(report) && JSON.parse(readFileSync(report, 'utf8')).wanted === wanted) process.exit(0)
@@ -42,6 +43,12 @@ writeFileSync(report, JSON.stringify(found, null, 2))
 console.error(
   `peers: ${Object.keys(missing).length === 0 ? 'all there' : `missing ${Object.keys(missing).join(', ')}`}`,
 )
+
+/** What tests run against besides the S3 store; one that can't be had is told by the tests that need it. */
+function fetchServices() {
+  const command = fileURLToPath(new URL('services.mjs', import.meta.url))
+  spawnSync(process.execPath, [command, 'fetch', 'temporal', 'kafka', 'redis'], { stdio: 'inherit' })
+}
 
 function fetchPython() {
   console.error('peers: PyIceberg and Spark, about a minute …')

@@ -44,6 +44,7 @@ export const kafka = {
   ready,
   graceMs: 20_000,
   environment,
+  secureEnvironment,
 }
 
 function lacking() {
@@ -205,5 +206,17 @@ function environment({ dir, ports, secrets, options }) {
           FIRN_KAFKA_TLS_PASSWORD: secrets.password,
         }
       : {}),
+  }
+}
+
+/** The settings by which Firn itself takes the listener with TLS and SASL. */
+function secureEnvironment(environment) {
+  return {
+    FIRN_KAFKA_BROKERS: environment.FIRN_KAFKA_TLS_BROKERS,
+    FIRN_KAFKA_TLS: 'true',
+    FIRN_KAFKA_TLS_CA_PATH: environment.FIRN_KAFKA_TLS_CA,
+    FIRN_KAFKA_SASL_MECHANISM: 'scram-sha-256',
+    FIRN_KAFKA_USERNAME: environment.FIRN_KAFKA_TLS_USERNAME,
+    FIRN_KAFKA_PASSWORD: environment.FIRN_KAFKA_TLS_PASSWORD,
   }
 }

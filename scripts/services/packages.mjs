@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 
 /** Ends the command with this message and nothing else; anything else thrown is a fault of ours. */
 export class ServiceError extends Error {}
 
-export const cacheDir = process.env.FIRN_CACHE || join(homedir(), '.cache', 'firn')
+export const cacheDir = resolve(process.env.FIRN_CACHE || join(homedir(), '.cache', 'firn'))
 
 /** Where a program on PATH lies; undefined: it is not there. */
 export function onPath(program) {

@@ -57,10 +57,22 @@ export function signalProcess(known, signal) {
 
 async function gone(known, withinMs) {
   for (let waited = 0; waited <= withinMs; waited += 50) {
-    if (!isAlive(known)) return true
+    if (!isAlive(known)) {
+      endChildren(known)
+      return true
+    }
     await delay(50)
   }
   return false
+}
+
+/** Of a leader that ended just now: its number is not given anew while one of its group is there. */
+function endChildren({ pid }) {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
 }
 
 /** Something that no later process with this pid shares; undefined where there is none or it is dead. */

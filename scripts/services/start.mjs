@@ -15,7 +15,12 @@ export async function startService({ name, kind, dir, state, options, say }) {
   const lack = kind.lacking()
   if (lack !== undefined) throw new ServiceError(`${name}: ${lack}, or start a container engine.`)
   const known = state.services[name]
-  const service = known ?? { ports: await choosePorts(kind.ports), secrets: kind.secrets(), options: {} }
+  const service = known ?? {
+    from: 'packages',
+    ports: await choosePorts(kind.ports),
+    secrets: kind.secrets(),
+    options: {},
+  }
   if (isAlive(service.process)) {
     await answers(name, kind, dir, service)
     tell('runs already')
@@ -42,7 +47,7 @@ export async function startService({ name, kind, dir, state, options, say }) {
 }
 
 export function environmentOf(kind, dir, name, service) {
-  return kind.environment({ ...service, dir: join(dir, name) })
+  return service.environment ?? kind.environment({ ...service, dir: join(dir, name) })
 }
 
 async function launch(name, kind, dir, service, save) {

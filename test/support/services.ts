@@ -61,9 +61,15 @@ export async function startServices(
     return {
       env: JSON.parse(env) as Record<string, string>,
       dir,
-      kill: async (name, signal = 'SIGKILL') => void (await command('kill', name, '--signal', signal)),
-      restart: async (name) => void (await command('restart', name, ...guard)),
-      start: async (name) => void (await command('start', name, ...guard)),
+      async kill(name, signal = 'SIGKILL') {
+        await command('kill', name, '--signal', signal)
+      },
+      async restart(name) {
+        await command('restart', name, ...guard)
+      },
+      async start(name) {
+        await command('start', name, ...guard)
+      },
       stop,
     }
   } catch (error) {
