@@ -17,6 +17,7 @@ import { logicalBatch } from './logical-batch.js'
 import { startProgress, type Progress } from './progress.js'
 import { readInput } from './read-input.js'
 import { withReplans } from './replan.js'
+import { without } from './without.js'
 
 /**
  * Lands what is new in a source, once:
@@ -62,7 +63,7 @@ async function landAll(
     if (!isTopicPlan(plan) || hasNothingNew(plan) || hasReached(plan, until)) return landed
     input = { ...input, accept: answersAfter(plan, input.accept ?? [], until) }
     if (workflowInfo().continueAsNewSuggested) {
-      await continueAsNew<typeof landSource>({ ...withoutUntil(input), state: { until, landed } })
+      await continueAsNew<typeof landSource>({ ...without(input, 'until'), state: { until, landed } })
     }
   }
 }
@@ -76,8 +77,4 @@ function nothingNew(round: LandRound, plan: LandingPlan, progress: Progress): Pr
   progress.skip('fetch', 'nothing new')
   progress.skip('commit', 'nothing new')
   return commitNothing(round, plan)
-}
-
-function withoutUntil({ until: _, ...input }: PlanInput): LandSourceInput {
-  return input
 }

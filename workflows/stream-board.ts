@@ -26,6 +26,7 @@ import {
 import type { Progress } from './progress.js'
 import { streamDetails } from './stream-details.js'
 import { idlePartitions } from './watermark.js'
+import { without } from './without.js'
 
 const statusQuery = defineQuery<StreamStatus>(STATUS_QUERY)
 const pauseSignal = defineSignal(STREAM_SIGNALS.pause)
@@ -167,10 +168,11 @@ function pausedByHand(
 }
 
 function resumed(state: StreamState, answer: ResumeStream | undefined): StreamState {
-  const { pause, acceptUntil: _, ...rest } = state
+  const { pause } = state
   try {
     const { accept } = readResumeStream(answer)
-    return { ...rest, ...(accept === undefined ? {} : { accept }) }
+    const answered = without(state, 'pause', 'acceptUntil')
+    return { ...answered, ...(accept === undefined ? {} : { accept }) }
   } catch (error) {
     // A handler that throws would end the stream.
     const why = error instanceof Error ? error.message : String(error)

@@ -16,6 +16,7 @@ import { later } from './add-landed.js'
 import { maintainLake } from './maintain-lake.js'
 import { runInfo } from './run-info.js'
 import type { StreamBoard } from './stream-board.js'
+import { without } from './without.js'
 
 const HOUR_MS = 3_600_000
 const MAINTAIN_BATCHES = 200
@@ -107,12 +108,11 @@ async function refreshWindows(given: Given, board: StreamBoard): Promise<boolean
     if (refreshed.status === 'none') return false
     board.change((state) => {
       const known = later(state.watermarkMs, refreshed.watermarkMs)
-      const { error: _, ...windows } = state.windows
       return {
         ...state,
         ...(known === undefined ? {} : { watermarkMs: known }),
         windows: {
-          ...windows,
+          ...without(state.windows, 'error'),
           ...{ refreshedAtMs, batches: landed.batches },
           tables: refreshed.tables.map(({ table }) => table),
           ...(watermarkMs === undefined ? {} : { watermarkMs }),

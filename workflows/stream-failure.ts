@@ -1,7 +1,8 @@
 import { ApplicationFailure, isCancellation, log, rootCause } from '@temporalio/workflow'
-import type { StreamSourceInput, StreamState } from '../schemas/stream-messages.js'
+import type { StreamSourceInput } from '../schemas/stream-messages.js'
 import { applicationFailure, mustReplan } from './replan.js'
 import { streamCommand, type StreamBoard } from './stream-board.js'
+import { without } from './without.js'
 
 /** Kinds that only a person can answer. */
 const PAUSE_KINDS = ['source-changed', 'offsets-lost', 'contract-broken']
@@ -28,10 +29,8 @@ export async function afterFailure(
     if (!needsAnswer && board.state().source === undefined) throw error
     log.warn('paused', { kind, reason })
     const answer = streamCommand('resume', given) + (needsAnswer ? acceptOption(failure) : '')
-    board.change(({ retry: _, ...state }) => ({
-      ...state,
-      pause: { kind, reason, answer, sinceMs: Date.now() },
-    }))
+    const pause = { kind, reason, answer, sinceMs: Date.now() }
+    board.change((state) => ({ ...without(state, 'retry'), pause }))
     return
   }
   const attempt = (board.state().retry?.attempt ?? 0) + 1
@@ -39,12 +38,9 @@ export async function afterFailure(
     ? Math.min(REPLAN_MAX_MS, 200 * attempt)
     : Math.min(RETRY_MAX_MS, 1000 * 2 ** Math.min(attempt, 6))
   log.warn('trying again', { kind, reason, attempt, waitMs })
-  board.change((state) => withRetry(state, { attempt, kind, reason, nextAtMs: Date.now() + waitMs }))
+  const retry = { attempt, kind, reason, nextAtMs: Date.now() + waitMs }
+  board.change((state) => ({ ...state, retry }))
   await board.untilNudged(waitMs)
-}
-
-function withRetry(state: StreamState, retry: NonNullable<StreamState['retry']>): StreamState {
-  return { ...state, retry }
 }
 
 /** The answer that fits, as the error names it. */

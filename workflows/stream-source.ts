@@ -27,6 +27,7 @@ import { openBoard, type StreamBoard } from './stream-board.js'
 import { openChores, type StreamChores } from './stream-chores.js'
 import { afterFailure } from './stream-failure.js'
 import { partitionsAfter, watermarkOf } from './watermark.js'
+import { without } from './without.js'
 
 /** An idle topic is planned this often all the same: that is where its recreation or a rolled back ledger shows. */
 const LOOK_MS = 60_000
@@ -60,8 +61,7 @@ export async function streamSource(input: StreamSourceInput): Promise<StreamResu
     board.end(isCancellation(error) ? 'cancelled' : 'failed')
     throw error
   }
-  const { accept: _, state: __, ...same } = input
-  return continueAsNew<typeof streamSource>({ ...same, state: board.state() })
+  return continueAsNew<typeof streamSource>({ ...without(input, 'accept'), state: board.state() })
 }
 
 function withDefaults({ accept, state, ...input }: StreamSourceInput) {
@@ -179,8 +179,8 @@ function noTopic(source: string): ApplicationFailure {
   )
 }
 
-function recovered({ retry: _, ...state }: StreamState): StreamState {
-  return state
+function recovered(state: StreamState): StreamState {
+  return without(state, 'retry')
 }
 
 function afterLanding(
