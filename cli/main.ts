@@ -14,6 +14,7 @@ import { addPlanCommand } from './commands/plan.js'
 import { addRunCommand } from './commands/run.js'
 import { addSchedulesCommand } from './commands/schedules.js'
 import { addScoreCommand } from './commands/score.js'
+import { addSimulateCommand } from './commands/simulate.js'
 import { addSqlCommand } from './commands/sql.js'
 import { addTablesCommand } from './commands/tables.js'
 import { addTagCommand } from './commands/tag.js'
@@ -75,7 +76,8 @@ function createProgram(quiet: boolean): Command {
     addSqlCommand,
     addCatalogCommand,
   ]
-  for (const addCommand of [...add, ...more, addSchedulesCommand, addDoctorCommand]) addCommand(program)
+  for (const addCommand of [...add, ...more, addSimulateCommand, addSchedulesCommand, addDoctorCommand])
+    addCommand(program)
   return program
 }
 

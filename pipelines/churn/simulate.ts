@@ -4,6 +4,8 @@ import { merchantsOf } from './merchants.js'
 import { RankTally, roundedProbability } from './rank-tally.js'
 import { drawHabits, SimulatedUser, type DrawnPayment } from './simulated-user.js'
 
+export const PAYMENTS_TOPIC = 'payment-events'
+
 /** A simulated payment as it stands in its topic. */
 export interface PaymentEvent {
   readonly txn_id: string

@@ -76,6 +76,16 @@ export function* simulateRuns({ seed, iterations }: RunOptions): Generator<Simul
   }
 }
 
+/** `{counter}-{unix_nano}.json`: the runs follow each other by about 97 s, as those of the sample do. */
+export function runFileName(
+  options: { readonly seed: number; readonly startMs: number },
+  number: number,
+): string {
+  const afterMs = 97_000 * number + seededDraws(options.seed, 'file', number).between(0, 90_000)
+  const nanoseconds = BigInt(options.startMs) * 1_000_000n + BigInt(Math.floor(afterMs * 1e6))
+  return `${String(number).padStart(5, '0')}-${nanoseconds}.json`
+}
+
 function drawRun(
   draws: SeededDraws,
   { molecule, iterations, runSeed }: { molecule: SimulatedMolecule; iterations: number; runSeed: number },
