@@ -16,6 +16,7 @@ import type { Positions } from './ledger.js'
 import { ledgerPositions, nextRowNumber, positionSummary } from './ledger.js'
 import { advance, isRecorded, stalePosition } from './ledger-advance.js'
 import { numberFloor } from './number-floor.js'
+import { isRolledBack } from './restore-removed-rows.js'
 import type { StagedLanding } from './staged-landing.js'
 import { allIntact } from './staged-landing.js'
 import { collectStaged, refuseAllBad } from './collect-staged.js'
@@ -76,7 +77,9 @@ async function commitOnce(
     const result = landResult(plan, staged, { rowNumberEnd, snapshotId: snapshotOf(ledger, name) })
     return { kind: 'landed', result, positions: before }
   }
-  const rowFrom = Math.max(await nextRowNumber(deps, ledger), await numberFloor(deps, plan.source))
+  const next = await nextRowNumber(deps, ledger)
+  if (isRolledBack(ledger, next)) throw rolledBack(plan)
+  const rowFrom = Math.max(next, await numberFloor(deps, plan.source))
   const rowNumberEnd = rowFrom + staged.ranges.length
   const file = await writeTableRows(
     deps,
@@ -111,6 +114,13 @@ async function commitOnce(
   return { kind: 'landed', result: landResult(plan, staged, { rowNumberEnd, snapshotId }), positions }
 }
 
+function rolledBack({ source }: LandingPlan): FirnError {
+  return new FirnError(
+    'stale-range',
+    `the ledger raw.${source} was rolled back since this landing was planned. Nothing was landed; land again, then the rows come back first.`,
+  )
+}
+
 function ledgerRow(range: StagedLanding['ranges'][number], rowNumber: number, batch: string): Row {
   const micros = (ms: number | undefined): bigint | null =>
     ms === undefined ? null : BigInt(Math.trunc(ms)) * 1000n
@@ -132,6 +142,7 @@ function ledgerRow(range: StagedLanding['ranges'][number], rowNumber: number, ba
     max_event_time: micros(range.maxEventTimeMs),
     batch,
     last_record: range.lastRecord ?? null,
+    source_etag: range.source?.etag ?? null,
   }
 }
 

@@ -45,6 +45,14 @@ export async function restoreRemovedRows(
   )
 }
 
+/**
+ * Whether main lacks rows that a retained snapshot shows. Until they are back nothing may be committed: new rows would
+ * take the numbers of those that are missing, and who has read these would never see the new ones.
+ */
+export function isRolledBack(ledger: LoadedTable, nextRow: number): boolean {
+  return lastRemoved(ledger, nextRow) !== undefined
+}
+
 /** The snapshot that shows most rows beyond main's. */
 function lastRemoved(ledger: LoadedTable, next: number): Snapshot | undefined {
   return ledger.metadata.snapshots
