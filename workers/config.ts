@@ -3,9 +3,11 @@ import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { toLocalPath } from '../iceberg/io/location.js'
 import { isS3Location } from '../iceberg/io/s3-location.js'
+import type { KafkaConfig } from '../lake/land/kafka/kafka-config.js'
 import { FirnError } from '../schemas/error.js'
 import type { LakeSettings } from '../schemas/lake-deps.js'
 import { CATALOG_SERVER, catalogServer, type CatalogServer } from './catalog-server.js'
+import { KAFKA, kafkaConfig } from './kafka-settings.js'
 
 /** Everything that a process of ours takes from its environment. Paths are absolute. */
 export interface FirnConfig {
@@ -30,6 +32,8 @@ export interface FirnConfig {
   readonly threads?: number
   readonly memoryLimitBytes?: number
   readonly settings: LakeSettings
+  /** Broker that sources' topics are landed from; undefined: they are landed from folders and prefixes. */
+  readonly kafka?: KafkaConfig
   readonly temporal: TemporalConfig
 }
 
@@ -71,6 +75,7 @@ const ENVIRONMENT = z.object({
   FIRN_HOME: z.string().min(1).default('.firn'),
   FIRN_CATALOG_NAME: z.string().min(1).default('firn'),
   ...CATALOG_SERVER,
+  ...KAFKA,
   FIRN_WAREHOUSE: text,
   FIRN_LANDING: text,
   FIRN_PIPELINES: text,
@@ -109,6 +114,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
   const given = parsed.data
   const home = resolve(cwd, given.FIRN_HOME)
   const server = catalogServer(given)
+  const kafka = kafkaConfig(given, cwd)
   const landingRoot = resolve(cwd, given.FIRN_LANDING ?? join(home, 'landing'))
   return {
     home,
@@ -132,6 +138,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
       settleMs: given.FIRN_SETTLE_SECONDS * 1000,
       landingRoot,
     },
+    ...(kafka === undefined ? {} : { kafka }),
     temporal: temporalConfig(given, cwd),
   }
 }

@@ -8,6 +8,7 @@ import type { SnapshotId } from '../iceberg/spec/snapshot.js'
 import { loadPipelines } from '../lake/define/load-pipeline.js'
 import { openRegistry, type Registry } from '../ml/registry/registry.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
+import type { Topics } from '../schemas/topics.js'
 import type { FirnConfig } from './config.js'
 import { openCatalog } from './open-catalog.js'
 
@@ -22,6 +23,8 @@ export interface LakeOverrides {
   readonly io?: FileIO
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  /** In place of the configured broker's; closed with the lake all the same. */
+  readonly topics?: Topics
 }
 
 /** Opens the lake of a configuration, made where it doesn't exist yet. `overrides` are for tests with faults. */
@@ -38,6 +41,7 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
     ...(config.threads === undefined ? {} : { threads: config.threads }),
     ...(config.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: config.memoryLimitBytes }),
   })
+  const topics = overrides.topics ?? (await openTopics(config))
   const registry = openRegistry({ path: config.registryPath })
   const deps: LakeDeps = {
     catalog,
@@ -48,16 +52,25 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
     now,
     newSnapshotId,
     newUuid: randomUUID,
+    ...(topics === undefined ? {} : { topics }),
     settings: config.settings,
   }
   return {
     deps,
     registry,
     close() {
+      void topics?.close()
       registry.close()
       catalog.close()
     },
   }
+}
+
+/** The client is loaded only where a broker is configured. */
+async function openTopics({ kafka }: FirnConfig): Promise<Topics | undefined> {
+  if (kafka === undefined) return undefined
+  const { createKafkaTopics } = await import('../lake/land/kafka/kafka-topics.js')
+  return createKafkaTopics(kafka)
 }
 
 /** Positive, 63 bits, never 0. */
