@@ -1,7 +1,5 @@
-import { join } from 'node:path'
 import { listTables } from '../../lake/query/list-tables.js'
 import { runSql } from '../../lake/query/sql.js'
-import { unpackSample } from '../../pipelines/quantum/sample/unpack-sample.js'
 import type {
   MaintenanceReport,
   NightlyResult,
@@ -13,6 +11,8 @@ import { displayRow } from '../display-row.js'
 import { followWorkflow } from '../follow-workflow.js'
 import { startProgress } from '../progress.js'
 import type { OwnServerSession } from '../temporal-session.js'
+import type { TopicAccount } from './account-for-topic.js'
+import type { DemoFeed } from './demo-feed.js'
 
 /** Three nights: forty documents, twenty more, nothing more. */
 const NIGHTS = [
@@ -31,16 +31,18 @@ export interface DemoSummary {
   readonly tables: Awaited<ReturnType<typeof listTables>>
   readonly audit: readonly Record<string, unknown>[]
   readonly predictions: readonly Record<string, unknown>[]
+  /** Where the documents came through a topic. */
+  readonly topic?: TopicAccount
   readonly seconds: number
 }
 
 /** The main job on the sample documents, every step a workflow on the session's server. */
 export async function runDemo(
-  { client, address, config, lake }: OwnServerSession,
+  { client, address, lake }: OwnServerSession,
+  feed: DemoFeed,
   signal: AbortSignal,
 ): Promise<DemoSummary> {
   const started = Date.now()
-  const folder = join(config.landingRoot, 'experiment.vqe')
   const step = async <Result>(
     title: string,
     workflow: string,
@@ -65,12 +67,14 @@ export async function runDemo(
     }
   }
   const nights: NightlyResult[] = []
-  let unpacked = 0
+  let delivered = 0
   for (const { date, documents } of NIGHTS) {
-    if (documents > unpacked) await unpackSample({ folder, from: unpacked, count: documents - unpacked })
-    const title = `night of ${date}: ${documents === unpacked ? 'nothing new' : `${documents - unpacked} documents`}`
-    unpacked = documents
-    const input = { pipeline: PIPELINE, from: folder, date, maintain: false }
+    const more = documents - delivered
+    if (more > 0) await feed.deliver(delivered, more)
+    const title = `night of ${date}: ${more === 0 ? 'nothing new' : `${more} documents`}`
+    delivered = documents
+    const from = feed.folder === undefined ? {} : { from: feed.folder }
+    const input = { pipeline: PIPELINE, ...from, date, maintain: false }
     nights.push(await step(title, 'nightly', workflowIds.nightly(PIPELINE, date), input))
   }
   const model = { pipeline: PIPELINE, model: MODEL }
@@ -88,6 +92,7 @@ export async function runDemo(
   const maintenance = await step<MaintenanceReport>('maintenance', 'maintainLake', workflowIds.maintain(), {
     pipeline: PIPELINE,
   })
+  const topic = await feed.account?.(lake.deps)
   return {
     nights,
     training,
@@ -96,6 +101,7 @@ export async function runDemo(
     tables: await listTables(lake.deps),
     audit: await rows(lake.deps, AUDIT_SQL),
     predictions: await rows(lake.deps, PREDICTIONS_SQL),
+    ...(topic === undefined ? {} : { topic }),
     seconds: (Date.now() - started) / 1000,
   }
 }

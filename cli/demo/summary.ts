@@ -2,6 +2,7 @@ import { formatBytes, print, printHeading, printTable, type Cell } from '../outp
 import { printMaintenance } from '../print-maintenance.js'
 import { printTraining } from '../print-training.js'
 import { nightlyJson } from '../commands/run.js'
+import type { TopicAccount } from './account-for-topic.js'
 import type { DemoSummary } from './run-demo.js'
 
 export function summaryJson(summary: DemoSummary): object {
@@ -26,6 +27,7 @@ export function printSummary(
       t.tags.join(' '),
     ]),
   )
+  if (summary.topic !== undefined) printTopic(summary.topic)
   printHeading('Audit: one row a batch, written in the same transaction as its data')
   printRecords(summary.audit)
   for (const night of summary.nights) {
@@ -55,6 +57,22 @@ export function printSummary(
     where.keep
       ? `  Temporal’s UI: ${where.uiUrl}`
       : `  npx firn dev      # Temporal’s UI with these runs (during the demo it was at ${where.uiUrl})`,
+  )
+}
+
+/** The broker's own offsets beside the ledger's. */
+function printTopic(topic: TopicAccount): void {
+  printHeading(
+    `Topic ${topic.topic} on ${topic.brokers.join(',')}, read by offsets, without a consumer group`,
+  )
+  printTable(
+    ['partition', 'log begins', 'log ends', 'landed to', 'lag', 'objects', 'records'],
+    topic.partitions.map((p) => [p.partition, p.logFirst, p.logEnd, p.landedTo, p.lag, p.objects, p.records]),
+  )
+  const { sent, landed, built, deadLetters, offsetsTwice, offsetsMissing, lag } = topic
+  print(
+    `${topic.exactlyOnce ? 'exactly once' : 'NOT exactly once'}: ${sent} sent, ${landed} landed, ${built} built; ` +
+      `offsets twice ${offsetsTwice}, missing ${offsetsMissing}; dead letters ${deadLetters}; lag ${lag}`,
   )
 }
 
