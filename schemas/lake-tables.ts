@@ -43,6 +43,7 @@ export const LEDGER_COLUMNS = {
   max_event_time: 'timestamptz',
   batch: 'string!',
   last_record: 'string',
+  source_etag: 'string',
 } as const satisfies TableSchema
 
 export function ledgerIdentifier(source: string): TableIdentifier {

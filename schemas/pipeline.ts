@@ -50,6 +50,11 @@ export interface SourceDefinition {
   readonly eventTime?: string
   /** Where a topic that was never landed begins. Default `earliest`. */
   readonly startAt?: 'earliest' | 'latest'
+  /**
+   * `rising`: names of new files always sort behind all that were landed (dates, counters), in the order of UTF-8 bytes.
+   * Then a landing lists only those behind the last one, and all of them once a week. Default `any`: all, each time.
+   */
+  readonly fileNames?: 'any' | 'rising'
 }
 
 export type ContractMode = 'evolve' | 'freeze' | 'discard-row'

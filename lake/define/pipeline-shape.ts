@@ -31,6 +31,7 @@ const source = z.strictObject({
   contract: z.enum(['evolve', 'discard-row', 'freeze']).optional(),
   eventTime: text.optional(),
   startAt: z.enum(['earliest', 'latest']).optional(),
+  fileNames: z.enum(['any', 'rising']).optional(),
 })
 
 const table = z.strictObject({

@@ -37,6 +37,7 @@ function packTask(deps: LakeDeps, planned: LandingPlanFile): PackTask {
   const { definition } = sourceOf(deps, planned)
   return {
     folder: planned.from,
+    ...(deps.sourceStore === undefined ? {} : { store: deps.sourceStore }),
     files: planned.files,
     topic: definition.topic,
     fields: parseDocumentSchema(definition.schema).fields,
@@ -50,9 +51,17 @@ function packTask(deps: LakeDeps, planned: LandingPlanFile): PackTask {
 
 function writable(object: PackedObject): WritableObject {
   const ranges = object.parts.map(({ file, first, end, records, deadLetters, bytes }) => {
-    const { path, size, mtimeMs } = file
+    const { path, size, mtimeMs, etag } = file
     const times = { minEventTimeMs: mtimeMs, maxEventTimeMs: mtimeMs }
-    return { first, nextOffset: end, records, deadLetters, bytes, source: { path, size, mtimeMs }, ...times }
+    return {
+      first,
+      nextOffset: end,
+      records,
+      deadLetters,
+      bytes,
+      source: { path, size, mtimeMs, etag },
+      ...times,
+    }
   })
   const letters = object.deadLetters.map((letter) => {
     const part = object.parts.find(({ file }) => file.path === letter.path)

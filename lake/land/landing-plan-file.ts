@@ -17,7 +17,11 @@ const landingPlanFile = z.object({
   end: count,
   warnings: z.array(z.string()),
   files: z.array(
-    z.object({ path: z.string(), size: count, mtimeMs: z.number().int(), first: count, records: count }),
+    z.object({
+      path: z.string(),
+      ...{ size: count, mtimeMs: z.number().int(), etag: z.string().optional() },
+      ...{ first: count, records: count },
+    }),
   ),
 })
 

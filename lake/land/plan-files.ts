@@ -1,24 +1,30 @@
 import { join } from 'node:path'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
+import { inParallel } from '../../iceberg/io/in-parallel.js'
 import { tryCreate } from '../../iceberg/io/try-create.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { FileLandingPlan } from '../../schemas/messages.js'
 import { readStagedLanding } from './staged-landing.js'
-import type { ListedFile, PlannedFile } from './landing-files.js'
-import { incarnationOf, listFolder, resolveFolder, statFile } from './landing-files.js'
 import type { LandingPlanFile } from './landing-plan-file.js'
 import { landingPlanLocation, readPlanFile, stagedFilesLocation } from './landing-plan-file.js'
 import { ledgerPositions } from './ledger.js'
-import { newFilesOf } from './new-files.js'
+import { isBehind, listSettled } from './list-settled.js'
+import { lastLanded, newFilesOf } from './new-files.js'
+import { locateSource, openSourceFiles } from './open-source-files.js'
 import { countDocuments, documentFormatOf } from './read-documents.js'
 import type { NamedSource } from './source-of.js'
 import { maxDocumentBytesOf } from './source-of.js'
+import type { ListedFile, PlannedFile, SourceFiles } from './source-files.js'
+import { incarnationOf, isSameState } from './source-files.js'
 
 const MAX_WARNINGS = 10
+const STATS_AT_ONCE = 16
+/** Of large objects each holds a few MiB. */
+const READS_AT_ONCE = 8
 
 /**
- * Fixes what a landing of files reads: the new ones of a folder and the offsets of their records. A plan of the same
+ * Fixes what a landing of files reads: the new ones of a folder or prefix and the offsets of their records. A plan of the same
  * batch that is still to be landed is taken up again, so a retry lands exactly the same. Writes one plan file, and
  * nothing where nothing is new.
  */
@@ -29,7 +35,7 @@ export async function planFiles(
   input: { readonly batch: string; readonly from: string | undefined },
 ): Promise<FileLandingPlan> {
   const { batch } = input
-  const from = await resolveFolder(folderOf(deps, input.from, source))
+  const from = await locateSource(folderOf(deps, input.from, source))
   const incarnation = incarnationOf(from)
   const first = (await ledgerPositions(deps, ledger, incarnation)).get(0)?.next ?? 0
   const landing = { pipeline: source.pipeline.name, source: source.name, batch, from, incarnation }
@@ -65,11 +71,14 @@ function folderOf(deps: LakeDeps, from: string | undefined, { name, definition }
 /** Its files are read already, or are still those that were planned. */
 async function canBeLanded(deps: LakeDeps, plan: LandingPlanFile, location: string): Promise<boolean> {
   if ((await readStagedLanding(deps.catalog.io, stagedFilesLocation(location))) !== undefined) return true
-  for (const file of plan.files) {
-    const now = statFile(plan.from, file.path)
-    if (now?.size !== file.size || now.mtimeMs !== file.mtimeMs) return false
-  }
-  return true
+  const source = openSourceFiles(plan.from, deps.sourceStore)
+  let isDue = true
+  await inParallel(plan.files, STATS_AT_ONCE, async (file) => {
+    if (!isDue) return
+    const now = await source.stat(file.path)
+    if (now === undefined || !isSameState(now, file)) isDue = false
+  })
+  return isDue
 }
 
 async function newPlan(
@@ -78,39 +87,49 @@ async function newPlan(
   ledger: LoadedTable,
   landing: Omit<LandingPlanFile, 'end' | 'files' | 'warnings'>,
 ): Promise<LandingPlanFile> {
-  const settledBeforeMs = deps.settings.settleMs === 0 ? Infinity : deps.now() - deps.settings.settleMs
-  const listing = await listFolder(landing.from, settledBeforeMs)
-  const fresh = await newFilesOf(deps, ledger, landing.incarnation, listing.files)
-  const maxBytes = maxDocumentBytesOf(source.definition)
-  const files: PlannedFile[] = []
-  let end = landing.first
-  for (const file of fresh.files) {
-    const records = await recordsOf(landing.from, file, maxBytes)
-    files.push({ ...file, first: end, records })
-    end += records
-  }
-  const warnings = fresh.changed.map(
-    (path) => `${JSON.stringify(path)} changed after it was landed: it lands again as a new record`,
-  )
-  const unnamed = listing.gone.filter((path) => path.includes('\ufffd'))
-  warnings.push(
-    ...unnamed.map((path) => `${JSON.stringify(path)} can't be opened: its name is not UTF-8; rename it`),
-  )
-  if (listing.waiting > 0)
-    warnings.push(`${listing.waiting} files are too young and wait for the next landing`)
+  const { from, incarnation, batch } = landing
+  const store = openSourceFiles(from, deps.sourceStore)
+  const isRising = source.definition.fileNames === 'rising'
+  const last = isRising ? await lastLanded(deps, ledger, incarnation) : undefined
+  const listing = await listSettled(deps, store, { batch, from, isRising, last })
+  const fresh = await newFilesOf(deps, ledger, incarnation, listing.files)
+  const { files, end } = await withOffsets(store, fresh.files, landing.first, source)
+  const late = last === undefined ? [] : fresh.files.filter((file) => !isBehind(file, last))
+  const warnings = [
+    ...fresh.changed.map(
+      (path) => `${JSON.stringify(path)} changed after it was landed: it lands again as a new record`,
+    ),
+    ...late
+      .filter(({ path }) => !fresh.changed.includes(path))
+      .map(
+        ({ path }) => `${JSON.stringify(path)} came late: it sorts before landed names, which are not rising`,
+      ),
+    ...listing.warnings,
+  ]
   const more = warnings.length - MAX_WARNINGS
   if (more > 0) warnings.splice(MAX_WARNINGS - 1, more + 1, `${more + 1} more files changed, or wait`)
-  return { ...landing, end, files, warnings }
+  return { ...landing, end, files: [...files], warnings }
 }
 
-async function recordsOf(folder: string, file: ListedFile, maxBytes: number): Promise<number> {
-  const format = documentFormatOf(file.path)
-  if (format === undefined) return 0
-  try {
-    return await countDocuments(join(folder, file.path), format, maxBytes)
-  } catch (error) {
-    throw new FirnError('io', `${JSON.stringify(join(folder, file.path))} can't be read`, { cause: error })
-  }
+/** Counts the records of files that may hold several, which are read for it. */
+async function withOffsets(
+  store: SourceFiles,
+  files: readonly ListedFile[],
+  first: number,
+  { definition }: NamedSource,
+): Promise<{ readonly files: readonly PlannedFile[]; readonly end: number }> {
+  const maxBytes = maxDocumentBytesOf(definition)
+  const counts = await inParallel(files, READS_AT_ONCE, async (file) => {
+    const format = documentFormatOf(file.path)
+    return format === undefined ? 0 : await countDocuments(store.read(file), format, maxBytes)
+  })
+  let end = first
+  const planned = files.map((file, i) => {
+    const records = counts[i] ?? 0
+    end += records
+    return { ...file, first: end - records, records }
+  })
+  return { files: planned, end }
 }
 
 function toPlan(plan: LandingPlanFile, planLocation: string | undefined): FileLandingPlan {

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { DocumentProblem } from './document-problem.js'
@@ -30,12 +29,10 @@ export function documentFormatOf(path: string): DocumentFormat | undefined {
  * yields what is whole before, then one unreadable record.
  */
 export async function* readDocuments(
-  source: AsyncIterable<Buffer> | string,
+  bytes: AsyncIterable<Buffer>,
   format: DocumentFormat,
   maxBytes: number,
 ): AsyncGenerator<SourceDocument> {
-  const bytes: AsyncIterable<Buffer> =
-    typeof source === 'string' ? createReadStream(source, { highWaterMark: CHUNK_BYTES }) : source
   const collector = new Collector(maxBytes)
   try {
     for await (const chunk of format.gzip ? gunzipped(bytes) : bytes) {
@@ -64,12 +61,12 @@ export async function* readDocuments(
 
 /** How many records readDocuments yields. */
 export async function countDocuments(
-  source: AsyncIterable<Buffer> | string,
+  bytes: AsyncIterable<Buffer>,
   format: DocumentFormat,
   maxBytes: number,
 ): Promise<number> {
   if (!format.lines) return 1
-  const documents = readDocuments(source, format, maxBytes)
+  const documents = readDocuments(bytes, format, maxBytes)
   let count = 0
   while ((await documents.next()).done !== true) count += 1
   return count

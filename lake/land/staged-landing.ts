@@ -21,7 +21,9 @@ const landedRange = z.object({
   deadLetters: count,
   bytes: count,
   sha256: z.string(),
-  source: z.object({ path: z.string(), size: count, mtimeMs: z.number().int() }).optional(),
+  source: z
+    .object({ path: z.string(), size: count, mtimeMs: z.number().int(), etag: z.string().optional() })
+    .optional(),
   minEventTimeMs: z.number().optional(),
   maxEventTimeMs: z.number().optional(),
   lastRecord: z.string().optional(),

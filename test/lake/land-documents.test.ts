@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkDocument } from '../../lake/land/check-document.js'
 import { DocumentProblem } from '../../lake/land/document-problem.js'
+import { FolderFiles } from '../../lake/land/folder-files.js'
 import { parseDocument } from '../../lake/land/parse-document.js'
 import { countDocuments, documentFormatOf, readDocuments } from '../../lake/land/read-documents.js'
 import { parseStrictJson } from '../../lake/land/strict-json.js'
@@ -131,14 +132,15 @@ describe('files of documents', () => {
   afterAll(() => rmSync(folder, { recursive: true }))
 
   const read = async (name: string, bytes: Uint8Array, maxBytes = 1000): Promise<readonly string[]> => {
-    const file = join(folder, name)
-    writeFileSync(file, bytes)
+    writeFileSync(join(folder, name), bytes)
     const format = documentFormatOf(name)!
     const found: string[] = []
-    for await (const { bytes: document, problem } of readDocuments(file, format, maxBytes)) {
+    const source = new FolderFiles(folder)
+    const open = () => source.read({ path: name, size: bytes.length, mtimeMs: 0 })
+    for await (const { bytes: document, problem } of readDocuments(open(), format, maxBytes)) {
       found.push(problem === undefined ? Buffer.from(document).toString() : problem.kind)
     }
-    expect(await countDocuments(file, format, maxBytes)).toBe(found.length)
+    expect(await countDocuments(open(), format, maxBytes)).toBe(found.length)
     return found
   }
 
