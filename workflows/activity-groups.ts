@@ -12,7 +12,7 @@ import type {
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
 import { REPLAN_KINDS } from './replan.js'
 
-interface WindowActivities {
+export interface WindowActivities {
   refreshWindows(input: WindowRefreshInput): Promise<WindowRefreshResult>
   publishWindows(input: WindowPublishInput): Promise<WindowPublishResult>
 }

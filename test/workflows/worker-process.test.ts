@@ -72,7 +72,7 @@ describe('a worker process', () => {
     const cases: readonly (readonly [Readonly<Record<string, string>>, readonly string[], RegExp])[] = [
       [{ TEMPORAL_ADDRESS: '127.0.0.1:1' }, [], /no Temporal server answers at 127\.0\.0\.1:1/],
       [{ FIRN_THREADS: 'many' }, [], /FIRN_THREADS/],
-      [{}, ['--queues', 'control,gpu'], /names gpu; there are control, data, train/],
+      [{}, ['--queues', 'control,gpu'], /names gpu; there are control, data, train, stream, watch/],
       [{}, ['--queue', 'control'], /--queue/],
     ]
     await Promise.all(

@@ -8,6 +8,7 @@ import { startOrJoin } from '../../workers/start-or-join.js'
 import {
   attribute,
   failWith,
+  landed,
   startTestServer,
   withFakeLake,
   type Call,
@@ -104,14 +105,13 @@ describe('nightly', () => {
             bytes: 0,
             first: 3,
             end: 3,
-            rowNumberFrom: 3,
           }),
         planBuild: ({ pipeline, batch }) =>
           Promise.resolve({ kind: 'nothing-new', pipeline, batch, inputTo: 3 }),
       },
       async (calls) => {
         const result = await execute<NightlyResult>('nightly', { pipeline: 'quantum', batch: BATCH })
-        expect(names(calls)).toEqual(['planLanding', 'planBuild'])
+        expect(names(calls)).toEqual(['planLanding', 'commitLanding', 'planBuild'])
         expect(result).toMatchObject({
           land: { files: 0, rowNumberEnd: 3 },
           build: { status: 'no_changes' },
@@ -291,20 +291,10 @@ describe('landSource', () => {
     let commits = 0
     return withFakes(
       {
-        commitLanding: ({ plan }) => {
+        commitLanding: ({ plan, fetched }) => {
           commits += 1
           if (commits === 1) failWith('stale-range')
-          return Promise.resolve({
-            source: plan.source,
-            batch: plan.batch,
-            files: plan.files,
-            objects: 1,
-            records: 3,
-            deadLetters: 0,
-            bytes: 30,
-            rowNumberEnd: 3,
-            ledgerSnapshotId: '7',
-          })
+          return Promise.resolve(landed(plan, fetched))
         },
       },
       async (calls) => {

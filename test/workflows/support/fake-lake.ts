@@ -6,14 +6,26 @@ import type { BuildActivities } from '../../../activities/build-activities.js'
 import type { LandActivities } from '../../../activities/land-activities.js'
 import type { MaintainActivities } from '../../../activities/maintain-activities.js'
 import type { ModelActivities } from '../../../activities/model-activities.js'
-import type { PlannedBuild, TableMaintenance, TrainedModel } from '../../../schemas/messages.js'
+import type { WindowActivities } from '../../../workflows/activity-groups.js'
+import type {
+  FetchedLanding,
+  LandingPlan,
+  LandResult,
+  PlannedBuild,
+  TableMaintenance,
+  TrainedModel,
+} from '../../../schemas/messages.js'
 import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
 import { connectClient, connectWorker } from '../../../workers/connection.js'
 import { installRuntime } from '../../../workers/runtime.js'
 import { workflowBundlePath } from '../../../workers/workflow-bundle.js'
 import { startDevServer, type DevServer, type DevServerOptions } from '../../../workers/temporal-server.js'
 
-type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities
+export type Activities = LandActivities &
+  BuildActivities &
+  ModelActivities &
+  MaintainActivities &
+  WindowActivities
 export type FakeActivities = Partial<Activities>
 
 export interface Call {
@@ -106,6 +118,7 @@ export const plannedBuild: PlannedBuild = {
 function goodLake(): Activities {
   const ok = <T>(value: T) => Promise.resolve(value)
   return {
+    awaitRecords: () => failWith('config', { final: true }),
     planLanding: (input) =>
       ok({
         pipeline: input.pipeline,
@@ -117,23 +130,14 @@ function goodLake(): Activities {
         bytes: 30,
         first: 0,
         end: 3,
-        rowNumberFrom: 0,
         planLocation: 'file:///plan',
       }),
     fetchLanding: () =>
       ok({ stagedLocation: 'file:///s', objects: 1, records: 3, deadLetters: 0, bytes: 30 }),
-    commitLanding: ({ plan, fetched }) =>
-      ok({
-        source: plan.source,
-        batch: plan.batch,
-        files: plan.files,
-        objects: fetched.objects,
-        records: fetched.records,
-        deadLetters: fetched.deadLetters,
-        bytes: fetched.bytes,
-        rowNumberEnd: plan.rowNumberFrom + fetched.records,
-        ledgerSnapshotId: '7',
-      }),
+    commitLanding: ({ plan, fetched }) => ok(landed(plan, fetched)),
+    refreshWindows: ({ source = 'experiments', batch }) =>
+      ok({ source, batch, status: 'none', rowEnd: 0, tables: [] }),
+    publishWindows: ({ batch }) => ok({ status: 'no_changes', batch }),
     resolveBatch: () => ok('20260701T020000Z'),
     planBuild: (input) => ok({ ...plannedBuild, batch: input.batch, tag: `v_${input.batch}` }),
     buildTables: ({ tables }) =>
@@ -176,6 +180,23 @@ function goodLake(): Activities {
       }),
     listMaintainable: () => ok(['q.a', 'q.b']),
     maintainTable: ({ table }) => ok(maintained(table)),
+  }
+}
+
+/** What a commit of these slices gives, on a ledger whose rows are counted as records. */
+export function landed(plan: LandingPlan, fetched: readonly FetchedLanding[]): LandResult {
+  const sum = (key: 'objects' | 'records' | 'deadLetters' | 'bytes'): number =>
+    fetched.reduce((total, slice) => total + slice[key], 0)
+  return {
+    source: plan.source,
+    batch: plan.batch,
+    files: plan.kind === 'topic' ? 0 : plan.files,
+    objects: sum('objects'),
+    records: sum('records'),
+    deadLetters: sum('deadLetters'),
+    bytes: sum('bytes'),
+    rowNumberEnd: 3,
+    ledgerSnapshotId: '7',
   }
 }
 
