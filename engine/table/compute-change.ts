@@ -72,7 +72,8 @@ function headOfBranch(metadata: TableMetadata, branch = 'main'): Snapshot | unde
   return metadata.refs[branch] === undefined ? headOf(metadata) : headOf(metadata, branch)
 }
 
-async function computeOnce(
+/** One change from one state of the table, for a transaction with changes of other tables. */
+export async function computeOnce(
   context: TableContext,
   options: { readonly branch?: string; readonly session?: EngineSessionOptions },
   { metadata }: LoadedTable,
