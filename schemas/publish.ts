@@ -13,6 +13,8 @@ export interface PublishTable {
   readonly basisSnapshotId: string | null
   /** When the lease of staged files ends: checked just before the commit. */
   readonly leaseExpiresAtMs?: number
+  /** The rows were committed before, by a stream: the table is tagged as it is. */
+  readonly isCommitted?: true
 }
 
 /** The one call by which batches, predictions and streams become visible: one catalog transaction. */

@@ -1,6 +1,6 @@
 import { ifFound } from '../../iceberg/error.js'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
-import { parseBatchId, rebuildId, type BatchId } from '../../schemas/batch.js'
+import { parseBatchId } from '../../schemas/batch.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier, ledgerIdentifier } from '../../schemas/lake-tables.js'
 import type { BuildFeaturesInput, BuildPlan } from '../../schemas/messages.js'
@@ -8,14 +8,9 @@ import type { Pipeline } from '../../schemas/pipeline.js'
 import { definitionFingerprint } from '../define/fingerprint.js'
 import { nextRowNumber } from '../land/ledger.js'
 import { sourceOf } from '../land/source-of.js'
-import {
-  publishedState,
-  readBatchFamily,
-  recordedResult,
-  type AuditRow,
-  type PublishedState,
-} from '../publish/audit.js'
+import { publishedState, readBatchFamily, recordedResult, type PublishedState } from '../publish/audit.js'
 import { ensureTables } from '../tables/ensure-tables.js'
+import { freeBatchId } from './free-batch-id.js'
 import { pipelineGraph } from './pipeline-graph.js'
 import { skipFailedBatch } from './skip-failed-batch.js'
 
@@ -59,16 +54,6 @@ export async function planBuild(
 }
 
 const NEVER_BUILT: PublishedState = { end: 0, published: false }
-
-/** The id itself, or `<id>-2`, … where a batch of that id was published or failed, or left a tag or branch behind. */
-function freeBatchId(batch: BatchId, family: readonly AuditRow[], tables: readonly LoadedTable[]): BatchId {
-  const refs = new Set(tables.flatMap((table) => Object.keys(table.metadata.refs)))
-  const taken = new Set(family.map((row) => row.batch))
-  for (let n = 1; ; n += 1) {
-    const id = rebuildId(batch, n)
-    if (!taken.has(id) && !['v_', 'v_incr_', 'failed_'].some((prefix) => refs.has(prefix + id))) return id
-  }
-}
 
 async function tablesSoFar(deps: LakeDeps, { namespace, tables }: Pipeline): Promise<readonly LoadedTable[]> {
   const names = Object.keys(tables)

@@ -13,6 +13,7 @@ import type { MaintainLakeInput, TableMaintenance } from '../../schemas/messages
 import { sourceOf } from '../land/source-of.js'
 import { featureTables } from '../tables/feature-tables.js'
 import { listLeases, type Lease } from '../staging/stage.js'
+import { repeatedMarker } from '../windows/window-marker.js'
 import { closedPartitions } from './closed-partitions.js'
 import { isLiveLease, leasedFiles } from './live-leases.js'
 import { keptNotes, refsToDrop } from './refs-to-drop.js'
@@ -106,7 +107,7 @@ async function rewriteFiles(deps: LakeDeps, loaded: LoadedTable, dryRun: boolean
   const { isClosed, notes } = closedPartitions(loaded.metadata)
   const common = () => ({
     ...{ catalog, identifier: loaded.identifier, rewriter, now, newUuid, newSnapshotId, dryRun },
-    summary: { 'firn.operation-id': newUuid() },
+    summary: { 'firn.operation-id': newUuid(), ...repeatedMarker(loaded.metadata) },
   })
   const compacted = await compactTable({ ...common(), isClosed })
   const deletes = await rewriteDeleteFiles(common())

@@ -118,7 +118,11 @@ function plannedResult(operation: Operation, loaded: ReadonlyMap<string, LoadedT
       return { table, rows: change.rows, version, snapshotId: String(operation.snapshotIds.get(table)) }
     }
     const head = headId(loaded.get(table))
-    return { table, rows: 0, version: NO_CHANGES, snapshotId: head === null ? null : String(head) }
+    const snapshotId = head === null ? null : String(head)
+    if (change?.isCommitted === true && head !== null) {
+      return { table, rows: change.rows, version, snapshotId }
+    }
+    return { table, rows: 0, version: NO_CHANGES, snapshotId }
   })
   return {
     status: outcome.status,

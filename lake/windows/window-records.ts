@@ -1,0 +1,199 @@
+import type { EngineSession } from '../../engine/engine.js'
+import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
+import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
+import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
+import type { SourceDefinition } from '../../schemas/pipeline.js'
+import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
+import type { LandedRange, LandedRun } from './landed-ranges.js'
+import { readNewRanges, readOverlappingRanges, runsOf } from './landed-ranges.js'
+import { watermarkAt } from './plan-refresh.js'
+import type { WatermarkStep } from './window-marker.js'
+
+/** What tables share that are as far as each other and have the same windows. */
+export interface WindowGroup {
+  readonly source: string
+  readonly definition: SourceDefinition
+  readonly ledger: LoadedTable
+  readonly rowFrom: number
+  readonly rowEnd: number
+  readonly steps: readonly WatermarkStep[]
+  readonly sizeMs: number
+  readonly latenessMs: number
+}
+
+/** A session in which the source's name means all records of the windows that new records fall in. */
+export interface WindowRecords {
+  readonly session: EngineSession
+  /** Ends of these windows, ms since 1970, rising. */
+  readonly windowEndsMs: readonly number[]
+  /** New records of closed windows, and those that have no time at all. */
+  readonly late: number
+}
+
+/** Tables of the session that are no relation of the user's SQL. */
+const ARRIVED = '_firn_arrived'
+const EARLIER = '_firn_earlier'
+const RUNS = '_firn_runs'
+const AFFECTED = '_firn_affected'
+
+/**
+ * Reads the new rows of the ledger, finds the open windows that they fall in, and reads what else was landed for these. Of
+ * records with one id in one window the first landed counts. The caller closes the session.
+ */
+export async function openWindowRecords(
+  deps: LakeDeps,
+  group: WindowGroup,
+  control: RunControl,
+): Promise<WindowRecords> {
+  const { signal } = control
+  const session = await deps.engine.openSession(signal === undefined ? {} : { signal })
+  try {
+    const { ledger, rowFrom, rowEnd } = group
+    const ranges = await readNewRanges(deps, ledger, { rowFrom, rowEnd })
+    const mayCount = ranges.filter((range) => mayBeOpen(group, range))
+    const lateRows = ranges.filter((range) => !mayCount.includes(range))
+    await addArrived(session, group, mayCount)
+    const arrived = await arrivedWindows(session, group)
+    const late = arrived.late + lateRows.reduce((sum, range) => sum + range.records, 0)
+    control.onProgress?.(
+      `${group.source}: rows ${rowFrom} to ${rowEnd}, ${arrived.startsMs.length} windows, ${late} late`,
+    )
+    if (arrived.startsMs.length > 0) await addWindows(deps, session, group, arrived.startsMs)
+    return { session, late, windowEndsMs: arrived.startsMs.map((startMs) => startMs + group.sizeMs) }
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+}
+
+/** Whether any record of the row may fall in a window that is open to it. */
+function mayBeOpen({ steps, sizeMs, latenessMs }: WindowGroup, { row, maxMs }: LandedRange): boolean {
+  if (maxMs === undefined) return false
+  const watermarkMs = watermarkAt(steps, row)
+  const endMs = Math.floor(maxMs / sizeMs) * sizeMs + sizeMs
+  return watermarkMs === undefined || endMs + latenessMs > watermarkMs
+}
+
+async function addArrived(
+  session: EngineSession,
+  group: WindowGroup,
+  ranges: readonly LandedRange[],
+): Promise<void> {
+  const runs = runsOf(ranges, (row) => watermarkAt(group.steps, row))
+  await session.addRelation({
+    kind: 'rows',
+    name: RUNS,
+    schema: parseTableSchema({ mark: 'long!', watermark_us: 'long' }),
+    rows: runs.map(({ mark, watermarkMs }) => ({
+      mark: BigInt(mark),
+      watermark_us: watermarkMs === undefined ? null : BigInt(watermarkMs) * 1000n,
+    })),
+  })
+  await addRaw(session, `${ARRIVED}_raw`, group, runs)
+  const { sizeMs, latenessMs } = group
+  const spanUs = (sizeMs + latenessMs) * 1000
+  await session.addRelation({
+    kind: 'query',
+    name: ARRIVED,
+    sql: `SELECT * EXCLUDE (watermark_us),
+            _firn_start IS NOT NULL AND (watermark_us IS NULL OR _firn_start + ${spanUs} > watermark_us) AS _firn_open
+          FROM (
+            SELECT r.*, ${startSql(sizeMs)} AS _firn_start, n.watermark_us
+            FROM ${ARRIVED}_raw r JOIN ${RUNS} n ON n.mark = r._mark
+          )`,
+  })
+}
+
+/** The start of a record's window in µs since 1970; floored, also before 1970. */
+function startSql(sizeMs: number): string {
+  const us = 'epoch_us(_timestamp)'
+  const size = sizeMs * 1000
+  return `${us} - ((${us} % ${size} + ${size}) % ${size})`
+}
+
+async function arrivedWindows(
+  session: EngineSession,
+  { sizeMs }: WindowGroup,
+): Promise<{ readonly startsMs: readonly number[]; readonly late: number }> {
+  const { rows } = await session.query(
+    `SELECT (_firn_start // 1000)::DOUBLE AS start_ms, _firn_open AS is_open, count(*)::DOUBLE AS records
+     FROM ${ARRIVED} GROUP BY ALL ORDER BY 1`,
+    { limit: MOST_WINDOWS },
+  )
+  const open = rows.filter((row) => row['is_open'] === true)
+  const late = rows.filter((row) => row['is_open'] !== true)
+  // Whole multiples of the size: `//` cuts nothing off.
+  const startsMs = open.map((row) => Math.round(Number(row['start_ms']) / sizeMs) * sizeMs)
+  return { startsMs, late: late.reduce((sum, row) => sum + Number(row['records']), 0) }
+}
+
+const MOST_WINDOWS = 10_000_000
+
+/** The relation that the tables' SQL calls by the source's name. */
+async function addWindows(
+  deps: LakeDeps,
+  session: EngineSession,
+  group: WindowGroup,
+  startsMs: readonly number[],
+): Promise<void> {
+  const { source, sizeMs, rowFrom } = group
+  const rows = startsMs.map((startMs) => ({ start: BigInt(startMs) * 1000n }))
+  await session.addRelation({
+    kind: 'rows',
+    name: AFFECTED,
+    schema: parseTableSchema({ start: 'long!' }),
+    rows,
+  })
+  const earlier = rowFrom === 0 ? [] : await earlierRanges(deps, group, startsMs)
+  // Earlier records of a window that is open to a later one were open to it themselves: watermarks never fall.
+  await addRaw(
+    session,
+    EARLIER,
+    group,
+    runsOf(earlier, () => undefined),
+  )
+  const size = sizeMs * 1000
+  await session.addRelation({
+    kind: 'query',
+    name: source,
+    sql: `SELECT * EXCLUDE (_mark, _firn_start), _timestamp AS _event_time,
+            make_timestamptz(_firn_start) AS _window_start, make_timestamptz(_firn_start + ${size}) AS _window_end
+          FROM (
+            SELECT * EXCLUDE (_firn_open) FROM ${ARRIVED} WHERE _firn_open
+            UNION ALL
+            SELECT *, ${startSql(sizeMs)} AS _firn_start FROM ${EARLIER}
+          ) SEMI JOIN ${AFFECTED} ON _firn_start = start
+          QUALIFY row_number() OVER (PARTITION BY _firn_start, _record_id ORDER BY _mark, _offset) = 1`,
+  })
+}
+
+/** Of the ledger only what overlaps these windows; between distant windows rows may lie that overlap none. */
+async function earlierRanges(
+  deps: LakeDeps,
+  { ledger, rowFrom, sizeMs }: WindowGroup,
+  startsMs: readonly number[],
+): Promise<readonly LandedRange[]> {
+  const fromMs = startsMs[0] ?? 0
+  const endMs = (startsMs.at(-1) ?? 0) + sizeMs
+  const ranges = await readOverlappingRanges(deps, ledger, { rowEnd: rowFrom, fromMs, endMs })
+  return ranges.filter(({ minMs, maxMs }) => {
+    if (minMs === undefined || maxMs === undefined) return false
+    return startsMs.some((startMs) => maxMs >= startMs && minMs < startMs + sizeMs)
+  })
+}
+
+async function addRaw(
+  session: EngineSession,
+  name: string,
+  { definition }: WindowGroup,
+  runs: readonly LandedRun[],
+): Promise<void> {
+  await session.addRelation({
+    kind: 'raw',
+    name,
+    schema: parseDocumentSchema(definition.schema),
+    envelope: parseTableSchema(ENVELOPE_COLUMNS),
+    objects: runs.flatMap((run) => run.objects),
+    marked: true,
+  })
+}
