@@ -159,7 +159,7 @@ const date: Check = (value) => {
 const folder: Check = (value) =>
   typeof value === 'string' && value !== '' && !value.includes('\0')
     ? undefined
-    : 'must be the path of a folder that the worker can read'
+    : 'must be a folder that the worker can read, or s3://bucket/prefix'
 const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false')
 const seed: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32

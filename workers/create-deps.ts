@@ -53,6 +53,7 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
     newSnapshotId,
     newUuid: randomUUID,
     ...(topics === undefined ? {} : { topics }),
+    sourceStore: config.s3,
     settings: config.settings,
   }
   return {

@@ -13,7 +13,7 @@ export function addLandCommand(program: Command): void {
       'land what is new in a folder of JSON: raw objects and ledger rows, each document exactly once',
     )
     .argument('<pipeline>')
-    .option('--from <folder>', 'folder of .json, .jsonl or .ndjson files, also gzipped')
+    .option('--from <folder>', 'folder or s3://bucket/prefix of .json, .jsonl or .ndjson files, also gzipped')
     .option('--source <name>', "one of the pipeline's sources (default: its only one)")
     .option('--batch <id>', 'batch id, e.g. 20260701T020000Z (default: now)')
     .option('--json', 'print the result as JSON')

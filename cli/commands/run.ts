@@ -23,7 +23,7 @@ export function addRunCommand(program: Command): void {
     .command('nightly')
     .description('land, build, check, publish, score and maintain: what the schedule does every night')
     .argument('<pipeline>')
-    .option('--from <folder>', 'folder of JSON documents')
+    .option('--from <folder>', 'folder or s3://bucket/prefix of JSON documents')
     .option('--date <date>', 'logical date, 2026-07-01; the batch is that date at the schedule’s time of day')
     .option('--batch <id>', 'batch id instead of a date')
     .option('--no-maintain', 'leave maintenance out')
