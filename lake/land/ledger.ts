@@ -21,6 +21,8 @@ export interface LedgerRow {
   readonly nextOffset: number
   readonly records: number
   readonly bytes: number
+  /** Of the raw object, in hex; empty where there is none. */
+  readonly sha256: string
   readonly batch: string
 }
 
@@ -183,7 +185,8 @@ function position(next: number, lastRecord: unknown): Position {
   return typeof lastRecord === 'string' ? { next, lastRecord } : { next }
 }
 
-const ROW_COLUMNS = 'row_number, path, incarnation, partition, first, next_offset, records, bytes, batch'
+const ROW_COLUMNS =
+  'row_number, path, incarnation, partition, first, next_offset, records, bytes, sha256, batch'
 
 function toLedgerRow(row: Row): LedgerRow {
   const text = (column: keyof typeof LEDGER_COLUMNS): string => row[column] as string
@@ -197,6 +200,7 @@ function toLedgerRow(row: Row): LedgerRow {
     nextOffset: number('next_offset'),
     records: number('records'),
     bytes: number('bytes'),
+    sha256: text('sha256'),
     batch: text('batch'),
   }
 }

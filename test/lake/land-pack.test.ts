@@ -60,7 +60,7 @@ it('parts large files over objects whose ranges follow each other, and packs the
 })
 
 it('makes one range of the ledger rows of one object, and none of rows without records', () => {
-  const row = { rowNumber: 0, partition: 0, incarnation: 'i', batch: '' }
+  const row = { rowNumber: 0, partition: 0, sha256: '', incarnation: 'i', batch: '' }
   const rows = [
     { ...row, path: 'x', first: 0, nextOffset: 1, records: 1, bytes: 10 },
     { ...row, path: 'x', first: 1, nextOffset: 2, records: 0, bytes: 0 },

@@ -388,6 +388,29 @@ describe('a ledger that others touch', () => {
     expect(await lake.rows('raw.dead_letters')).toHaveLength(1)
   })
 
+  it('takes nothing while it is rolled back: who has read the missing rows would not see what takes their numbers', async () => {
+    send(2)
+    await land()
+    const there = await head()
+    send(2)
+    const first = await plan()
+    send(4)
+    const zombie = await plan()
+    const fetched = [await fetchLanding(deps, zombie, 0)]
+    await carryOut(first)
+    await rollBack(there)
+    await expect(commitLanding(deps, zombie, fetched)).rejects.toMatchObject({
+      kind: 'stale-range',
+      message: expect.stringMatching(/was rolled back since/) as string,
+    })
+    await land()
+    expect((await ledger()).map(([row, , from, to]) => [row, from, to])).toEqual([
+      [0, 0, 2],
+      [1, 2, 4],
+      [2, 4, 8],
+    ])
+  })
+
   it('lets a folder and a topic share it', async () => {
     send(2)
     await land()
