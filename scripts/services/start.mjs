@@ -6,7 +6,7 @@ import { ServiceError } from './packages.mjs'
 import { endProcess, isAlive, startProcess, tailOf } from './processes.mjs'
 import { choosePorts, isFree, writeState } from './state.mjs'
 
-const READY_WITHIN_MS = 90_000
+const READY_WITHIN_MS = 180_000
 const PORT_TRIES = 3
 
 /** Starts one service, or finds it running; what changes is written to `state`, which is `dir`'s. */

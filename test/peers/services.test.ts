@@ -38,15 +38,15 @@ describe.skipIf(lacks.length > 0)(`services from packages${because(lacks)}`, () 
   test('each is used, and has what it was given after a stop in order', async () => {
     await useAll(services.env, 'first')
     expect(await readAll(services.env)).toEqual(['first'])
-    for (const name of NAMES) await services.restart(name)
+    await services.restart(NAMES)
     expect(await readAll(services.env)).toEqual(['first'])
   })
 
   test('each has what it was given after kill -9, at the same address', async () => {
     await useAll(services.env, 'second')
-    for (const name of NAMES) await services.kill(name)
+    await services.kill(NAMES)
     expect(states(dir)).toEqual(NAMES.map((name) => `${name} stopped`))
-    for (const name of NAMES) await services.start(name)
+    await services.start(NAMES)
     expect(await readAll(services.env)).toEqual(['first', 'second'])
   })
 
@@ -80,8 +80,7 @@ describe.skipIf(lacks.length > 0)(`services from packages${because(lacks)}`, () 
 
   test('a second start changes nothing, and status says where they are', async () => {
     const before = pids(dir)
-    await services.start('kafka')
-    await services.start('s3')
+    await services.start(NAMES)
     expect(pids(dir)).toEqual(before)
     expect(states(dir)).toEqual(NAMES.map((name) => `${name} running`))
   })

@@ -19,12 +19,12 @@ export interface Services {
   /** What a process of ours needs to reach them. */
   readonly env: Readonly<Record<string, string>>
   readonly dir: string
-  /** A fault: the process gets the signal (default SIGKILL, after which it is gone when this resolves). */
-  kill(name: ServiceName, signal?: NodeJS.Signals): Promise<void>
-  /** Ends the service in order, where it runs, and starts it at the same port with the same data. */
-  restart(name: ServiceName): Promise<void>
-  /** Starts what was killed, at the same port with the same data. */
-  start(name: ServiceName): Promise<void>
+  /** A fault: the processes get the signal (default SIGKILL, after which they are gone when this resolves). */
+  kill(names: ServiceName | readonly ServiceName[], signal?: NodeJS.Signals): Promise<void>
+  /** Ends them in order, where they run, and starts them at the same ports with the same data. */
+  restart(names: ServiceName | readonly ServiceName[]): Promise<void>
+  /** Starts what was killed, at the same ports with the same data. */
+  start(names: ServiceName | readonly ServiceName[]): Promise<void>
   /** Ends all of them by force; a folder of ours is removed. */
   stop(): Promise<void>
 }
@@ -61,14 +61,14 @@ export async function startServices(
     return {
       env: JSON.parse(env) as Record<string, string>,
       dir,
-      async kill(name, signal = 'SIGKILL') {
-        await command('kill', name, '--signal', signal)
+      async kill(names, signal = 'SIGKILL') {
+        await command('kill', ...[names].flat(), '--signal', signal)
       },
-      async restart(name) {
-        await command('restart', name, ...guard)
+      async restart(names) {
+        await command('restart', ...[names].flat(), ...guard)
       },
-      async start(name) {
-        await command('start', name, ...guard)
+      async start(names) {
+        await command('start', ...[names].flat(), ...guard)
       },
       stop,
     }
