@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../engine/compiled-entry.js'
 import { FirnError } from '../../schemas/error.js'
@@ -23,6 +24,7 @@ export async function withDemoBroker<T>(
     return await use(JSON.parse(stdout) as Record<string, string>)
   } finally {
     await services(['stop', 'kafka', '--force', '--dir', dir])
+    rmSync(dir, { recursive: true, force: true })
   }
 }
 
