@@ -3,6 +3,7 @@ import { createBuildActivities } from '../activities/build-activities.js'
 import { createLandActivities } from '../activities/land-activities.js'
 import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
+import { createWindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
 import type { FirnConfig } from './config.js'
 import { createLakeDeps, type Lake } from './create-deps.js'
@@ -80,6 +81,7 @@ export async function startWorkers(
 function createActivities(lake: Lake) {
   return {
     ...createLandActivities(lake.deps),
+    ...createWindowActivities(lake.deps),
     ...createBuildActivities(lake.deps),
     ...createModelActivities(lake.deps, lake.registry),
     ...createMaintainActivities(lake.deps),

@@ -3,19 +3,10 @@ import type { BuildActivities } from '../activities/build-activities.js'
 import type { LandActivities } from '../activities/land-activities.js'
 import type { MaintainActivities } from '../activities/maintain-activities.js'
 import type { ModelActivities } from '../activities/model-activities.js'
-import type {
-  WindowPublishInput,
-  WindowPublishResult,
-  WindowRefreshInput,
-  WindowRefreshResult,
-} from '../schemas/messages.js'
+import type { WindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
 import { REPLAN_KINDS } from './replan.js'
 
-export interface WindowActivities {
-  refreshWindows(input: WindowRefreshInput): Promise<WindowRefreshResult>
-  publishWindows(input: WindowPublishInput): Promise<WindowPublishResult>
-}
 type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities & WindowActivities
 
 /**

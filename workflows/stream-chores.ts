@@ -14,6 +14,7 @@ import { INPUT_MEMO, workflowIds } from '../schemas/workflow-names.js'
 import { FEW_ATTEMPTS, stream } from './activity-groups.js'
 import { later } from './add-landed.js'
 import { maintainLake } from './maintain-lake.js'
+import { withReplans } from './replan.js'
 import { runInfo } from './run-info.js'
 import type { StreamBoard } from './stream-board.js'
 import { without } from './without.js'
@@ -95,14 +96,12 @@ async function refreshWindows(given: Given, board: StreamBoard): Promise<boolean
   if (source === undefined) return true
   const refreshedAtMs = Date.now()
   const about = { pipeline: given.pipeline, source, batch: batchIdOf(new Date(refreshedAtMs)) }
+  const refresh = { ...about, ...(watermarkMs === undefined ? {} : { watermarkMs }) }
   const options = { ...FEW_ATTEMPTS, summary: `windows of ${source}` }
   try {
     const refreshed = await board.steps.step(
       'windows',
-      () =>
-        stream.refreshWindows.executeWithOptions(options, [
-          { ...about, ...(watermarkMs === undefined ? {} : { watermarkMs }) },
-        ]),
+      () => withReplans(() => stream.refreshWindows.executeWithOptions(options, [refresh])),
       describeRefresh,
     )
     if (refreshed.status === 'none') return false

@@ -6,7 +6,7 @@ import type { BuildActivities } from '../../../activities/build-activities.js'
 import type { LandActivities } from '../../../activities/land-activities.js'
 import type { MaintainActivities } from '../../../activities/maintain-activities.js'
 import type { ModelActivities } from '../../../activities/model-activities.js'
-import type { WindowActivities } from '../../../workflows/activity-groups.js'
+import type { WindowActivities } from '../../../activities/window-activities.js'
 import type {
   FetchedLanding,
   LandingPlan,
