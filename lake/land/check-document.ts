@@ -1,5 +1,6 @@
 import type { NestedField, PrimitiveType, Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
+import { STRING_OR_LONG } from '../../schemas/table-schema.js'
 import type { DocumentPath } from './document-problem.js'
 import { DocumentProblem } from './document-problem.js'
 
@@ -48,6 +49,10 @@ function checkMembers(
     const value = present ? members[field.name] : undefined
     if (present) declared += 1
     if (value !== null && value !== undefined) {
+      if (field.doc === STRING_OR_LONG && typeof value !== 'string') {
+        checkInteger('long', value, [...path, field.name])
+        continue
+      }
       checkValue(field.type, value, [...path, field.name], onUndeclared)
     } else if (field.required) {
       const what = value === null ? 'null' : 'absent'
@@ -122,6 +127,8 @@ function checkPrimitive(type: PrimitiveType, value: unknown, path: DocumentPath)
     if (typeof value !== 'boolean') throw wrongType('a boolean', value, path)
   } else if (type === 'int' || type === 'long') {
     checkInteger(type, value, path)
+  } else if (type.startsWith('decimal') && typeof value === 'string') {
+    checkDecimalText(type, value, path)
   } else if (type === 'float' || type === 'double' || type.startsWith('decimal')) {
     if (typeof value !== 'number' && typeof value !== 'bigint') throw wrongType('a number', value, path)
     const limit = type === 'float' ? 3.4028235677973366e38 : Infinity
@@ -131,6 +138,20 @@ function checkPrimitive(type: PrimitiveType, value: unknown, path: DocumentPath)
   } else {
     if (typeof value !== 'string') throw wrongType('a string', value, path)
     checkText(type, value, path)
+  }
+}
+
+/** A decimal may be a string: what many producers write, since a JSON number is exact to some 15 digits only. */
+function checkDecimalText(type: PrimitiveType, value: string, path: DocumentPath): void {
+  const [, precision = '', scale = ''] = /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/.exec(type) ?? []
+  const [, whole, fraction = ''] = /^-?0*(\d+)(?:\.(\d+?)0*)?$/.exec(value) ?? []
+  if (whole === undefined) {
+    throw new DocumentProblem('wrong-type', `${excerpt(value)} is not a ${type}, e.g. "12.30"`, path)
+  }
+  const digits = whole === '0' ? 0 : whole.length
+  const left = Number(scale) - (fraction === '0' ? 0 : fraction.length)
+  if (left < 0 || digits > Number(precision) - Number(scale)) {
+    throw new DocumentProblem('out-of-range', `${excerpt(value)} has more digits than a ${type}`, path)
   }
 }
 
@@ -149,12 +170,22 @@ function checkInteger(type: 'int' | 'long', value: unknown, path: DocumentPath):
 }
 
 function checkText(type: PrimitiveType, value: string, path: DocumentPath): void {
+  if (isTextForm(type, value)) return
+  const example = TEXT_FORMS[type]?.example ?? ''
+  throw new DocumentProblem('wrong-type', `${excerpt(value)} is not a ${type}, e.g. ${example}`, path)
+}
+
+/** Whether not every string will do for the type. */
+export function hasTextForm(type: PrimitiveType): boolean {
+  return TEXT_FORMS[type] !== undefined
+}
+
+/** Whether the string is written as a value of the type. */
+export function isTextForm(type: PrimitiveType, value: string): boolean {
   const form = TEXT_FORMS[type]
-  if (form === undefined) return
+  if (form === undefined) return true
   const isDay = /^\d{4}/.test(value) && type !== 'uuid'
-  if (!form.pattern.test(value) || (isDay && !isCalendarDay(value.slice(0, 10)))) {
-    throw new DocumentProblem('wrong-type', `${excerpt(value)} is not a ${type}, e.g. ${form.example}`, path)
-  }
+  return form.pattern.test(value) && (!isDay || isCalendarDay(value.slice(0, 10)))
 }
 
 /** 2026-02-30 is written like a day and is none. */

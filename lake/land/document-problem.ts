@@ -33,7 +33,12 @@ export class DocumentProblem extends Error {
   }
 }
 
-export function formatPath(path: DocumentPath): string {
+/** How an undeclared member is named: by its path, with `[]` for any item. */
+export function undeclaredPath(path: DocumentPath): string {
+  return formatPath(path.map((step) => (typeof step === 'number' ? ANY_ITEM : step)))
+}
+
+function formatPath(path: DocumentPath): string {
   return path
     .map((step, i) => {
       if (typeof step === 'number') return step === ANY_ITEM ? '[]' : `[${step}]`

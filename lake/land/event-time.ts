@@ -5,7 +5,11 @@ import { valueAt } from './value-at.js'
  * 1970 as a number or digits. undefined where it is absent or none of these.
  */
 export function eventTimeOf(document: unknown, path: readonly string[]): number | undefined {
-  const value = valueAt(document, path)
+  return parseTime(valueAt(document, path))
+}
+
+/** The same of a value. */
+export function parseTime(value: unknown): number | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return inYears(Math.floor(Number(value)))
   if (typeof value !== 'string') return undefined
   return inYears(DIGITS.test(value) ? Number(value) : parseIsoTime(value))
@@ -44,3 +48,62 @@ function offsetMs(zone: string): number {
   if (hours > 18 || minutes > 59) return NaN
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000
 }
+
+/** ms since 1970 of bytes in the one form `YYYY-MM-DDThh:mm:ss[.digits]Z`; undefined for any other, valid or not. */
+export function quickTime(bytes: Uint8Array, from: number, end: number): number | undefined {
+  const length = end - from
+  if (length < 20 || length > 30 || length === 21 || bytes[end - 1] !== LETTER_Z) return undefined
+  const separator = bytes[from + 10]
+  if (separator !== LETTER_T && separator !== SPACE) return undefined
+  if (bytes[from + 4] !== DASH || bytes[from + 7] !== DASH) return undefined
+  if (bytes[from + 13] !== COLON || bytes[from + 16] !== COLON) return undefined
+  const year = twoDigits(bytes, from) * 100 + twoDigits(bytes, from + 2)
+  const month = twoDigits(bytes, from + 5)
+  const day = twoDigits(bytes, from + 8)
+  const hour = twoDigits(bytes, from + 11)
+  const minute = twoDigits(bytes, from + 14)
+  const second = twoDigits(bytes, from + 17)
+  // Days 29 to 31 are not in every month; NaN fails each of these too.
+  if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month))) return undefined
+  if (!(hour <= 23 && minute <= 59 && second <= 59)) return undefined
+  let ms = 0
+  if (length > 20) {
+    if (bytes[from + 19] !== POINT) return undefined
+    let unit = 100
+    for (let i = from + 20; i < end - 1; i++) {
+      const digit = (bytes[i] as number) - ZERO
+      if (digit < 0 || digit > 9) return undefined
+      ms += digit * Math.floor(unit)
+      unit /= 10
+    }
+  }
+  return daysSince1970(year, month, day) * 86_400_000 + ((hour * 60 + minute) * 60 + second) * 1000 + ms
+}
+
+function twoDigits(bytes: Uint8Array, at: number): number {
+  const tens = (bytes[at] as number) - ZERO
+  const ones = (bytes[at + 1] as number) - ZERO
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NaN
+}
+
+function daysOf(year: number, month: number): number {
+  if (month !== 2) return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+}
+
+/** Of the Gregorian calendar, counted in years that begin in March. */
+function daysSince1970(year: number, month: number, day: number): number {
+  const y = month <= 2 ? year - 1 : year
+  const era = Math.floor(y / 400)
+  const ofEra = y - era * 400
+  const ofYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
+  return era * 146_097 + ofEra * 365 + Math.floor(ofEra / 4) - Math.floor(ofEra / 100) + ofYear - 719_468
+}
+
+const LETTER_T = 0x54
+const LETTER_Z = 0x5a
+const SPACE = 0x20
+const DASH = 0x2d
+const COLON = 0x3a
+const POINT = 0x2e
+const ZERO = 0x30

@@ -2,8 +2,7 @@ import { FirnError } from '../../schemas/error.js'
 import { parseDocumentSchema } from '../../schemas/table-schema.js'
 import type { PackedTopicObject, TopicDeadLetter, TopicPackTask, TopicRecord } from '../../schemas/topics.js'
 import type { DocumentProblem } from './document-problem.js'
-import { keyText } from './key-text.js'
-import type { RecordPlace } from './raw-object.js'
+import type { LineBuffer, RecordPlace } from './line-buffer.js'
 import { frozenContractError, RawObject } from './raw-object.js'
 import { RecordContract } from './record-contract.js'
 import { recordDigest } from './record-digest.js'
@@ -25,7 +24,8 @@ export async function* packTopic(
 ): AsyncGenerator<PackedTopicObject> {
   const { first, end } = task.range
   const contract = new RecordContract({ ...task, fields: parseDocumentSchema(task.schema).fields })
-  let object = new TopicObject(task, contract, first)
+  const spare: LineBuffer[] = []
+  let object = new TopicObject(task, contract, first, spare)
   let closing: Promise<PackedTopicObject> | undefined
   let next = first
   if (next < end) {
@@ -36,7 +36,7 @@ export async function* packTopic(
           if (closing !== undefined) yield await closing
           const { end: full } = object
           closing = object.close(full)
-          object = new TopicObject(task, contract, full)
+          object = new TopicObject(task, contract, full, spare)
         }
         object.add(record)
         next = record.offset + 1
@@ -60,8 +60,9 @@ class TopicObject {
     private readonly task: TopicPackTask,
     private readonly contract: RecordContract,
     private readonly first: number,
+    spare: LineBuffer[],
   ) {
-    this.object = new RawObject(contract, task.objectBytes)
+    this.object = new RawObject(contract, task.objectBytes, spare)
   }
 
   /** One past the last record: where the next chunk begins would depend on how the records were fetched. */
@@ -80,7 +81,7 @@ class TopicObject {
       path: null,
       partition: this.task.range.partition,
       offset: record.offset,
-      key: record.key === null ? null : keyText(record.key),
+      key: record.key,
       timestampMs: record.timestampMs === NO_TIMESTAMP ? undefined : record.timestampMs,
     }
     const problem = this.object.add(record.value, place)

@@ -4,19 +4,9 @@ import { gzip } from 'node:zlib'
 import { FirnError } from '../../schemas/error.js'
 import { DocumentProblem } from './document-problem.js'
 import { isEventTime } from './event-time.js'
-import type { ContractedRecord, RecordContract } from './record-contract.js'
-
-/** Where a record comes from, as its envelope says it. */
-export interface RecordPlace {
-  readonly topic: string
-  /** The file's, null for a topic. */
-  readonly path: string | null
-  readonly partition: number
-  readonly offset: number
-  readonly key: string | null
-  /** The message's or file's own time, which counts where the document has no event time; undefined: it has none. ms since 1970. */
-  readonly timestampMs: number | undefined
-}
+import type { RecordPlace } from './line-buffer.js'
+import { LineBuffer } from './line-buffer.js'
+import type { RecordContract } from './record-contract.js'
 
 /** What an object holds besides payloads counts too, so that many tiny records stay bounded. */
 const ENVELOPE_BYTES = 300
@@ -31,14 +21,19 @@ export class RawObject {
   payloadBytes = 0
   minEventTimeMs: number | undefined
   maxEventTimeMs: number | undefined
-  private readonly lines: Buffer[] = []
+  private readonly lines: LineBuffer
   private size = 0
   private refused = 0
 
   constructor(
     private readonly contract: RecordContract,
     private readonly objectBytes: number,
-  ) {}
+    /** Buffers of objects that are closed. */
+    private readonly spare: LineBuffer[] = [],
+  ) {
+    this.lines = spare.pop() ?? new LineBuffer()
+    this.lines.length = 0
+  }
 
   isFull(): boolean {
     return this.size >= this.objectBytes || this.refused >= MAX_DEAD_LETTERS
@@ -57,7 +52,7 @@ export class RawObject {
     try {
       if (problem !== undefined) throw problem
       if (document === null) throw new DocumentProblem('no-value', 'the message has no value (a tombstone)')
-      this.append(this.contract.read(document), place)
+      this.append(document, place)
       this.payloadBytes += document.length
       return undefined
     } catch (error) {
@@ -67,29 +62,55 @@ export class RawObject {
     }
   }
 
-  private append(record: ContractedRecord, place: RecordPlace): void {
-    const timeMs = writableTime(record.eventTimeMs ?? place.timestampMs)
-    this.lines.push(lineOf(record.recordId, place, timeMs, record.text))
+  private append(document: Uint8Array, place: RecordPlace): void {
+    let timeMs = this.appendQuickly(document, place)
+    if (timeMs === undefined) {
+      const record = this.contract.read(document)
+      timeMs = writableTime(record.eventTimeMs ?? place.timestampMs)
+      this.lines.append(record.recordId, place, timeMs, record.text)
+    }
     this.records += 1
     if (timeMs === undefined) return
-    this.minEventTimeMs = Math.min(this.minEventTimeMs ?? timeMs, timeMs)
-    this.maxEventTimeMs = Math.max(this.maxEventTimeMs ?? timeMs, timeMs)
+    if (this.minEventTimeMs === undefined || timeMs < this.minEventTimeMs) this.minEventTimeMs = timeMs
+    if (this.maxEventTimeMs === undefined || timeMs > this.maxEventTimeMs) this.maxEventTimeMs = timeMs
+  }
+
+  /** Returns the record's time; undefined: nothing is appended, the record wants a thorough look. */
+  private appendQuickly(document: Uint8Array, place: RecordPlace): number | undefined {
+    const { contract, lines } = this
+    const at = lines.begin(place, escapedBytes(document))
+    const found = contract.readQuickly(document, lines.bytes, at)
+    if (found === undefined) return undefined
+    const timeMs = writableTime(found.eventTimeMs ?? place.timestampMs)
+    if (timeMs === undefined) return undefined
+    lines.finish(found.end, found.recordId, timeMs)
+    return timeMs
   }
 
   /** Gzip of the lines. Level 1: numbers hardly shrink further, and time is dearer. */
   async close(): Promise<{ readonly bytes: Uint8Array; readonly sha256: string }> {
-    const bytes = await compress(Buffer.concat(this.lines), { level: 1 })
+    const { lines } = this
+    const text = lines.bytes.subarray(0, lines.length)
+    const bytes = await compress(text, { ...GZIP, chunkSize: Math.max(text.length >> 1, 65_536) })
+    this.spare.push(lines)
     // The header's operating-system byte: unknown, so that every platform writes the same object.
     bytes[9] = 255
-    return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+    return { bytes: new Uint8Array(bytes), sha256: createHash('sha256').update(bytes).digest('hex') }
   }
 }
 
-function lineOf(record_id: string, place: RecordPlace, timeMs: number | undefined, payload: string): Buffer {
-  const { topic, path, partition, offset, key } = place
-  const timestamp = timeMs === undefined ? null : new Date(timeMs).toISOString()
-  const envelope = { record_id, topic, path, partition, offset, key, timestamp, payload }
-  return Buffer.from(JSON.stringify(envelope) + '\n')
+/** A window of 8 KiB stays in the processor's cache: a fifth less time than with 32 KiB, for objects of the same size. */
+const GZIP = { level: 1, windowBits: 13 }
+
+/** At most so many bytes is a document as the text of a JSON string. */
+function escapedBytes(document: Uint8Array): number {
+  if (document.length < 65_536) return document.length * 2
+  let bytes = document.length
+  for (let i = 0; i < document.length; i++) {
+    const c = document[i] as number
+    if (c < 0x20 || c === 0x22 || c === 0x5c) bytes += 1
+  }
+  return bytes
 }
 
 /** Years of other than four digits are written in another way, which no engine reads. */

@@ -1,11 +1,12 @@
 import type { NestedField } from '../../iceberg/spec/type.js'
 import type { ContractMode } from '../../schemas/pipeline.js'
 import { checkDocument, refuseUndeclared } from './check-document.js'
-import type { DocumentPath } from './document-problem.js'
-import { ANY_ITEM, DocumentProblem, formatPath } from './document-problem.js'
+import { documentNodes } from './document-nodes.js'
+import { DocumentProblem, undeclaredPath } from './document-problem.js'
 import { eventTimeOf } from './event-time.js'
 import { parseDocument } from './parse-document.js'
-import { recordId } from './record-id.js'
+import { recordId, sha256Hex } from './record-id.js'
+import { DocumentScanner } from './scan-document.js'
 
 /** What a source declares about its records. */
 export interface ContractTask {
@@ -25,23 +26,51 @@ export interface ContractedRecord {
   readonly eventTimeMs: number | undefined
 }
 
+/** The same of a document whose text is written already, up to `end`. */
+export interface QuickRecord {
+  readonly recordId: string
+  readonly end: number
+  readonly eventTimeMs: number | undefined
+}
+
 const MAX_UNDECLARED = 20
 
 /** Reads records by the contract of their source. */
 export class RecordContract {
   /** The first violation stops the landing. */
   readonly isFrozen: boolean
+  private readonly evolves: boolean
   private readonly undeclared = new Set<string>()
   private readonly eventTime: readonly string[] | undefined
+  private readonly scanner: DocumentScanner | undefined
 
   constructor(private readonly task: ContractTask) {
-    this.isFrozen = task.contract === 'freeze'
-    this.eventTime = task.eventTime?.split('.')
+    const { fields, identity, contract = 'evolve', eventTime } = task
+    this.isFrozen = contract === 'freeze'
+    this.evolves = contract === 'evolve'
+    this.eventTime = eventTime?.split('.')
+    const nodes = documentNodes(fields, { identity, eventTime, evolves: this.evolves })
+    this.scanner = nodes && new DocumentScanner(nodes, identity.length)
+  }
+
+  /**
+   * Reads a document and writes its text as that of a JSON string to `out` from `to` on, where it has room; undefined
+   * where only `read` can tell.
+   */
+  readQuickly(document: Uint8Array, out: Uint8Array, to: number): QuickRecord | undefined {
+    const { scanner } = this
+    if (scanner === undefined || document.length > this.task.maxDocumentBytes) return undefined
+    const end = scanner.scan(document, out, to)
+    if (end < 0) return undefined
+    const identity = scanner.identityText()
+    if (identity === undefined) return undefined
+    this.noteUndeclared(scanner.undeclared)
+    return { recordId: sha256Hex(identity), end, eventTimeMs: scanner.eventTimeMs }
   }
 
   /** Throws DocumentProblem. */
   read(document: Uint8Array): ContractedRecord {
-    const { fields, identity, contract = 'evolve', maxDocumentBytes } = this.task
+    const { fields, identity, maxDocumentBytes } = this.task
     if (document.length > maxDocumentBytes) {
       throw new DocumentProblem(
         'too-large',
@@ -49,20 +78,22 @@ export class RecordContract {
       )
     }
     const { text, value } = parseDocument(document)
-    checkDocument(fields, value, contract === 'evolve' ? this.noteUndeclared : refuseUndeclared)
+    const met: string[] = []
+    checkDocument(fields, value, this.evolves ? (path) => met.push(undeclaredPath(path)) : refuseUndeclared)
     const eventTimeMs = this.eventTime === undefined ? undefined : eventTimeOf(value, this.eventTime)
-    return { recordId: recordId(identity, value), text, eventTimeMs }
+    const id = recordId(identity, value)
+    this.noteUndeclared(met)
+    return { recordId: id, text, eventTimeMs }
   }
 
-  /** Paths of undeclared members met since it was last asked, the first 20. */
+  /** Paths of undeclared members of the records that were read since it was last asked, the first 20 by name. */
   takeUndeclared(): readonly string[] {
-    const paths = [...this.undeclared]
+    const paths = [...this.undeclared].sort()
     this.undeclared.clear()
     return paths
   }
 
-  private readonly noteUndeclared = (path: DocumentPath): void => {
-    if (this.undeclared.size >= MAX_UNDECLARED) return
-    this.undeclared.add(formatPath(path.map((step) => (typeof step === 'number' ? ANY_ITEM : step))))
+  private noteUndeclared(paths: readonly string[]): void {
+    for (const path of paths) if (this.undeclared.size < MAX_UNDECLARED) this.undeclared.add(path)
   }
 }

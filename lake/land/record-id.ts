@@ -1,7 +1,9 @@
-import { createHash } from 'node:crypto'
+import * as crypto from 'node:crypto'
 import { canonicalJson } from './canonical-json.js'
 import { DocumentProblem } from './document-problem.js'
 import { valueAt } from './value-at.js'
+
+const oneShot = (crypto as Partial<typeof crypto>).hash
 
 /**
  * What identifies a record, as lower-case hex: SHA-256 over the UTF-8 bytes of `canonicalJson([v1, v2, …])`, the values
@@ -16,5 +18,11 @@ export function recordId(identity: readonly string[], document: unknown): string
       `none of the identity's fields is there: ${identity.join(', ')}`,
     )
   }
-  return createHash('sha256').update(canonicalJson(values)).digest('hex')
+  return sha256Hex(canonicalJson(values))
 }
+
+/** Of UTF-8 bytes. Node 20.12 and later hash short ones in a third of the time. */
+export const sha256Hex: (bytes: string | Uint8Array) => string =
+  oneShot === undefined
+    ? (bytes) => crypto.createHash('sha256').update(bytes).digest('hex')
+    : (bytes) => oneShot('sha256', bytes)

@@ -1,0 +1,206 @@
+import { isUtf8 } from 'node:buffer'
+import type { DocumentLevel, DocumentNode, NodeKind } from './document-nodes.js'
+import { anyItem, anyLevel } from './document-nodes.js'
+import { ScanCursor } from './scan-cursor.js'
+
+/**
+ * Reads a document once, byte by byte, against its declared fields, and writes it as the text of a JSON string while it
+ * goes. It takes only what it is sure of: where it gives up, parseDocument, checkDocument and recordId decide, and where
+ * it does not they say the same.
+ */
+export class DocumentScanner {
+  private readonly cursor = new ScanCursor()
+  /** Undeclared members of the document that is read. */
+  private readonly met: string[] = []
+  private identityBytes = Buffer.alloc(256)
+
+  constructor(
+    private readonly level: DocumentLevel,
+    private readonly identity: number,
+  ) {
+    for (let i = 0; i < identity; i++) this.cursor.forget(i)
+  }
+
+  /** Writes the document to `out` from `to` on, where twice its length is free; returns the end of what it wrote, -1 where it gives up. */
+  scan(document: Uint8Array, out: Uint8Array, to: number): number {
+    const { cursor } = this
+    cursor.open(document, out, to)
+    this.met.length = 0
+    if (cursor.token() !== BRACE_OPEN || !this.object(this.level, 1)) return -1
+    // White space may follow; the token after it would lie behind the end.
+    if (cursor.at !== document.length) {
+      cursor.token()
+      if (cursor.at !== document.length + 1) return -1
+    }
+    return cursor.high >= 0x80 && !isUtf8(document) ? -1 : cursor.to
+  }
+
+  /** Of the document that was scanned last. */
+  get eventTimeMs(): number | undefined {
+    return this.cursor.eventTimeMs
+  }
+
+  get undeclared(): readonly string[] {
+    return this.met
+  }
+
+  /** canonicalJson of the identity's values, as UTF-8; undefined: none of them is there. Overwritten by the next call. */
+  identityText(): Buffer | undefined {
+    const { bytes, identityFrom, identityEnd } = this.cursor
+    let to = 0
+    let found = false
+    for (let i = 0; i < this.identity; i++) {
+      const from = identityFrom[i] as number
+      const end = identityEnd[i] as number
+      this.reserveIdentity(to + end - from + 8)
+      this.identityBytes[to++] = i === 0 ? BRACKET_OPEN : COMMA
+      if (end > 0) {
+        found = true
+        for (let k = from; k < end; k++) this.identityBytes[to++] = bytes[k] as number
+      } else to += this.identityBytes.write('null', to, 'latin1')
+    }
+    this.identityBytes[to++] = BRACKET_CLOSE
+    return found ? this.identityBytes.subarray(0, to) : undefined
+  }
+
+  private reserveIdentity(bytes: number): void {
+    if (bytes <= this.identityBytes.length) return
+    this.identityBytes = Buffer.concat([this.identityBytes], bytes * 2)
+  }
+
+  /** Takes an object whose brace is taken. */
+  private object(level: DocumentLevel, depth: number): boolean {
+    const { cursor } = this
+    if (depth > MAX_DEPTH) return false
+    cursor.put(BRACE_OPEN)
+    const visit = ++level.visit
+    let missing = level.required
+    let expected = level.first
+    let before: DocumentNode | undefined
+    let c = cursor.token()
+    if (c === BRACE_CLOSE) {
+      cursor.put(c)
+      return missing === 0
+    }
+    for (;;) {
+      if (c !== QUOTE) return false
+      const node = this.member(level, expected)
+      if (node === undefined || node.stamp === visit) return false
+      node.stamp = visit
+      if (node !== expected && node !== level.other) {
+        if (before === undefined) level.first = node
+        else before.follower = node
+      }
+      if (cursor.token() !== COLON) return false
+      cursor.put(COLON)
+      if (!this.value(node, depth)) return false
+      if (node.required) missing -= 1
+      if (node.undeclared !== '') this.met.push(node.undeclared)
+      before = node
+      expected = node.follower
+      c = cursor.token()
+      cursor.put(c)
+      if (c === BRACE_CLOSE) return missing === 0
+      if (c !== COMMA) return false
+      c = cursor.token()
+    }
+  }
+
+  /** Takes the name of a member, whose opening quote is taken. */
+  private member(level: DocumentLevel, expected: DocumentNode | undefined): DocumentNode | undefined {
+    const { cursor } = this
+    let node = expected
+    if (node === undefined || !isAt(cursor, node.key)) {
+      node = level.members.find(({ key }) => isAt(cursor, key)) ?? learn(level, cursor)
+      if (node === undefined) return undefined
+    }
+    const { bytes, out } = cursor
+    const end = cursor.at + node.key.length - 1
+    let o = cursor.to
+    out[o++] = BACKSLASH
+    out[o++] = QUOTE
+    for (let i = cursor.at; i < end; i++) out[o++] = bytes[i] as number
+    out[o++] = BACKSLASH
+    out[o++] = QUOTE
+    cursor.at = end + 1
+    cursor.to = o
+    return node
+  }
+
+  /** Takes a member's value, or an item. */
+  private value(node: DocumentNode, depth: number): boolean {
+    const { cursor } = this
+    const c = cursor.token()
+    const { kind } = node
+    if (c === QUOTE) return (kind === 'text' || kind === 'form' || kind === 'any') && cursor.string(node)
+    if (c === BRACE_OPEN) {
+      if (kind === 'any') node.level ??= anyLevel()
+      return node.level !== undefined && this.object(node.level, depth + 1)
+    }
+    if (c === BRACKET_OPEN) return (kind === 'list' || kind === 'any') && this.list(node, depth + 1)
+    if (c === LETTER_N) return node.isNullable && cursor.word(NULL)
+    if (c === LETTER_T || c === LETTER_F) {
+      if (kind !== 'boolean' && kind !== 'any') return false
+      const from = cursor.at - 1
+      if (!cursor.word(c === LETTER_T ? TRUE : FALSE)) return false
+      cursor.note(node, from, cursor.at)
+      return true
+    }
+    return TAKES_NUMBER.has(kind) && cursor.number(node, c)
+  }
+
+  /** Takes a list whose bracket is taken. */
+  private list(node: DocumentNode, depth: number): boolean {
+    const { cursor } = this
+    if (depth > MAX_DEPTH) return false
+    node.element ??= anyItem()
+    cursor.put(BRACKET_OPEN)
+    const empty = cursor.token()
+    if (empty === BRACKET_CLOSE) {
+      cursor.put(empty)
+      return true
+    }
+    cursor.at -= 1
+    for (;;) {
+      if (!this.value(node.element, depth)) return false
+      const c = cursor.token()
+      cursor.put(c)
+      if (c === BRACKET_CLOSE) return true
+      if (c !== COMMA) return false
+    }
+  }
+}
+
+function isAt({ bytes, at }: ScanCursor, key: Uint8Array): boolean {
+  const { length } = key
+  if (at + length > bytes.length) return false
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== key[i]) return false
+  return true
+}
+
+/** The node of a name that was not seen before; undefined where it has escapes or is not UTF-8. */
+function learn(level: DocumentLevel, { bytes, at }: ScanCursor): DocumentNode | undefined {
+  const end = bytes.indexOf(QUOTE, at)
+  if (end < 0) return undefined
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at)
+  if (!isUtf8(name) || name.some((c) => c < 0x20 || c === BACKSLASH)) return undefined
+  return level.newcomer(name.toString())
+}
+
+/** What is nested deeper is left to the thorough reader. */
+const MAX_DEPTH = 100
+const TAKES_NUMBER: ReadonlySet<string> = new Set<NodeKind>(['any', 'int', 'long', 'float', 'double'])
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+const NULL = Buffer.from('null')
+const BRACE_OPEN = 0x7b
+const BRACE_CLOSE = 0x7d
+const BRACKET_OPEN = 0x5b
+const BRACKET_CLOSE = 0x5d
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
+const COMMA = 0x2c
+const LETTER_N = 0x6e
+const LETTER_T = 0x74
+const LETTER_F = 0x66
