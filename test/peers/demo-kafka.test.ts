@@ -20,7 +20,7 @@ describe.skipIf(missing !== undefined)('made-up documents and the demo, through 
     kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING })
   })
   afterAll(async () => {
-    await services?.stop()
+    await services.stop()
     rmSync(root, { recursive: true, force: true })
   })
 
