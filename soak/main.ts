@@ -1,15 +1,19 @@
 import { parseArgs } from 'node:util'
 import { soakFuzz } from './fuzz/soak-fuzz.js'
 import { soakIceberg } from './iceberg/soak-iceberg.js'
+import { soakLanding } from './landing/soak-landing.js'
 
 /**
- * `npm run soak iceberg -- [--histories N] [--seed S] [--json]`, `npm run soak fuzz -- [--cases N] [--seed S] [--json]`:
+ * `npm run soak iceberg -- [--histories N] [--seed S] [--json]`, `npm run soak fuzz -- [--cases N] [--seed S] [--json]`,
+ * `npm run soak landing -- [--rounds N] [--messages M] [--seed S] [--json]`:
  * exit code 1 where anything was wrong, 2 for a call that makes no sense.
  */
 const { values, positionals } = parseArgs({
   options: {
     histories: { type: 'string', default: '2000' },
     cases: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '50' },
+    messages: { type: 'string', default: '200000' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     json: { type: 'boolean', default: false },
   },
@@ -39,6 +43,15 @@ switch (positionals[0] ?? 'iceberg') {
     process.exitCode = result.unclear + result.wrong === 0 ? 0 : 1
     break
   }
+  case 'landing': {
+    const rounds = whole(values.rounds, 1)
+    report(`${rounds} rounds from seed ${seed}`)
+    const result = await soakLanding({ rounds, messages: whole(values.messages, 1), seed, report })
+    print(result)
+    const isExact = result.deadLetters === result.deadLettersExpected
+    process.exitCode = result.lost + result.doubled === 0 && isExact ? 0 : 1
+    break
+  }
   default:
     usage()
 }
@@ -54,6 +67,6 @@ function print(result: object): void {
 }
 
 function usage(): never {
-  report('usage: npm run soak iceberg|fuzz -- [--histories N | --cases N] [--seed S] [--json]')
+  report('usage: npm run soak iceberg|fuzz|landing -- [--histories N | --cases N | --rounds N --messages M] [--seed S] [--json]')
   process.exit(2)
 }
