@@ -24,7 +24,7 @@ export async function withCatalog<T, A>(
   absent: (config: FirnConfig) => A,
 ): Promise<T | A> {
   const config = readConfig()
-  if (config.catalogServer === undefined && !existsSync(config.catalogPath)) return absent(config)
+  if (!hasLake(config)) return absent(config)
   const { openCatalog } = await import('../workers/open-catalog.js')
   const catalog = await openCatalog(config)
   try {
@@ -32,6 +32,11 @@ export async function withCatalog<T, A>(
   } finally {
     catalog.close()
   }
+}
+
+/** Whether there is a catalog already; a server's is taken to be there. */
+export function hasLake(config: FirnConfig): boolean {
+  return config.catalogServer !== undefined || existsSync(config.catalogPath)
 }
 
 /** For `withCatalog`, where a command has no answer without a lake. */

@@ -5,6 +5,7 @@ import { packageRoot } from '../engine/compiled-entry.js'
 import { addBuildCommand } from './commands/build.js'
 import { addCatalogCommand } from './commands/catalog.js'
 import { addCheckCommand } from './commands/check.js'
+import { addDeadLettersCommand } from './commands/dead-letters.js'
 import { addDemoCommand } from './commands/demo.js'
 import { addDevCommand } from './commands/dev.js'
 import { addDoctorCommand } from './commands/doctor.js'
@@ -71,6 +72,7 @@ function createProgram(quiet: boolean): Command {
     addTrainCommand,
     addScoreCommand,
     addMaintainCommand,
+    addDeadLettersCommand,
     addTablesCommand,
     addTagCommand,
     addSqlCommand,

@@ -1,6 +1,15 @@
 /** Prints a value as JSON: 64-bit integers as strings where a double would round them, as numbers otherwise. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, jsonSafe, 2)}\n`)
+  process.stdout.write(`${escapeInvisible(JSON.stringify(value, jsonSafe, 2))}\n`)
+}
+
+/**
+ * What a terminal may take for commands, or shows in another order than it stands, as \uXXXX; line feeds and tabs stay.
+ * JSON means the same after it.
+ */
+export function escapeInvisible(text: string): string {
+  const unit = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return text.replace(/[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => char.split('').map(unit).join(''))
 }
 
 export function jsonSafe(_key: string, value: unknown): unknown {
@@ -47,7 +56,7 @@ function cellText(cell: Cell): string {
   if (typeof cell === 'number' && Number.isInteger(cell)) return cell.toLocaleString('en-US')
   if (typeof cell === 'number') return String(Number(cell.toPrecision(6)))
   // Data may hold line feeds, or what a terminal takes for commands.
-  return String(cell).replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1))
+  return escapeInvisible(String(cell).replace(/[\n\t]/g, (control) => JSON.stringify(control).slice(1, -1)))
 }
 
 export function formatBytes(bytes: number | null): string {
