@@ -11,10 +11,16 @@ export function parseTableSchema(short: TableSchema): Schema {
   return parseSchema(short, 'table')
 }
 
-/** Document fields in short form → a schema. Fields are required unless their name ends with `?`. */
+/**
+ * Document fields in short form → a schema. Fields are required unless their name ends with `?`. A field may be
+ * `string|long`: a string, or a whole number, which is read as its digits; its `doc` says so.
+ */
 export function parseDocumentSchema(short: DocumentSchema): Schema {
   return parseSchema(short, 'document')
 }
+
+/** The `doc` of a document's field that is either. */
+export const STRING_OR_LONG = 'string|long'
 
 /** `column`, `bucket(16, column)`, `truncate(4, column)`, `year|month|day|hour(column)` → a spec; its fields have Iceberg's default names. */
 export function parsePartition(expressions: readonly PartitionExpression[], schema: Schema): PartitionSpec {
@@ -36,12 +42,18 @@ function parseSchema(short: TableSchema | DocumentSchema, dialect: Dialect): Sch
   const fields = Object.entries(short).map(([written, text]) => {
     const parser = new TypeParser(text, dialect, written)
     const { name, optional } = parser.fieldName(written)
-    const { type, required } = parser.wholeType()
-    return { id: 0, name, required: dialect === 'document' ? !optional : required, type }
+    const { required, ...type } = parser.wholeType()
+    return { id: 0, name, required: dialect === 'document' ? !optional : required, ...type }
   })
   if (fields.length === 0) throw invalid('{}', `a ${dialect} schema needs at least one field`)
   refuseTwins(fields, dialect)
   return assignFreshIds({ type: 'struct', 'schema-id': 0, fields }).schema
+}
+
+interface FieldType {
+  readonly type: Type
+  readonly required: boolean
+  readonly doc?: string
 }
 
 const PRIMITIVES: ReadonlySet<string> = new Set<PrimitiveType>([
@@ -71,8 +83,8 @@ class TypeParser {
     private readonly column: string,
   ) {}
 
-  wholeType(): { readonly type: Type; readonly required: boolean } {
-    const parsed = this.typeAndMark()
+  wholeType(): FieldType {
+    const parsed = this.fieldType()
     if (this.peek() !== '') throw this.wrong(`unexpected '${this.text.slice(this.position)}'`)
     return parsed
   }
@@ -88,6 +100,14 @@ class TypeParser {
       throw this.wrong(`'${name}' is not a field name: use letters, digits and _`)
     }
     return { name, optional }
+  }
+
+  private fieldType(): FieldType {
+    const parsed = this.typeAndMark()
+    if (this.dialect === 'table' || parsed.type !== 'string' || !this.take('|')) return parsed
+    const word = this.word()
+    if (word !== 'long') throw this.wrong(`only ${STRING_OR_LONG} joins two types, not string|${word}`)
+    return { ...parsed, doc: STRING_OR_LONG }
   }
 
   /** In a list or map of a document `?` after the type makes its elements optional. */
@@ -157,8 +177,8 @@ class TypeParser {
       const written = this.word()
       const { name, optional } = this.fieldName(this.take('?') ? `${written}?` : written)
       this.expect(':')
-      const { type, required } = this.typeAndMark()
-      fields.push({ id: 0, name, required: required && !optional, type })
+      const { required, ...type } = this.fieldType()
+      fields.push({ id: 0, name, required: required && !optional, ...type })
     } while (this.take(','))
     this.expect('>')
     refuseTwins(fields, this.column)

@@ -49,7 +49,10 @@ describe('The command line, before there is a lake', () => {
     expect(json).toMatchObject({ code: 0, stdout: '[]\n' })
     expect(tags).toMatchObject({ code: 0, stdout: '[]\n' })
     expect(show).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no lake in') as string })
-    expect(JSON.parse(check?.stdout ?? '')).toEqual([{ pipeline: 'quantum', problems: [] }])
+    expect(JSON.parse(check?.stdout ?? '')).toEqual([
+      { pipeline: 'churn', problems: [] },
+      { pipeline: 'quantum', problems: [] },
+    ])
     const looked = join(root, 'looked-at')
     await runFirn(['tables', 'list'], { home: looked })
     expect(existsSync(looked)).toBe(false)
@@ -77,7 +80,11 @@ describe('The command line, before there is a lake', () => {
       ['build', 'quantum', '--batch', '20260230T020000Z'],
       /batch id, the instant in UTC/,
     ],
-    ['a pipeline that does not exist', ['build', 'quantumm'], /no pipeline "quantumm". Known: quantum/],
+    [
+      'a pipeline that does not exist',
+      ['build', 'quantumm'],
+      /no pipeline "quantumm". Known: churn, quantum/,
+    ],
     ['a pipeline that is a path', ['land', '../quantum', '--from', folder], /must be a name/],
     ['a pipeline with a quote', ['maintain', "q'; DROP TABLE x"], /must be a name/],
     ['a model that is a path', ['train', 'quantum', '../../model'], /must be a name/],

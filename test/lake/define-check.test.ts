@@ -63,8 +63,8 @@ describe('firn check', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('finds nothing wrong with the quantum pipeline', async () => {
-    expect(await checkPipeline(await loadPipeline('pipelines/quantum'), engine)).toEqual([])
+  it.each(['quantum', 'churn'])('finds nothing wrong with the %s pipeline', async (name) => {
+    expect(await checkPipeline(await loadPipeline(`pipelines/${name}`), engine)).toEqual([])
   })
 
   it('finds nothing wrong with a small pipeline and its checks', async () => {

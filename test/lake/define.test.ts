@@ -164,7 +164,7 @@ describe('loading pipelines', () => {
     const small = { ...shop, tables: {} }
     write('a/pipeline.mjs', module(small))
     write('b/pipeline.mjs', module({ ...small, name: 'other' }))
-    expect([...(await loadPipelines([folder])).keys()]).toEqual(['quantum', 'shop', 'other'])
+    expect([...(await loadPipelines([folder])).keys()]).toEqual(['churn', 'quantum', 'shop', 'other'])
     await expect(loadPipelines([folder, join(folder, 'a')])).rejects.toThrow(/have one name/)
     write(
       'c/pipeline.mjs',

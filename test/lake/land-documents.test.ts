@@ -22,6 +22,8 @@ const { fields } = parseDocumentSchema({
   'at?': 'timestamptz',
   'deep?': 'struct<list: list<struct<x: double, y?: int>>>',
   'matrix?': 'list<list<double>>',
+  'amount?': 'decimal(6, 2)',
+  'when?': 'string|long',
 })
 
 /** Text of a document, the kind of its problem, where it lies, and words that the message must hold. */
@@ -72,6 +74,14 @@ const BAD: readonly (readonly [string, string, string, RegExp])[] = [
     'deep.list[1].x',
     /absent/,
   ],
+  ['{"id": 1, "name": "a", "amount": "12,30"}', 'wrong-type', 'amount', /"12,30" is not a decimal/],
+  ['{"id": 1, "name": "a", "amount": ".5"}', 'wrong-type', 'amount', /not a decimal/],
+  ['{"id": 1, "name": "a", "amount": true}', 'wrong-type', 'amount', /declared is a number/],
+  ['{"id": 1, "name": "a", "amount": "12345.00"}', 'out-of-range', 'amount', /more digits/],
+  ['{"id": 1, "name": "a", "amount": "0.125"}', 'out-of-range', 'amount', /more digits/],
+  ['{"id": 1, "name": "a", "when": 1.5}', 'wrong-type', 'when', /declared is a whole number/],
+  ['{"id": 1, "name": "a", "when": 9223372036854775808}', 'out-of-range', 'when', /a long holds/],
+  ['{"id": 1, "name": "a", "when": {}}', 'wrong-type', 'when', /an object/],
   ['{"id": 1, "name": "a", "matrix": [[1, "2"]]}', 'wrong-type', 'matrix[0][1]', /declared is a number/],
   ['{"id": 9223372036854775808, "name": "a"}', 'out-of-range', 'id', /9223372036854775808/],
   ['{"id": 1, "name": "a", "small": 2147483648}', 'out-of-range', 'small', /int/],
@@ -94,6 +104,9 @@ describe('a document that breaks its contract', () => {
 describe('a document that keeps its contract', () => {
   it.each([
     ['{"id": 1, "name": "a"}'],
+    ['{"id": 1, "name": "a", "amount": "-0012.3000", "when": "2026-01-01T00:00:00Z"}'],
+    ['{"id": 1, "name": "a", "amount": "9999.99", "when": 1767225600000}'],
+    ['{"id": 1, "name": "a", "amount": 12.3, "when": null}'],
     ['\ufeff{"id": 1, "name": "with a byte order mark"}'],
     ['{"id": -9223372036854775808, "name": "the smallest long", "score": 12345678901234567890}'],
     [

@@ -70,8 +70,9 @@ describe.each(['copy-on-write', 'merge-on-read'] as const)('windows, %s', (mode)
     })
   /** User, end in minutes, clicks, spent. */
   const perUser = async () =>
-    (await lake.rows('shop_features.per_user', 'window_end, "user"')).map((row) =>
-      [row['user'], (Number(row['window_end']) / 1000 - T0) / MINUTE, row['clicks'], row['spent']].join(' '),
+    (await lake.rows('shop_features.per_user', 'window_end, "user"')).map(
+      (row) =>
+        `${row['user'] as string} ${(Number(row['window_end']) / 1000 - T0) / MINUTE} ${row['clicks'] as bigint} ${row['spent'] as bigint}`,
     )
 
   it('are one row a key and window, of event time', async () => {

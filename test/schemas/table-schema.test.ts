@@ -52,6 +52,15 @@ describe('parseTableSchema', () => {
   })
 })
 
+test('a field of a document may be a string or a whole number', () => {
+  const { fields } = parseDocumentSchema({ 'at?': 'string|long', place: 'struct<at: string | long>' })
+  expect(fields[0]).toMatchObject({ name: 'at', required: false, type: 'string', doc: 'string|long' })
+  expect(fields[1]?.type).toMatchObject({ fields: [{ type: 'string', doc: 'string|long' }] })
+  for (const wrong of [{ a: 'string|double' }, { a: 'long|string' }, { a: 'list<string|long>' }])
+    expect(() => parseDocumentSchema(wrong)).toThrow(FirnError)
+  expect(() => parseTableSchema({ a: 'string|long' })).toThrow(FirnError)
+})
+
 test('document fields are required but for those whose name ends with ?', () => {
   const { fields } = parseDocumentSchema({
     id: 'int',
