@@ -25,7 +25,8 @@ options
                              (default: containers where an engine answers)
   --json                     answers as JSON
   --kafka-sasl               start: a second listener with TLS and SASL; env: the settings that lead to that one
-  --kafka-set <key=value>    a setting of the broker from packages; may be repeated, holds until others are given
+  --kafka-set <key=value>    a setting of the broker from packages; may be repeated, holds for later starts,
+                             an empty value takes it away
   --while-pid <pid>          ends all of them by force when this process is gone
   --force                    stop: at once
   --fetched                  check: that nothing is left to fetch

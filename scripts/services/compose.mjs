@@ -80,5 +80,7 @@ async function compose(args, timeoutMs = 120_000) {
     throw new ServiceError(
       'no container engine with compose answers (docker, podman): start it, or give --from packages.',
     )
-  return run(program, ['compose', '--file', FILE, ...args], { timeoutMs })
+  // The keys of this shell may be those of a real store; the file has its own, and takes others from `.env`.
+  const env = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+  return run(program, ['compose', '--file', FILE, ...args], { env, timeoutMs })
 }

@@ -39,6 +39,7 @@ export const kafka = {
   lacking,
   isFetched: () => existsSync(join(cacheDir, NAME)),
   fetch: fetchJars,
+  mergeOptions,
   prepare,
   command,
   ready,
@@ -58,6 +59,12 @@ function lacking() {
 function java() {
   const home = process.env.JAVA_HOME
   return [home && join(home, 'bin', 'java'), onPath('java')].find((path) => path && isProgram(path))
+}
+
+/** Settings given once hold over later starts; an empty value takes one away. */
+function mergeOptions(known, given) {
+  const set = Object.entries({ ...known.set, ...given.set }).filter(([, value]) => value !== '')
+  return { sasl: known.sasl === true || given.sasl, set: Object.fromEntries(set.sort()) }
 }
 
 async function fetchJars(say) {

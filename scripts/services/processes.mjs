@@ -4,10 +4,12 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } f
 import { setTimeout as delay } from 'node:timers/promises'
 
 const LOG_MAX_BYTES = 16 * 1024 * 1024
+const TAIL_LINES = 25
 
 /** Starts a program in a session of its own, its output at the end of `log`; resolves with what knows it again. */
 export async function startProcess({ program, args, cwd, env = {}, log }) {
   if (existsSync(log) && statSync(log).size > LOG_MAX_BYTES) renameSync(log, `${log}.1`)
+  const logFrom = existsSync(log) ? statSync(log).size : 0
   const output = openSync(log, 'a', 0o600)
   try {
     const child = spawn(program, args, {
@@ -21,7 +23,7 @@ export async function startProcess({ program, args, cwd, env = {}, log }) {
       child.once('error', reject)
     })
     child.unref()
-    return { pid: child.pid, born: bornAt(child.pid) }
+    return { pid: child.pid, born: bornAt(child.pid), logFrom }
   } finally {
     closeSync(output)
   }
@@ -71,7 +73,8 @@ function endChildren({ pid }) {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch (error) {
-    if (error.code !== 'ESRCH') throw error
+    // EPERM: all of them are dead and nobody has reaped them.
+    if (error.code !== 'ESRCH' && error.code !== 'EPERM') throw error
   }
 }
 
@@ -87,7 +90,10 @@ export function bornAt(pid) {
       return undefined
     }
   }
-  const [state, ...born] = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' })
+  const [state, ...born] = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  })
     .stdout.trim()
     .split(/\s+/)
   return !state || state.startsWith('Z') ? undefined : born.join(' ')
@@ -102,8 +108,8 @@ function bootId() {
   }
 }
 
-/** The last lines of a log. */
-export function tailOf(log, lines = 25) {
-  if (!existsSync(log)) return ''
-  return readFileSync(log, 'utf8').slice(-8000).trimEnd().split('\n').slice(-lines).join('\n')
+/** The last lines of a log behind byte `from`. */
+export function tailOf(log, from) {
+  const text = readFileSync(log).subarray(from).toString().trimEnd()
+  return text.slice(-8000).split('\n').slice(-TAIL_LINES).join('\n')
 }

@@ -21,12 +21,14 @@ export async function startService({ name, kind, dir, state, options, say }) {
     secrets: kind.secrets(),
     options: {},
   }
+  const settings = options === undefined ? service.options : kind.mergeOptions(service.options, options)
   if (isAlive(service.process)) {
     await answers(name, kind, dir, service)
-    tell('runs already')
+    const isSame = JSON.stringify(settings) === JSON.stringify(service.options)
+    tell(isSame ? 'runs already' : 'runs already, without the settings given now: `restart` takes them')
     return
   }
-  if (options !== undefined) service.options = options
+  service.options = settings
   await kind.fetch(tell)
   for (let tries = 1; ; tries += 1) {
     try {
@@ -39,9 +41,9 @@ export async function startService({ name, kind, dir, state, options, say }) {
       )
       return
     } catch (error) {
-      // Nothing knows the ports of a service that never ran: it may take others.
-      if (known !== undefined || !/in use/i.test(error.message) || tries === PORT_TRIES) throw error
-      service.ports = await choosePorts(kind.ports)
+      if (!/in use/i.test(error.message) || tries === PORT_TRIES) throw error
+      // Nothing knows the ports of a service that never ran. One that has may have lost a port of its own choice.
+      if (known === undefined) service.ports = await choosePorts(kind.ports)
     }
   }
 }
@@ -93,7 +95,7 @@ async function answers(name, kind, dir, service) {
       const what = died
         ? 'ended while it started'
         : `gives no answer after ${withinMs / 1000} s (${error.message})`
-      throw new ServiceError(`${name} ${what}. The end of ${log}:\n${tailOf(log)}`)
+      throw new ServiceError(`${name} ${what}. The end of ${log}:\n${tailOf(log, service.process.logFrom)}`)
     }
   }
 }

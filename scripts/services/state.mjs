@@ -1,5 +1,5 @@
 // What is known of a folder of services: ports, keys, settings and processes, in services.json, for its owner only.
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -34,10 +34,12 @@ export async function withLock(dir, say, work) {
   mkdirSync(dir, { recursive: true })
   chmodSync(dir, 0o700)
   const lock = join(dir, 'lock')
-  const self = JSON.stringify({ pid: process.pid, born: bornAt(process.pid) })
+  const self = join(dir, `lock-${process.pid}`)
+  writeFileSync(self, JSON.stringify({ pid: process.pid, born: bornAt(process.pid) }))
   for (let tries = 0; ; tries += 1) {
     try {
-      writeFileSync(lock, self, { flag: 'wx', mode: 0o600 })
+      // A link is there with its content or not at all.
+      linkSync(self, lock)
       break
     } catch (error) {
       if (error.code !== 'EEXIST') throw error
@@ -53,10 +55,11 @@ export async function withLock(dir, say, work) {
     return await work()
   } finally {
     rmSync(lock, { force: true })
+    rmSync(self, { force: true })
   }
 }
 
-/** Its holder, `dead`, or undefined where it was just given back or is being written. */
+/** Its holder, `dead`, or undefined where it was just given back. */
 function readLock(lock) {
   try {
     const holder = JSON.parse(readFileSync(lock, 'utf8'))

@@ -61,6 +61,15 @@ describe.skipIf(lacks.length > 0)(`services from packages${because(lacks)}`, () 
     expect(resources[0]!.configEntries.map((entry) => entry.configValue)).toEqual(['1048576'])
   })
 
+  test('a broker that runs keeps its settings, and says that others were given', () => {
+    expect(command(dir, 'start', 'kafka', '--kafka-set', 'log.segment.bytes=2097152').stderr).toContain(
+      'kafka: runs already, without the settings given now',
+    )
+    expect(command(dir, 'start', 'kafka', '--kafka-set', 'log.segment.bytes=1048576').stderr).toContain(
+      'kafka: runs already\n',
+    )
+  })
+
   test.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
     'the listener with TLS takes a login by %s and refuses a wrong password',
     async (mechanism) => {
