@@ -61,11 +61,14 @@ async function main() {
   if (!(values.signal in constants.signals)) usage(`--signal ${values.signal}: there is no such signal`)
   if (values['while-pid'] !== undefined && !/^[1-9]\d*$/.test(values['while-pid']))
     usage(`--while-pid ${values['while-pid']}: give the number of a process`)
+  const settings = kafkaOptions(values)
+  if (settings !== undefined && names.length > 0 && !names.includes('kafka'))
+    usage('--kafka-sasl and --kafka-set are for kafka, which is not named')
   await commands[command]({
     dir: resolve(values.dir),
     names: names.length === 0 ? undefined : NAMES.filter((name) => names.includes(name)),
     values,
-    kafkaOptions: kafkaOptions(values),
+    kafkaOptions: settings,
     say: (text) => console.error(`services  ${text}`),
   })
 }

@@ -27,6 +27,7 @@ describe('a command that is not understood ends with 2 and says what there is', 
     [['start', '--from', 'pakages'], '--from pakages: give compose or packages'],
     [['start', 'kafka', '--kafka-set', 'log.segment.bytes'], '--kafka-set log.segment.bytes: give key=value'],
     [['start', 'kafka', '--kafka-set', 'a\nb=1'], 'give key=value'],
+    [['start', 's3', '--kafka-sasl'], 'are for kafka, which is not named'],
     [['kill', 'kafka', '--signal', 'SIGNONE'], '--signal SIGNONE: there is no such signal'],
     [['start', '--while-pid', '-1'], 'while-pid'],
   ])('%j', (args, message) => {
@@ -100,6 +101,15 @@ describe('a machine that lacks something is told what', () => {
       'no container engine with compose',
     )
   })
+})
+
+test('the guide names only what the command takes', () => {
+  const guide = readFileSync(join(root, 'docs', 'services.md'), 'utf8')
+  const { stdout: usage } = services(['--help'])
+  const lines = [...guide.matchAll(/services\.mjs ([^#\n)]+)/g)].map(([, line]) => line!)
+  const words = lines.flatMap((line) => line.match(/^[a-z]+|--[a-z][a-z-]+/g) ?? [])
+  expect(words.length).toBeGreaterThan(20)
+  expect(words.filter((word) => !usage.includes(`  ${word} `))).toEqual([])
 })
 
 test('services that do not run lead nowhere', () => {
