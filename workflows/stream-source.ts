@@ -97,8 +97,10 @@ async function run(given: Given, board: StreamBoard, chores: StreamChores): Prom
     try {
       const { drain, retry } = board.state()
       // A landing that failed is tried itself: that records wait says nothing of its cause.
-      const isDue = drain !== undefined || retry !== undefined || (await awaitDue(given, board, chores))
-      if (!isDue && Date.now() - plannedAtMs < LOOK_MS) continue
+      const isDue = drain !== undefined || retry !== undefined
+      const waited = isDue ? 'due' : await awaitDue(given, board, chores)
+      if (waited === 'nudged') continue
+      if (waited === 'idle' && Date.now() - plannedAtMs < LOOK_MS) continue
       plannedAtMs = Date.now()
       if ((await landNext(given, board)) === 'drained') return 'drained'
     } catch (error) {
@@ -107,8 +109,12 @@ async function run(given: Given, board: StreamBoard, chores: StreamChores): Prom
   }
 }
 
-/** False: nothing is due yet, or something else wants attention. */
-async function awaitDue(given: Given, board: StreamBoard, chores: StreamChores): Promise<boolean> {
+/** `nudged`: a signal came first. */
+async function awaitDue(
+  given: Given,
+  board: StreamBoard,
+  chores: StreamChores,
+): Promise<'due' | 'idle' | 'nudged'> {
   const { pipeline, source, maxRecords, maxBytes, maxAgeMs } = given
   // Waits for at least the age, or no record would ever be as old.
   const waitMs = Math.max(maxAgeMs, Math.min(LOOK_MS, chores.dueInMs() ?? LOOK_MS))
@@ -122,8 +128,9 @@ async function awaitDue(given: Given, board: StreamBoard, chores: StreamChores):
   const nudged = scope.run(() => board.untilNudged()).then(() => undefined)
   try {
     const records = await Promise.race([waiting, nudged])
-    if (records !== undefined) sawRecords(given, board, records)
-    return records?.due === true && board.state().pause === undefined
+    if (records === undefined) return 'nudged'
+    sawRecords(given, board, records)
+    return records.due ? 'due' : 'idle'
   } finally {
     scope.cancel()
     await Promise.allSettled([waiting, nudged])
