@@ -17,8 +17,8 @@ export class LineBuffer {
   bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
   length = 0
   private place: RecordPlace | undefined
-  /** From the record id's closing quote to the offset. */
-  private placeBytes = Buffer.alloc(0)
+  /** A line up to its offset, with room for the record id. */
+  private placeBytes = new Uint8Array(0)
   private timeAt = 0
 
   /** Appends the line of a record as JSON.stringify writes it. */
@@ -38,14 +38,18 @@ export class LineBuffer {
    */
   begin(place: RecordPlace, payloadBytes: number): number {
     this.rememberPlace(place)
-    const key = place.key === null ? NULL : keyBytes(place.key)
-    this.reserve(this.placeBytes.length + key.length + payloadBytes + OTHER_BYTES)
+    const { key } = place
+    const keyBytes = key === null ? NULL : isPlain(key) ? key : Buffer.from(JSON.stringify(keyText(key)))
+    this.reserve(this.placeBytes.length + keyBytes.length + payloadBytes + OTHER_BYTES)
     const { bytes } = this
-    let at = put(bytes, HEAD, this.length) + RECORD_ID_BYTES
-    at = put(bytes, this.placeBytes, at)
-    at = putDigits(bytes, place.offset, at)
+    bytes.set(this.placeBytes, this.length)
+    let at = putDigits(bytes, place.offset, this.length + this.placeBytes.length)
     at = put(bytes, KEY, at)
-    at = put(bytes, key, at)
+    if (keyBytes === key) {
+      bytes[at] = QUOTE
+      at = put(bytes, key, at + 1)
+      bytes[at++] = QUOTE
+    } else at = put(bytes, keyBytes, at)
     this.timeAt = put(bytes, TIMESTAMP, at)
     return put(bytes, PAYLOAD, this.timeAt + TIME_BYTES)
   }
@@ -65,7 +69,7 @@ export class LineBuffer {
       return
     const { topic, path, partition } = place
     const text = JSON.stringify({ topic, path, partition, offset: 0 })
-    this.placeBytes = Buffer.from(`",${text.slice(1, -2)}`)
+    this.placeBytes = Buffer.from(`${HEAD}${' '.repeat(RECORD_ID_BYTES)}",${text.slice(1, -2)}`)
   }
 
   private reserve(more: number): void {
@@ -77,9 +81,11 @@ export class LineBuffer {
   }
 }
 
-/** JSON of a key's text. */
-function keyBytes(key: Uint8Array): Uint8Array {
-  return Buffer.from(JSON.stringify(keyText(key)))
+/** Whether the key's bytes are its text in JSON, but for the quotes. */
+function isPlain(key: Uint8Array): boolean {
+  for (const c of key) if (c < 0x20 || c > 0x7e || c === QUOTE || c === BACKSLASH) return false
+  // Base64 is told from text by its first characters.
+  return key[BASE64_COLON] !== COLON
 }
 
 function put(bytes: Uint8Array, part: Uint8Array, at: number): number {
@@ -129,7 +135,7 @@ const FIRST_BYTES = 256 * 1024
 const RECORD_ID_BYTES = 64
 const TIME_BYTES = 24
 const DAY_MS = 86_400_000
-const HEAD = Buffer.from('{"record_id":"')
+const HEAD = '{"record_id":"'
 const KEY = Buffer.from(',"key":')
 const TIMESTAMP = Buffer.from(',"timestamp":"')
 const PAYLOAD = Buffer.from('","payload":"')
@@ -137,5 +143,10 @@ const TAIL = Buffer.from('"}\n')
 /** Of a line besides its place, key and payload: the parts above, id, time and offset. */
 const OTHER_BYTES = 256
 const NULL = Buffer.from('null')
+/** Where a key that begins with `base64:` has its colon. */
+const BASE64_COLON = 6
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
 const NEWLINE = 0x0a
 const ZERO = 0x30

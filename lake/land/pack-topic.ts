@@ -36,6 +36,8 @@ export async function* packTopic(
           if (closing !== undefined) yield await closing
           const { end: full } = object
           closing = object.close(full)
+          // Where the range ends with an error before it is awaited.
+          closing.catch(() => undefined)
           object = new TopicObject(task, contract, full, spare)
         }
         object.add(record)

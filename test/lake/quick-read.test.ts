@@ -81,7 +81,7 @@ const whole = fc.oneof(
   fc.maxSafeInteger().map((value) => Math.trunc(value / 10)),
 )
 const name = fc.oneof(
-  { arbitrary: fc.constantFrom('a', 'b', 'id', 'some key', 'ä'), weight: 9 },
+  { arbitrary: fc.constantFrom('a', 'b', 'id', 'some key', 'ä'), weight: 49 },
   { arbitrary: text, weight: 1 },
 )
 const odd = fc.oneof(text, oddTime, oddNumber, fc.constant(null), fc.jsonValue({ maxDepth: 3 }))
