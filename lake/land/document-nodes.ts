@@ -1,12 +1,24 @@
 import type { NestedField, PrimitiveType, Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
+import { STRING_OR_LONG } from '../../schemas/table-schema.js'
 import { hasTextForm } from './check-document.js'
 import type { DocumentPath } from './document-problem.js'
 import { ANY_ITEM, undeclaredPath } from './document-problem.js'
 
 /** What a quick reader expects at a place of a document. */
 export type NodeKind =
-  'any' | 'text' | 'form' | 'int' | 'long' | 'float' | 'double' | 'boolean' | 'struct' | 'list'
+  | 'any'
+  | 'text'
+  | 'form'
+  | 'int'
+  | 'long'
+  | 'float'
+  | 'double'
+  | 'decimal'
+  | 'text-or-long'
+  | 'boolean'
+  | 'struct'
+  | 'list'
 
 /** A place of a document. Members remember what they were followed by: most documents have their members in one order. */
 export class DocumentNode {
@@ -20,6 +32,8 @@ export class DocumentNode {
   isEventTime = false
   /** What to tell where the member is undeclared; empty otherwise. */
   undeclared = ''
+  /** Of a decimal as text: digits before and after its point. */
+  digits: readonly [whole: number, fraction: number] = [0, 0]
   isNullable: boolean
   level: DocumentLevel | undefined
   element: DocumentNode | undefined
@@ -126,15 +140,22 @@ export function documentNodes(
 function structLevel(fields: readonly NestedField[], path: DocumentPath, evolves: boolean): DocumentLevel {
   const learn = (name: string): DocumentNode => undeclaredNode(undeclaredPath([...path, name]))
   const level = new DocumentLevel(evolves ? learn : undefined, false)
-  for (const { name, type, required } of fields) {
-    level.add(name, nodeOf(type, required, [...path, name], evolves))
+  for (const { name, type, required, doc } of fields) {
+    const isEither = doc === STRING_OR_LONG
+    const node = isEither ? new DocumentNode('text-or-long', undefined, required) : undefined
+    level.add(name, node ?? nodeOf(type, required, [...path, name], evolves))
   }
   level.first = level.members[0]
   return level
 }
 
 function nodeOf(type: Type, required: boolean, path: DocumentPath, evolves: boolean): DocumentNode {
-  if (isPrimitive(type)) return new DocumentNode(kindOf(type), type, required)
+  if (isPrimitive(type)) {
+    const plain = new DocumentNode(kindOf(type), type, required)
+    const [, precision, scale] = /^decimal\((\d+), *(\d+)\)$/.exec(type) ?? []
+    plain.digits = [Number(precision) - Number(scale), Number(scale)]
+    return plain
+  }
   const node = new DocumentNode(type.type === 'list' ? 'list' : 'struct', undefined, required)
   if (type.type === 'struct') node.level = structLevel(type.fields, path, evolves)
   else if (type.type === 'list') {
@@ -168,7 +189,8 @@ export function anyLevel(): DocumentLevel {
 
 function kindOf(type: PrimitiveType): NodeKind {
   if (type === 'boolean' || type === 'int' || type === 'long' || type === 'float') return type
-  if (type === 'double' || type.startsWith('decimal')) return 'double'
+  if (type === 'double') return type
+  if (type.startsWith('decimal')) return 'decimal'
   return hasTextForm(type) ? 'form' : 'text'
 }
 

@@ -84,7 +84,8 @@ export class ScanCursor {
     this.at = i
     this.to = o
     this.high |= high
-    if (node.kind !== 'form' && node.identity < 0 && !node.isEventTime) return true
+    const { kind } = node
+    if (kind !== 'form' && kind !== 'decimal' && node.identity < 0 && !node.isEventTime) return true
     return !escapes && this.meaning(node, from, i - 1)
   }
 
@@ -114,7 +115,8 @@ export class ScanCursor {
     if (c !== POINT && c !== SMALL_E && c !== LARGE_E) {
       if (kind === 'int' && digits > 9) return false
     } else {
-      if (kind === 'int' || kind === 'long' || !this.fraction(kind === 'float')) return false
+      if (kind === 'int' || kind === 'long' || kind === 'text-or-long') return false
+      if (!this.fraction(kind === 'float')) return false
     }
     if (node.identity < 0 && !node.isEventTime) return true
     if (node.identity >= 0) {
@@ -189,6 +191,7 @@ export class ScanCursor {
   /** What a string without escapes says beyond being one. */
   private meaning(node: DocumentNode, from: number, end: number): boolean {
     this.note(node, from - 1, end + 1)
+    if (node.kind === 'decimal' && !isDecimal(this.bytes, from, end, node)) return false
     if (node.kind !== 'form' && !node.isEventTime) return true
     const ms = quickTime(this.bytes, from, end)
     if (node.isEventTime) this.eventTimeMs = ms ?? parseTime(latin1(this.bytes, from, end))
@@ -196,6 +199,19 @@ export class ScanCursor {
     if (ms !== undefined && node.primitive === 'timestamptz') return true
     return isTextForm(node.primitive, latin1(this.bytes, from, end))
   }
+}
+
+/** Whether the text is a decimal of at most the node's digits; where it has zeros to spare only the thorough reader knows. */
+function isDecimal(bytes: Uint8Array, from: number, end: number, { digits }: DocumentNode): boolean {
+  let i = bytes[from] === MINUS ? from + 1 : from
+  const whole = i
+  while (i < end && IS_DIGIT[bytes[i] as number] === 1) i++
+  if (i === whole || i - whole > digits[0]) return false
+  if (i === end) return true
+  const fraction = i + 1
+  if (bytes[i++] !== POINT) return false
+  while (i < end && IS_DIGIT[bytes[i] as number] === 1) i++
+  return i === end && i > fraction && i - fraction <= digits[1]
 }
 
 /** Four hex digits after `\u` → 4; surrogates are for the thorough reader → -1. */
@@ -228,6 +244,7 @@ const LARGE_E = 0x45
 
 const IS_PLAIN = table((c) => c >= 0x20 && c !== QUOTE && c !== BACKSLASH)
 const IS_ESCAPE = table((c) => '"\\/bfnrt'.includes(String.fromCharCode(c)))
+const IS_DIGIT = table((c) => c >= ZERO && c <= NINE)
 const IS_HEX = table((c) => /[0-9a-fA-F]/.test(String.fromCharCode(c)))
 
 function table(holds: (c: number) => boolean): Uint8Array {

@@ -132,7 +132,7 @@ export class DocumentScanner {
     const { cursor } = this
     const c = cursor.token()
     const { kind } = node
-    if (c === QUOTE) return (kind === 'text' || kind === 'form' || kind === 'any') && cursor.string(node)
+    if (c === QUOTE) return TAKES_TEXT.has(kind) && cursor.string(node)
     if (c === BRACE_OPEN) {
       if (kind === 'any') node.level ??= anyLevel()
       return node.level !== undefined && this.object(node.level, depth + 1)
@@ -189,7 +189,10 @@ function learn(level: DocumentLevel, { bytes, at }: ScanCursor): DocumentNode | 
 
 /** What is nested deeper is left to the thorough reader. */
 const MAX_DEPTH = 100
-const TAKES_NUMBER: ReadonlySet<string> = new Set<NodeKind>(['any', 'int', 'long', 'float', 'double'])
+const TAKES_TEXT: ReadonlySet<NodeKind> = new Set(['text', 'form', 'any', 'decimal', 'text-or-long'])
+const TAKES_NUMBER: ReadonlySet<NodeKind> = new Set([
+  ...(['any', 'int', 'long', 'float', 'double', 'decimal', 'text-or-long'] as const),
+])
 const TRUE = Buffer.from('true')
 const FALSE = Buffer.from('false')
 const NULL = Buffer.from('null')

@@ -14,6 +14,7 @@ const SCHEMA = {
   'score?': 'double',
   'ratio?': 'float',
   'price?': 'decimal(10, 2)',
+  'when?': 'string|long',
   'flag?': 'boolean',
   'at?': 'timestamptz',
   'local?': 'timestamp',
@@ -25,8 +26,15 @@ const SCHEMA = {
   'tags?': 'map<string, string>',
   'points?': 'map<string, struct<x: double>>',
 }
-const IDENTITIES = [['id'], ['id', 'count'], ['count', 'deep.id', 'flag'], ['at'], ['score']]
-const EVENT_TIMES = [undefined, 'at', 'count', 'id', 'deep.id', 'score', 'day']
+const IDENTITIES = [
+  ['id'],
+  ['id', 'count'],
+  ['count', 'deep.id', 'flag'],
+  ['at'],
+  ['score'],
+  ['when', 'price'],
+]
+const EVENT_TIMES = [undefined, 'at', 'count', 'id', 'deep.id', 'score', 'day', 'when']
 const MODES = ['evolve', 'evolve', 'discard-row', 'freeze'] as const
 
 const text = fc.oneof(
@@ -75,6 +83,10 @@ const number = fc.oneof(
   fc.integer().map((value) => value / 1000),
   fc.integer().map((value) => value * 1e-12),
 )
+const decimalText = fc.oneof(
+  fc.integer().map((value) => (value / 100).toFixed(2)),
+  fc.constantFrom('12', '-0.5', '007.10', '1.000', '12.345', '123456789.00', '.5', '5.', '1e2', ''),
+)
 const whole = fc.oneof(
   fc.integer(),
   fc.nat(1000),
@@ -99,7 +111,8 @@ const declared = fc.record(
     small: mostly(fc.integer({ min: -2e9, max: 2e9 })),
     score: mostly(number),
     ratio: mostly(number),
-    price: mostly(number),
+    price: mostly(fc.oneof(number, decimalText)),
+    when: mostly(fc.oneof(whole, text, time)),
     flag: mostly(fc.boolean()),
     at: mostly(time),
     local: mostly(time.map((value) => value.replace('Z', ''))),
@@ -270,6 +283,7 @@ describe('the quick reader', () => {
       'maps, lists and structs',
       '{"id":"a","count":1,"tags":{"k":"v"},"matrix":[[1.5e-5,2],[]],"deep":{"list":[{"x":1},{"x":2}]}}',
     ],
+    ['decimals as text, and one type of two', '{"id":"a","count":1,"price":"12.30","when":1783000000000}'],
     [
       'times',
       '{"id":"a","count":1,"at":"2026-07-01T10:00:00.5Z","day":"2026-07-01","local":"2026-07-01T10:00:00"}',
