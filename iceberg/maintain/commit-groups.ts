@@ -1,11 +1,19 @@
-import { isIcebergError } from '../error.js'
 import type { DataFile } from '../spec/data-file.js'
-import { commitTransaction } from '../write/transaction.js'
-import type { CompactRequest, CompactionPlan } from './compact.js'
+import type { Snapshot } from '../spec/snapshot.js'
+import type { Change } from '../write/table-change.js'
+import { commitRewrite, type RewriteTarget } from './commit-rewrite.js'
+import type { DeleteCoverage } from './delete-coverage.js'
 import type { CompactionGroup } from './plan-compaction.js'
 
 /** Groups that are committed together. */
 export type CompactionBatch = readonly CompactionGroup[]
+
+/** A compaction as data. */
+export interface CompactionPlan {
+  readonly basis: Snapshot
+  readonly batches: readonly CompactionBatch[]
+  readonly coverage: DeleteCoverage
+}
 
 export interface RewrittenGroup {
   readonly group: CompactionGroup
@@ -47,7 +55,7 @@ export function planBatches(
 
 /** Commits what it can: a batch with a conflict is halved until the groups that have it stand alone. */
 export async function commitGroups(
-  request: CompactRequest,
+  target: RewriteTarget,
   plan: CompactionPlan,
   groups: readonly RewrittenGroup[],
 ): Promise<CommittedGroups> {
@@ -57,62 +65,33 @@ export async function commitGroups(
   // Any new file of another compaction may need an equality delete; once that is settled, it is dangling or it is not.
   const attempts = positions.length === covered.length ? [covered] : [covered, positions]
   for (const deletes of attempts) {
-    const outcome = await tryCommit(request, plan, groups, deletes)
-    if (outcome === 'committed') {
+    const { kind } = await commitRewrite(target, changeOf(plan, groups, deletes))
+    if (kind === 'committed') {
       plan.coverage.take(tasks)
       return { committed: groups, commits: 1, givenUp: 0, removedDeleteFiles: deletes.length }
     }
-    if (outcome === 'busy') break
+    if (kind === 'busy') break
     if (deletes !== attempts.at(-1) || groups.length === 1) continue
     const half = Math.ceil(groups.length / 2)
-    const first = await commitGroups(request, plan, groups.slice(0, half))
-    return joined(first, await commitGroups(request, plan, groups.slice(half)))
+    const first = await commitGroups(target, plan, groups.slice(0, half))
+    return joined(first, await commitGroups(target, plan, groups.slice(half)))
   }
   return { committed: [], commits: 0, givenUp: groups.length, removedDeleteFiles: 0 }
 }
 
-async function tryCommit(
-  request: CompactRequest,
-  plan: CompactionPlan,
-  groups: readonly RewrittenGroup[],
-  deletes: readonly DataFile[],
-): Promise<'committed' | 'conflict' | 'busy'> {
-  try {
-    await commit(request, plan, groups, deletes)
-    return 'committed'
-  } catch (error) {
-    if (isIcebergError(error, 'rebuild-needed')) return 'conflict'
-    if (isIcebergError(error, 'commit-conflict')) return 'busy'
-    throw error
-  }
-}
-
-async function commit(
-  request: CompactRequest,
+function changeOf(
   { basis }: CompactionPlan,
   groups: readonly RewrittenGroup[],
   deletes: readonly DataFile[],
-): Promise<void> {
-  const { catalog, identifier, now, newUuid, summary, retry } = request
-  await commitTransaction({
-    ...{ catalog, now, newUuid },
-    ...(retry && { retry }),
-    changes: [
-      {
-        identifier,
-        snapshotId: request.newSnapshotId(),
-        change: {
-          kind: 'rewrite',
-          removed: [...groups.flatMap(({ group }) => group.tasks.map((task) => task.file)), ...deletes],
-          added: groups.flatMap((one) => one.files),
-          basis: basis['snapshot-id'],
-          // A delete by an old spec's partition would not find rows that have moved: there, any new delete is a conflict.
-          ...(!isMove(groups[0]?.group) && { dataSequenceNumber: basis['sequence-number'] }),
-        },
-        ...(summary && { summary }),
-      },
-    ],
-  })
+): Change {
+  return {
+    kind: 'rewrite',
+    removed: [...groups.flatMap(({ group }) => group.tasks.map((task) => task.file)), ...deletes],
+    added: groups.flatMap((one) => one.files),
+    basis: basis['snapshot-id'],
+    // A delete by an old spec's partition would not find rows that have moved: there, any new delete is a conflict.
+    ...(!isMove(groups[0]?.group) && { dataSequenceNumber: basis['sequence-number'] }),
+  }
 }
 
 function isMove(group: CompactionGroup | undefined): boolean {

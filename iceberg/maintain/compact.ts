@@ -8,11 +8,11 @@ import type { DataFile } from '../spec/data-file.js'
 import type { SortField } from '../spec/partition-spec.js'
 import { headOf } from '../spec/refs.js'
 import { currentSchema, fieldByName } from '../spec/schema.js'
-import type { Snapshot, SnapshotId } from '../spec/snapshot.js'
+import type { SnapshotId } from '../spec/snapshot.js'
 import { specById } from '../spec/specs.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { RetryOptions } from '../write/retry.js'
-import type { CompactionBatch, RewrittenGroup } from './commit-groups.js'
+import type { CompactionPlan, RewrittenGroup } from './commit-groups.js'
 import { commitGroups, planBatches } from './commit-groups.js'
 import { DeleteCoverage } from './delete-coverage.js'
 import type { CompactionGroup, CompactionOptions } from './plan-compaction.js'
@@ -59,13 +59,6 @@ export interface CompactResult {
   /** Some groups were left for a later run since a writer got in between. */
   readonly conflict: boolean
   readonly givenUpGroups: number
-}
-
-/** A compaction as data. */
-export interface CompactionPlan {
-  readonly basis: Snapshot
-  readonly batches: readonly CompactionBatch[]
-  readonly coverage: DeleteCoverage
 }
 
 /**

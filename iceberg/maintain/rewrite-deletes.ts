@@ -1,12 +1,12 @@
 import type { Catalog, TableIdentifier } from '../catalog/catalog.js'
 import { formatIdentifier } from '../catalog/catalog.js'
-import { IcebergError, isIcebergError } from '../error.js'
+import { IcebergError } from '../error.js'
 import type { DataFile } from '../spec/data-file.js'
 import type { SnapshotId } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { RetryOptions } from '../write/retry.js'
-import { commitTransaction } from '../write/transaction.js'
-import type { DeleteRewriteGroup, DeleteRewriteOptions, DeleteRewritePlan } from './plan-delete-rewrite.js'
+import { commitRewrite } from './commit-rewrite.js'
+import type { DeleteRewriteGroup, DeleteRewriteOptions } from './plan-delete-rewrite.js'
 import { planDeleteRewrite } from './plan-delete-rewrite.js'
 import { dataFolder } from './reachable-files.js'
 import type { DeleteRewriter } from './rewriter.js'
@@ -65,12 +65,10 @@ export async function rewriteDeleteFiles(
   }
   const added: DataFile[] = []
   for (const group of plan.groups) added.push(...(await rewriteGroup(request, metadata, group, granularity)))
-  try {
-    await commit(request, plan, [...merged, ...plan.dangling], added)
-  } catch (error) {
-    if (!isIcebergError(error, 'rebuild-needed') && !isIcebergError(error, 'commit-conflict')) throw error
-    return { ...NOTHING, conflict: true }
-  }
+  const removed = [...merged, ...plan.dangling]
+  const change = { kind: 'rewrite', removed, added, basis: plan.basis['snapshot-id'] } as const
+  const { kind } = await commitRewrite(request, change)
+  if (kind !== 'committed') return { ...NOTHING, conflict: true }
   return { ...result, addedFiles: added.length }
 }
 
@@ -94,27 +92,6 @@ async function rewriteGroup(
     `table ${formatIdentifier(identifier)}: ${deletes.length} delete files with ${before} positions became ${after} when rewritten; nothing was committed, check the files and the engine`,
     { context: { files: deletes.map((file) => file.filePath).slice(0, 10) } },
   )
-}
-
-async function commit(
-  request: RewriteDeleteFilesRequest,
-  { basis }: DeleteRewritePlan,
-  removed: readonly DataFile[],
-  added: readonly DataFile[],
-): Promise<void> {
-  const { catalog, identifier, now, newUuid, summary, retry } = request
-  await commitTransaction({
-    ...{ catalog, now, newUuid },
-    ...(retry && { retry }),
-    changes: [
-      {
-        identifier,
-        snapshotId: request.newSnapshotId(),
-        change: { kind: 'rewrite', removed, added, basis: basis['snapshot-id'] },
-        ...(summary && { summary }),
-      },
-    ],
-  })
 }
 
 function granularityOf({ properties }: TableMetadata): 'file' | 'partition' {

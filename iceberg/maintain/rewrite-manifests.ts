@@ -1,10 +1,9 @@
 import type { Catalog, TableIdentifier } from '../catalog/catalog.js'
-import { isIcebergError } from '../error.js'
 import { readManifests } from '../scan/manifests.js'
 import { headOf } from '../spec/refs.js'
 import type { SnapshotId } from '../spec/snapshot.js'
 import type { RetryOptions } from '../write/retry.js'
-import { commitTransaction } from '../write/transaction.js'
+import { commitRewrite } from './commit-rewrite.js'
 import type { ManifestRewritePlan } from './plan-manifest-rewrite.js'
 import { planManifestRewrite } from './plan-manifest-rewrite.js'
 
@@ -38,7 +37,7 @@ export interface RewriteManifestsResult {
  * No file and no row changes. Tables of other format versions than 2 stay as they are.
  */
 export async function rewriteManifests(request: RewriteManifestsRequest): Promise<RewriteManifestsResult> {
-  const { catalog, identifier, now, newUuid, summary, retry } = request
+  const { catalog, identifier } = request
   const { metadata } = await catalog.loadTable(identifier)
   const head = headOf(metadata)
   const nothing = { rewrittenManifests: 0, addedManifests: 0, conflict: false }
@@ -48,27 +47,15 @@ export async function rewriteManifests(request: RewriteManifestsRequest): Promis
   if (!isDue) return { ...nothing, plan }
   const planned = { plan, rewrittenManifests: plan.manifests, conflict: false }
   if (request.dryRun === true) return { ...planned, addedManifests: plan.expectedManifests }
-  try {
-    const result = await commitTransaction({
-      ...{ catalog, now, newUuid },
-      ...(retry && { retry }),
-      changes: [
-        {
-          identifier,
-          snapshotId: request.newSnapshotId(),
-          change: { kind: 'rewrite-manifests', targetSizeBytes: plan.targetSizeBytes },
-          ...(summary && { summary }),
-        },
-      ],
-    })
-    const after = result.kind === 'committed' ? result.tables[0]?.table.metadata : undefined
-    const newest = after && headOf(after)
-    // They lay as they should.
-    if (newest === undefined || newest['snapshot-id'] === head['snapshot-id']) return { ...nothing, plan }
-    const manifests = after ? await readManifests(catalog.io, after, newest) : []
-    return { ...planned, addedManifests: manifests.filter(({ content }) => content === 'data').length }
-  } catch (error) {
-    if (!isIcebergError(error, 'commit-conflict') && !isIcebergError(error, 'rebuild-needed')) throw error
-    return { ...nothing, plan, conflict: true }
-  }
+  const outcome = await commitRewrite(request, {
+    kind: 'rewrite-manifests',
+    targetSizeBytes: plan.targetSizeBytes,
+  })
+  if (outcome.kind !== 'committed') return { ...nothing, plan, conflict: true }
+  const after = outcome.table?.table.metadata
+  const newest = after && headOf(after)
+  // They lay as they should.
+  if (newest === undefined || newest['snapshot-id'] === head['snapshot-id']) return { ...nothing, plan }
+  const manifests = after ? await readManifests(catalog.io, after, newest) : []
+  return { ...planned, addedManifests: manifests.filter(({ content }) => content === 'data').length }
 }
