@@ -53,6 +53,8 @@ function ping(port) {
     const socket = createConnection(port, '127.0.0.1', () => socket.write('PING\r\n'))
     socket.setTimeout(2000, () => socket.destroy(new Error('no answer to PING')))
     socket.on('error', reject)
+    // One that ends while it starts closes without an error.
+    socket.on('close', () => reject(new Error('the connection was closed')))
     socket.once('data', (answer) => {
       socket.destroy()
       // One that still loads its file answers -LOADING.
