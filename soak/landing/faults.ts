@@ -73,11 +73,11 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'the broker is killed',
     weight: 2,
-    async run({ services }, random) {
+    async run(rig, random) {
       await delay(random.below(1000))
-      await services.kill('kafka')
+      await rig.killService('kafka')
       await delay(random.below(2000))
-      await services.start('kafka')
+      await rig.services.start('kafka')
     },
   },
   { name: 'the broker is restarted', weight: 1, run: ({ services }) => services.restart('kafka') },
@@ -102,10 +102,10 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'the Temporal server is killed',
     weight: 1,
-    async run({ services }, random) {
+    async run(rig, random) {
       await delay(random.below(1000))
-      await services.kill('temporal')
-      await services.start('temporal')
+      await rig.killService('temporal')
+      await rig.services.start('temporal')
     },
   },
   {

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import { Kafka, logLevel } from 'kafkajs'
 import { packageRoot } from '../../engine/compiled-entry.js'
@@ -12,7 +11,7 @@ import { readConfig } from '../../workers/config.js'
 import { connectClient } from '../../workers/connection.js'
 import { createLakeDeps, type Lake } from '../../workers/create-deps.js'
 import { Random } from '../random.js'
-import { type Services, startServices } from '../services.js'
+import { type ServiceName, type Services, startServices } from '../services.js'
 import { type S3Proxy, startS3Proxy } from './s3-proxy.js'
 import { PARTITIONS, TOPIC } from './traffic.js'
 import { WorkerProcess } from './worker-process.js'
@@ -77,6 +76,11 @@ export class Rig {
     this.addWorker()
   }
 
+  async killService(name: ServiceName): Promise<void> {
+    await this.services.kill(name)
+    this.kills += 1
+  }
+
   /** A client for as long as `use` runs: a restarted server is met with a new connection. */
   async withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
     const client = await connectClient({
@@ -98,20 +102,6 @@ export class Rig {
         args: [{ pipeline: PIPELINE, maxAgeMs: 500, maxRecords: 5000 }],
       }),
     )
-  }
-
-  /** Signals the stream, again where the server is not there. */
-  async signalStream(signal: string, ...args: unknown[]): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await this.withClient((client) =>
-          client.workflow.getHandle(workflowIds.stream(PIPELINE, SOURCE)).signal(signal, ...args),
-        )
-      } catch (error) {
-        if (tries === 20) throw error
-        await delay(500)
-      }
-    }
   }
 
   async stop(): Promise<void> {
