@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { FirnError } from '../../schemas/error.js'
+import type { Topics, TopicState } from '../../schemas/topics.js'
 import { readConfig, type FirnConfig } from '../../workers/config.js'
 import { probeStore } from '../probe-store.js'
 import { printJson, printTable } from '../output.js'
@@ -30,6 +31,7 @@ export function addDoctorCommand(program: Command): void {
         checkFileStore(config),
         examine('catalog', () => checkCatalog(config)),
         examine('Temporal', () => checkTemporal(config)),
+        checkKafka(config),
         examine('TensorFlow', () => nativeTensorflowVersion(), 'warning'),
       ]
       const report = await Promise.all(findings)
@@ -110,4 +112,51 @@ async function checkTemporal(config: FirnConfig): Promise<string> {
   if (server === undefined)
     throw new FirnError('config', 'no dev server found: run `npm run setup`, or set TEMPORAL_ADDRESS')
   return `dev server at ${server}, started when a command needs it`
+}
+
+/** The topic of every source is asked for: a broker is well where it answers, whether or not they are there. */
+async function checkKafka(config: FirnConfig): Promise<Finding> {
+  const { kafka } = config
+  const finding = (state: Finding['state'], detail: string): Finding => ({ check: 'Kafka', state, detail })
+  if (kafka === undefined)
+    return finding('ok', 'none configured, sources are folders and prefixes; FIRN_KAFKA_BROKERS names one')
+  const { loadPipelines } = await import('../../lake/define/load-pipeline.js')
+  const { createKafkaTopics } = await import('../../lake/land/kafka/kafka-topics.js')
+  const topics = createKafkaTopics(kafka)
+  try {
+    const pipelines = [...(await loadPipelines(config.pipelineFolders)).values()]
+    const names = new Set(
+      pipelines.flatMap(({ sources }) => Object.values(sources).map((source) => source.topic)),
+    )
+    const found = await Promise.all([...names].map(async (name) => describeOrMissing(topics, name)))
+    const missing = found.filter(({ state }) => state === undefined).map(({ name }) => name)
+    const brokers = kafka.brokers.join(',')
+    const there = found.flatMap(({ name, state }) => (state === undefined ? [] : [topicText(name, state)]))
+    const said = [`${brokers} answers`, ...there].join('; ')
+    if (kafka.sasl?.mechanism === 'plain' && kafka.tls === undefined)
+      return finding('warning', `${said}. The password goes unencrypted: set FIRN_KAFKA_TLS=true`)
+    if (missing.length === 0) return finding('ok', said)
+    return finding('warning', `${said}. No topic ${missing.join(', ')}: create what you want to land from`)
+  } catch (error) {
+    return finding('failed', error instanceof Error ? error.message : String(error))
+  } finally {
+    await topics.close()
+  }
+}
+
+async function describeOrMissing(
+  topics: Topics,
+  name: string,
+): Promise<{ readonly name: string; readonly state: TopicState | undefined }> {
+  try {
+    return { name, state: await topics.describe(name) }
+  } catch (error) {
+    if (error instanceof FirnError && error.kind === 'not-found') return { name, state: undefined }
+    throw error
+  }
+}
+
+function topicText(name: string, { partitions }: TopicState): string {
+  const offsets = partitions.reduce((sum, { earliest, end }) => sum + end - earliest, 0)
+  return `${name} has ${partitions.length} partitions with ${offsets} offsets`
 }

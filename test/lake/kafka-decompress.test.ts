@@ -68,7 +68,7 @@ test('noise is a problem of its own kind, whatever the codec', () => {
           3: [4, 0x22, 0x4d, 0x18, 0x60, 0x40],
           4: [0x28, 0xb5, 0x2f, 0xfd, 0],
         }[codec]
-        const given = begun ? Buffer.concat([Buffer.from(start ?? []), bytes]) : bytes
+        const given = begun ? Buffer.concat([Buffer.from(start), bytes]) : bytes
         try {
           decompress(codec, given, MIB)
         } catch (error) {

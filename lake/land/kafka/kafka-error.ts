@@ -36,7 +36,7 @@ export function kafkaError(error: unknown, config: KafkaConfig, what: string): F
       `${brokers} lets ${userOf(config)} not do that (${type}). Grant READ and DESCRIBE on the topic.`,
     )
   if (failure.name === 'KafkaJSSASLAuthenticationError' || /SASL/.test(type))
-    return fail('config', loginRefused(config, message))
+    return fail('config', loginRefused(config, type, message))
   if (TLS_REFUSED.test(`${String(failure.code)} ${message}`))
     return fail('config', tlsRefused(config, message))
   if (failure.name === 'KafkaJSServerDoesNotSupportApiKey' || type === 'UNSUPPORTED_VERSION')
@@ -55,10 +55,10 @@ function rootOf(error: unknown): KafkaFailure {
   return failure
 }
 
-function loginRefused(config: KafkaConfig, message: string): string {
+function loginRefused(config: KafkaConfig, type: string, message: string): string {
   const { sasl } = config
   if (sasl === undefined) return `the broker wants a login (${message}). Set FIRN_KAFKA_SASL_MECHANISM.`
-  if (/not supported|not enabled|UNSUPPORTED_SASL/i.test(message))
+  if (type === 'UNSUPPORTED_SASL_MECHANISM' || /mechanism is not supported/.test(message))
     return `the broker has no login by ${sasl.mechanism}. Correct FIRN_KAFKA_SASL_MECHANISM.`
   return sasl.mechanism === 'oauthbearer'
     ? 'the broker refused the token. Renew FIRN_KAFKA_TOKEN or its file.'

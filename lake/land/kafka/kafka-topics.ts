@@ -10,7 +10,7 @@ import { readRange } from './read-range.js'
 import { fetchTopicId } from './topic-metadata.js'
 
 /** Whoever asks tries again by itself. */
-const PATIENCE_MS = 3000
+const PATIENCE_MS = 1500
 
 /** Topics of Kafka, or of what speaks its protocol. Nothing is connected before it is needed. */
 export function createKafkaTopics(config: KafkaConfig): Topics {

@@ -29,7 +29,7 @@ const CODECS: Readonly<Record<Codec, readonly [number, (bytes: Buffer) => Buffer
   gzip: [1, (bytes) => gzipSync(bytes)],
   snappy: [2, compressSnappy],
   xerial: [2, xerial],
-  lz4: [3, (bytes) => compressFrameSync(bytes)],
+  lz4: [3, (bytes) => compressFrameSync(Buffer.from(bytes))],
 }
 
 /** A record batch as the protocol describes it (message format 2), written apart from what reads it. */
@@ -101,7 +101,7 @@ export function compressSnappy(bytes: Buffer): Buffer {
 
 /** As Java's library frames it: a header, then blocks of at most 32 KiB. */
 function xerial(bytes: Buffer): Buffer {
-  const parts = [Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1])]
+  const parts: Buffer[] = [Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1])]
   for (let at = 0; at < bytes.length; at += 32 * 1024) {
     const block = compressSnappy(bytes.subarray(at, at + 32 * 1024))
     const size = Buffer.alloc(4)
