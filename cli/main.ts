@@ -17,6 +17,7 @@ import { addSchedulesCommand } from './commands/schedules.js'
 import { addScoreCommand } from './commands/score.js'
 import { addSimulateCommand } from './commands/simulate.js'
 import { addSqlCommand } from './commands/sql.js'
+import { addStreamCommand } from './commands/stream.js'
 import { addTablesCommand } from './commands/tables.js'
 import { addTagCommand } from './commands/tag.js'
 import { addTrainCommand } from './commands/train.js'
@@ -65,6 +66,7 @@ function createProgram(quiet: boolean): Command {
     addCheckCommand,
     addPlanCommand,
     addLandCommand,
+    addStreamCommand,
     addBuildCommand,
     addRunCommand,
   ]

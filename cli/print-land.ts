@@ -1,13 +1,17 @@
 import type { LandResult } from '../schemas/messages.js'
+import { landedNothing } from '../workflows/add-landed.js'
 import { formatBytes, print } from './output.js'
 
 /** What landed, and where to look at what could not. */
-export function printLand({ files, records, bytes, deadLetters, warnings = [] }: LandResult): void {
+export function printLand(result: LandResult): void {
+  const { files, records, bytes, deadLetters, lag, warnings = [] } = result
+  const from = lag === undefined ? `from ${files} files` : 'of the topic'
   print(
-    files === 0
+    landedNothing(result)
       ? 'landed nothing new'
-      : `landed ${records} records (${formatBytes(bytes)}) from ${files} files, ${deadLetters} dead letters`,
+      : `landed ${records} records (${formatBytes(bytes)}) ${from}, ${deadLetters} dead letters`,
   )
-  if (deadLetters > 0) print('  why: firn sql "SELECT path, error_kind, message FROM raw.dead_letters"')
+  if ((lag ?? 0) > 0) print(`  ${lag} records came since: land again, or keep up with \`firn stream\``)
+  if (deadLetters > 0) print('  why: firn dead-letters list')
   for (const warning of warnings) print(`! ${warning}`)
 }

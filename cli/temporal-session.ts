@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
 import { loadPipelines } from '../lake/define/load-pipeline.js'
 import { readConfig, type FirnConfig } from '../workers/config.js'
+import { FirnError } from '../schemas/error.js'
 import { connectClient, connectWorker } from '../workers/connection.js'
 import { createLakeDeps, type Lake } from '../workers/create-deps.js'
 import { installRuntime } from '../workers/runtime.js'
@@ -26,6 +27,8 @@ interface SessionOptions {
   readonly signal: AbortSignal
   /** Has to exist where our own workers are to run it; other servers' workers know their own. */
   readonly pipeline?: string | undefined
+  /** Where a server is started: lets other commands on this lake join it. */
+  readonly announce?: boolean
 }
 
 /** What a running dev server leaves in the lake's folder, so that other commands find it. */
@@ -55,6 +58,29 @@ export async function withTemporal<T>(
   }
 }
 
+/** As withTemporal, for what makes no sense on a server that was only just started. Throws `not-found`. */
+export async function withRunningTemporal<T>(
+  use: (session: Pick<TemporalSession, 'client' | 'address'>) => Promise<T>,
+): Promise<T> {
+  const config = readConfig()
+  const { address } = config.temporal
+  const session =
+    address === undefined
+      ? await findRunningServer(config)
+      : { client: await connectClient(config.temporal), address }
+  if (session === undefined) {
+    throw new FirnError(
+      'not-found',
+      `no Temporal server is configured (TEMPORAL_ADDRESS), and neither \`firn dev\` nor \`firn stream\` runs on the lake in ${config.home}.`,
+    )
+  }
+  try {
+    return await use(session)
+  } finally {
+    await session.client.connection.close()
+  }
+}
+
 export interface OwnServerSession extends TemporalSession {
   readonly uiUrl: string
   readonly lake: Lake
@@ -63,8 +89,6 @@ export interface OwnServerSession extends TemporalSession {
 interface OwnServerOptions extends SessionOptions {
   readonly uiPort?: number
   readonly port?: number
-  /** Lets other commands on this lake join the server. */
-  readonly announce?: boolean
 }
 
 /** How long activities may go on that still run when a command ends. */
