@@ -21,12 +21,12 @@ export interface Services {
   /** What a process of ours needs to reach them. */
   readonly env: Readonly<Record<string, string>>
   readonly dir: string
-  /** A fault: the process gets the signal (default SIGKILL, after which it is gone when this resolves). */
-  kill(name: ServiceName, signal?: NodeJS.Signals): Promise<void>
-  /** Ends the service in order, where it runs, and starts it at the same port with the same data. */
-  restart(name: ServiceName): Promise<void>
-  /** Starts what was killed, at the same port with the same data. */
-  start(name: ServiceName): Promise<void>
+  /** A fault: the processes get the signal (default SIGKILL, after which they are gone when this resolves). */
+  kill(names: ServiceName | readonly ServiceName[], signal?: NodeJS.Signals): Promise<void>
+  /** Ends them in order, where they run, and starts them at the same ports with the same data. */
+  restart(names: ServiceName | readonly ServiceName[]): Promise<void>
+  /** Starts what was killed, at the same ports with the same data. */
+  start(names: ServiceName | readonly ServiceName[]): Promise<void>
   /** Ends all of them by force; a folder of ours is removed. */
   stop(): Promise<void>
 }
@@ -62,14 +62,14 @@ export async function startServices(
     return {
       env: JSON.parse(env) as Record<string, string>,
       dir,
-      async kill(name, signal = 'SIGKILL') {
-        await inDir('kill', name, '--signal', signal)
+      async kill(killed, signal = 'SIGKILL') {
+        await inDir('kill', ...[killed].flat(), '--signal', signal)
       },
-      async restart(name) {
-        await inDir('restart', name, ...guard)
+      async restart(ended) {
+        await inDir('restart', ...[ended].flat(), ...guard)
       },
-      async start(name) {
-        await inDir('start', name, ...guard)
+      async start(killed) {
+        await inDir('start', ...[killed].flat(), ...guard)
       },
       stop,
     }
