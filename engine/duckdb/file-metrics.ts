@@ -3,7 +3,7 @@ import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { PrimitiveType, Schema, StructType, Type, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { lowerBound, upperBound } from '../parquet/bounds.js'
-import { parseDecimal } from '../parquet/decimal-text.js'
+import { parseDecimal } from '../parquet/parse-decimal.js'
 import { quoteName } from './sql-text.js'
 
 type Metrics = Pick<

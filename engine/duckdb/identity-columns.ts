@@ -3,7 +3,7 @@ import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { NestedField, PrimitiveType, Schema, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
-import { decimalText } from '../parquet/decimal-text.js'
+import { decimalText } from '../../iceberg/spec/decimal-text.js'
 import type { FileColumn } from './file-columns.js'
 import { toDuckDBValue } from './row-values.js'
 

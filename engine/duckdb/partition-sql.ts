@@ -5,7 +5,7 @@ import { applyTransform, parseTransform, transformResultType } from '../../icebe
 import type { PrimitiveType, Schema, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { EngineError } from '../engine.js'
-import { decimalScale } from '../parquet/decimal-text.js'
+import { decimalScale } from '../../iceberg/spec/decimal-text.js'
 import { quoteName } from './sql-text.js'
 
 export interface PartitionColumn {

@@ -28,7 +28,8 @@ import type { Type, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { EngineError } from '../engine.js'
 import type { RowValue } from '../engine.js'
-import { decimalScale, parseDecimal } from '../parquet/decimal-text.js'
+import { decimalScale } from '../../iceberg/spec/decimal-text.js'
+import { parseDecimal } from '../parquet/parse-decimal.js'
 
 /**
  * DuckDB's value → as `Row` says. Beyond it: decimals are their exact text, maps lists of {key, value}, nanosecond

@@ -2,7 +2,7 @@ import { valueFromJson } from '../../iceberg/spec/single-value-json.js'
 import type { NestedField, PrimitiveType, Type, Value } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { EngineError } from '../engine.js'
-import { decimalText } from '../parquet/decimal-text.js'
+import { decimalText } from '../../iceberg/spec/decimal-text.js'
 import { quoteName, quoteText, sqlType } from './sql-text.js'
 
 /** A value in memory (`Value`) as an SQL literal of its type. */

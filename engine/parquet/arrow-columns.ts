@@ -24,7 +24,8 @@ import type { MapType, NestedField, PrimitiveType, Type } from '../../iceberg/sp
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import type { RowValue } from '../engine.js'
 import { EngineError } from '../engine.js'
-import { decimalScale, parseDecimal } from './decimal-text.js'
+import { decimalScale } from '../../iceberg/spec/decimal-text.js'
+import { parseDecimal } from './parse-decimal.js'
 
 /** An Arrow field whose Parquet column carries the Iceberg field id, as do the fields nested in it. */
 export function arrowField(name: string, id: number, required: boolean, type: Type): Field {

@@ -4,7 +4,7 @@ import type { PrimitiveType, Schema, StructType, Value } from '../../iceberg/spe
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import type { Row, RowValue } from '../engine.js'
 import { lowerBound, upperBound } from './bounds.js'
-import { parseDecimal } from './decimal-text.js'
+import { parseDecimal } from './parse-decimal.js'
 
 type Metrics = Pick<
   DataFile,

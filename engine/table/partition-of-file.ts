@@ -3,7 +3,7 @@ import { compareValues } from '../../iceberg/spec/single-value.js'
 import { applyTransform, parseTransform } from '../../iceberg/spec/transform.js'
 import { isPrimitive, type PrimitiveType, type Schema, type Value } from '../../iceberg/spec/type.js'
 import { EngineError } from '../engine.js'
-import { parseDecimal } from '../parquet/decimal-text.js'
+import { parseDecimal } from '../parquet/parse-decimal.js'
 
 /** What a column of a file holds; bounds are exact, and of the values that are neither null nor NaN. */
 export interface ColumnRange {

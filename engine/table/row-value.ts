@@ -1,7 +1,7 @@
 import { isLongLike } from '../../iceberg/spec/single-value.js'
 import type { PrimitiveType, Value } from '../../iceberg/spec/type.js'
 import type { RowValue } from '../engine.js'
-import { parseDecimal } from '../parquet/decimal-text.js'
+import { parseDecimal } from '../parquet/parse-decimal.js'
 
 /** A row's value of a primitive column → as Iceberg keeps it in memory. */
 export function rowValue(type: PrimitiveType, value: RowValue | undefined): Value | null {

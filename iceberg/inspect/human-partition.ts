@@ -1,6 +1,6 @@
+import { decimalText } from '../spec/decimal-text.js'
 import type { Transform } from '../spec/partition-spec.js'
 import type { PrimitiveType, Value } from '../spec/type.js'
-import { decimalText } from './inspect-row.js'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000

@@ -1,6 +1,7 @@
 import type { FileIO } from '../io/file-io.js'
 import type { ManifestCache } from '../scan/manifests.js'
 import type { ScanTarget } from '../scan/scan-plan.js'
+import { decimalText } from '../spec/decimal-text.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { ListType, MapType, NestedField, PrimitiveType, Schema, Type, Value } from '../spec/type.js'
 
@@ -56,14 +57,6 @@ export function entriesOf<K extends InspectValue, V>(
 /** A value as rows have it: decimals are text there. */
 export function rowValue(type: PrimitiveType, value: Value | null): InspectValue {
   return typeof value === 'bigint' && type.startsWith('decimal') ? decimalText(type, value) : value
-}
-
-/** An integer, or the unscaled integer of a decimal, as text. */
-export function decimalText(type: PrimitiveType, value: bigint): string {
-  const scale = Number(/,\s*(\d+)\s*\)/.exec(type)?.[1] ?? 0)
-  if (scale === 0) return value.toString()
-  const digits = (value < 0n ? -value : value).toString().padStart(scale + 1, '0')
-  return `${value < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
 }
 
 /** Milliseconds → a timestamp's µs. */

@@ -1,4 +1,5 @@
 import { IcebergError } from '../error.js'
+import { decimalScale, decimalText } from './decimal-text.js'
 import { stringifyJson } from './json.js'
 import { isLongLike, uuidToBytes } from './single-value.js'
 import type { PrimitiveType, Value } from './type.js'
@@ -18,7 +19,7 @@ export function valueToJson(type: PrimitiveType, value: Value): unknown {
     case 'timestamptz_ns':
       return `${instantText(unitsOf(type, value), type.endsWith('_ns') ? 9 : 6)}+00:00`
     default:
-      return type.startsWith('decimal') ? decimalText(unitsOf(type, value), scaleOf(type)) : value
+      return type.startsWith('decimal') ? decimalText(type, unitsOf(type, value)) : value
   }
 }
 
@@ -56,7 +57,7 @@ function fromText(type: PrimitiveType, text: string): Value | undefined {
       return /^(NaN|-?Infinity)$/.test(text) ? Number(text) : undefined
     default:
       if (type === 'time' || isLongLike(type)) return fromClock(type, text)
-      if (type.startsWith('decimal')) return fromDecimal(text, scaleOf(type))
+      if (type.startsWith('decimal')) return fromDecimal(text, decimalScale(type))
       return fromHex(type, text)
   }
 }
@@ -135,16 +136,6 @@ function instantText(units: bigint, digits: number): string {
   const day = DAY_SECONDS * 10n ** BigInt(digits)
   const within = ((units % day) + day) % day
   return `${dayText(Number((units - within) / day))}T${timeText(within, digits)}`
-}
-
-function decimalText(unscaled: bigint, scale: number): string {
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0')
-  const sign = unscaled < 0n ? '-' : ''
-  return scale === 0 ? sign + digits : `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
-}
-
-function scaleOf(type: PrimitiveType): number {
-  return Number(/,\s*(\d+)\s*\)/.exec(type)?.[1] ?? 0)
 }
 
 function unitsOf(type: PrimitiveType, value: Value): bigint {

@@ -1,9 +1,6 @@
+import { decimalScale } from '../../iceberg/spec/decimal-text.js'
 import { EngineError } from '../engine.js'
 import type { RowValue } from '../engine.js'
-
-export function decimalScale(type: string): number {
-  return Number(/,\s*(\d+)\)/.exec(type)?.[1] ?? 0)
-}
 
 /** A decimal of a row (its text, e.g. `-1.25`, or an integer) → the unscaled integer; refuses digits that don't fit. */
 export function parseDecimal(type: string, value: RowValue): bigint {
@@ -20,12 +17,4 @@ export function parseDecimal(type: string, value: RowValue): bigint {
     throw new EngineError('data-invalid', `'${text}' has too many digits for ${type}`)
   }
   return match[1] === '-' ? -unscaled : unscaled
-}
-
-/** An unscaled integer → the decimal's text. */
-export function decimalText(type: string, unscaled: bigint): string {
-  const scale = decimalScale(type)
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0')
-  const whole = digits.slice(0, digits.length - scale)
-  return `${unscaled < 0n ? '-' : ''}${whole}${scale === 0 ? '' : `.${digits.slice(-scale)}`}`
 }
