@@ -1,16 +1,32 @@
 import { parseArgs } from 'node:util'
 import { benchIceberg } from './iceberg.js'
+import type { LandingBenchOptions } from './landing.js'
+import { benchLanding } from './landing.js'
 import { benchQuantum } from './quantum.js'
 import type { BenchRow } from './bench-row.js'
 
-/** `npm run bench [-- quantum | iceberg] [-- --quick] [-- --json]`: prints rows of figures, ratios from one run. */
+/**
+ * `npm run bench [-- quantum | iceberg | landing] [-- --quick] [-- --json]`: prints rows of figures, ratios from one run.
+ * Landing also takes `--messages N` and `--bytes N` (of one message).
+ */
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+  options: {
+    json: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    messages: { type: 'string' },
+    bytes: { type: 'string' },
+  },
   allowPositionals: true,
 })
-const BENCHES: Readonly<
-  Record<string, (options: { quick: boolean; log: (text: string) => void }) => Promise<BenchRow[]>>
-> = { quantum: benchQuantum, iceberg: benchIceberg }
+const BENCHES: Readonly<Record<string, (options: LandingBenchOptions) => Promise<BenchRow[]>>> = {
+  quantum: benchQuantum,
+  iceberg: benchIceberg,
+  landing: benchLanding,
+}
+const load = {
+  ...(values.messages !== undefined && { messages: Number(values.messages) }),
+  ...(values.bytes !== undefined && { sizeBytes: Number(values.bytes) }),
+}
 const names = positionals.length === 0 ? Object.keys(BENCHES) : positionals
 const rows: BenchRow[] = []
 for (const name of names) {
@@ -19,7 +35,7 @@ for (const name of names) {
     console.error(`there is no bench "${name}"; there are: ${Object.keys(BENCHES).join(', ')}`)
     process.exit(2)
   }
-  rows.push(...(await bench({ quick: values.quick === true, log: (text) => console.error(text) })))
+  rows.push(...(await bench({ quick: values.quick === true, ...load, log: (text) => console.error(text) })))
 }
 if (values.json === true) console.log(JSON.stringify(rows, null, 2))
 else

@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { Kafka, logLevel } from 'kafkajs'
+import { paymentMessage } from './payment-messages.js'
+
+const SERVICES = join(import.meta.dirname, '..', '..', '..', 'scripts', 'services.mjs')
+const PARTITIONS = 4
+const BATCH_BYTES = 500_000
+
+/** A real broker, and Temporal, as long as this process lives; returns the environment that leads to them. */
+export function startServices(dir: string): Readonly<Record<string, string>> {
+  const guard = ['--from', 'packages', '--while-pid', String(process.pid)]
+  const settings = ['message.max.bytes=20000000', 'log.segment.bytes=104857600'].flatMap((set) => [
+    '--kafka-set',
+    set,
+  ])
+  const args = [SERVICES, 'start', 'kafka', 'temporal', '--dir', dir, '--json', ...guard, ...settings]
+  const output = execFileSync(process.execPath, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return JSON.parse(output) as Record<string, string>
+}
+
+export function stopServices(dir: string): void {
+  execFileSync(process.execPath, [SERVICES, 'stop', '--force', '--dir', dir], { stdio: 'ignore' })
+}
+
+/** Fills a topic of four partitions, made anew, uncompressed, as producers do by default. */
+export async function fillTopic(
+  broker: string,
+  topic: string,
+  load: { readonly messages: number; readonly sizeBytes: number },
+): Promise<void> {
+  const kafka = new Kafka({ clientId: 'bench', brokers: broker.split(','), logLevel: logLevel.NOTHING })
+  const admin = kafka.admin()
+  await admin.connect()
+  const configEntries = [{ name: 'max.message.bytes', value: '20000000' }]
+  if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] })
+  // A deleted topic is gone some time after the answer.
+  while ((await admin.listTopics()).includes(topic)) await setTimeout(100)
+  await admin.createTopics({
+    topics: [{ topic, numPartitions: PARTITIONS, configEntries }],
+    waitForLeaders: true,
+  })
+  await admin.disconnect()
+  const producer = kafka.producer({ allowAutoTopicCreation: false })
+  await producer.connect()
+  const perBatch = Math.max(1, Math.floor(BATCH_BYTES / load.sizeBytes))
+  for (let from = 0, batch = 0; from < load.messages; from += perBatch, batch++) {
+    const count = Math.min(perBatch, load.messages - from)
+    const partition = batch % PARTITIONS
+    const messages = Array.from({ length: count }, (_, i) => ({
+      ...paymentMessage(from + i, load.sizeBytes),
+      partition,
+    }))
+    await producer.send({ topic, messages, acks: 1 })
+  }
+  await producer.disconnect()
+}
