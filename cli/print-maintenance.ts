@@ -26,7 +26,7 @@ export function printMaintenance({ tables, dryRun }: MaintenanceReport): void {
         t.orphans,
       ]),
     )
-  const more = tables.flatMap(rewrites)
+  const more = [...tables.flatMap(rewrites), ...tables.flatMap((table) => rawLines(table, dryRun))]
   for (const line of more) print(`  ${line}`)
   for (const [note, names] of byNote(tables)) print(`  ${note}  (${someNames(names)})`)
   for (const { table, error } of failed) print(`✗ ${table}: ${error ?? ''}`)
@@ -35,6 +35,8 @@ export function printMaintenance({ tables, dryRun }: MaintenanceReport): void {
 function isTouched(table: TableMaintenance): boolean {
   const { compactedFiles, expiredSnapshots, droppedTags, deletedFiles, orphans } = table
   const rewritten = (table.rewrittenDeleteFiles ?? 0) + (table.rewrittenManifests ?? 0)
+  const { orphans: rawOrphans = 0, retired = 0, plans = 0 } = table.raw ?? {}
+  if (rawOrphans + retired + plans > 0) return true
   return compactedFiles + expiredSnapshots + droppedTags.length + deletedFiles + orphans + rewritten > 0
 }
 
@@ -47,6 +49,21 @@ function rewrites({ table, ...counts }: TableMaintenance): readonly string[] {
       ? [`${table}: ${rewrittenDeleteFiles} delete files into ${writtenDeleteFiles}`]
       : []),
     ...(rewrittenManifests > 0 ? [`${table}: ${rewrittenManifests} manifests into ${writtenManifests}`] : []),
+  ]
+}
+
+/** What landing left behind; a dry run names the files, else only those that stayed are named. */
+function rawLines({ table, raw }: TableMaintenance, dryRun: boolean): readonly string[] {
+  if (raw === undefined) return []
+  const { orphans, retired, plans, bytes, files } = raw
+  const counted = `${orphans} raw objects that nothing names, ${retired} past their retention, ${plans} landing plans`
+  const shown = files.filter(({ result }) => dryRun || result !== 'deleted')
+  return [
+    ...(orphans + retired + plans === 0 ? [] : [`${table}: ${counted} (${formatBytes(bytes)})`]),
+    ...shown.map(
+      ({ location, sizeBytes, why, result, error }) =>
+        `  ${result} (${why})  ${location}  ${formatBytes(sizeBytes)}${error === undefined ? '' : `: ${error}`}`,
+    ),
   ]
 }
 

@@ -40,6 +40,8 @@ export interface LakeSettings {
   readonly snapshotMaxAgeMs: number
   /** Files younger than this are never orphans. Default 3 days. */
   readonly orphanMinAgeMs: number
+  /** Raw objects that all pipelines of their source have built are removed at this age. Absent: never. */
+  readonly rawRetentionMs?: number
   /** Folder files younger than this wait: they may still be written. Default 0 for a folder named by hand. */
   readonly settleMs: number
   /** Folder that holds one folder a topic, where a landing names none itself. */

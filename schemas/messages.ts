@@ -399,9 +399,32 @@ export interface TableMaintenance {
   readonly orphans: number
   /** Bytes kept alive only by tags and branches. */
   readonly taggedBytes: number
+  /** Of a ledger: what became of its source's raw objects and landing plans. */
+  readonly raw?: RawMaintenance
   /** Why something was left alone, in words. */
   readonly notes: readonly string[]
   /** Maintenance of this table failed with this message; the other tables were still maintained. */
+  readonly error?: string
+}
+
+/** Files that landing left behind, or that are past the retention of raw objects. Counts are of files that went, or would. */
+export interface RawMaintenance {
+  /** Raw objects that no ledger row names. */
+  readonly orphans: number
+  /** Raw objects that are built and past their retention. */
+  readonly retired: number
+  /** Landing plans that are landed or out of date. */
+  readonly plans: number
+  readonly bytes: number
+  /** The first hundred of those that stayed after all, then of those that went. */
+  readonly files: readonly MaintainedFile[]
+}
+
+export interface MaintainedFile {
+  readonly location: string
+  readonly sizeBytes: number
+  readonly why: 'orphan' | 'retention' | 'plan'
+  readonly result: 'deleted' | 'would-delete' | 'failed' | 'needed-after-all'
   readonly error?: string
 }
 

@@ -31,6 +31,8 @@ export interface FirnConfig {
   /** DuckDB threads of one session; undefined: the number of cores. */
   readonly threads?: number
   readonly memoryLimitBytes?: number
+  /** `host:port` where Prometheus finds the worker's metrics; nothing listens without. */
+  readonly metricsAddress?: string
   readonly settings: LakeSettings
   /** Broker that sources' topics are landed from; undefined: they are landed from folders and prefixes. */
   readonly kafka?: KafkaConfig
@@ -86,11 +88,19 @@ const ENVIRONMENT = z.object({
   FIRN_CACHE_MB: count,
   FIRN_THREADS: count,
   FIRN_MEMORY_MB: count,
+  FIRN_METRICS_ADDRESS: z
+    .string()
+    .regex(
+      /^(\[[0-9a-f:]+\]|\d{1,3}(\.\d{1,3}){3}):\d{1,5}$/i,
+      'give an IP address and a port, such as 127.0.0.1:9464',
+    )
+    .optional(),
   FIRN_STAGING_LEASE_DAYS: days(7),
   FIRN_TAG_RETENTION_DAYS: days(400),
   FIRN_TAG_THIN_AFTER_DAYS: days(7),
   FIRN_SNAPSHOT_MAX_AGE_DAYS: days(5),
   FIRN_ORPHAN_MIN_AGE_DAYS: days(3),
+  FIRN_RAW_RETENTION_DAYS: z.coerce.number().positive().optional(),
   FIRN_SETTLE_SECONDS: z.coerce.number().nonnegative().default(0),
   TEMPORAL_ADDRESS: text,
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
@@ -129,12 +139,16 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
     pipelineFolders: pipelineFolders(given.FIRN_PIPELINES, cwd),
     ...(given.FIRN_THREADS === undefined ? {} : { threads: given.FIRN_THREADS }),
     ...(given.FIRN_MEMORY_MB === undefined ? {} : { memoryLimitBytes: given.FIRN_MEMORY_MB * 1_048_576 }),
+    ...(given.FIRN_METRICS_ADDRESS === undefined ? {} : { metricsAddress: given.FIRN_METRICS_ADDRESS }),
     settings: {
       stagingLeaseMs: given.FIRN_STAGING_LEASE_DAYS,
       tagRetentionMs: given.FIRN_TAG_RETENTION_DAYS,
       tagThinAfterMs: given.FIRN_TAG_THIN_AFTER_DAYS,
       snapshotMaxAgeMs: given.FIRN_SNAPSHOT_MAX_AGE_DAYS,
       orphanMinAgeMs: given.FIRN_ORPHAN_MIN_AGE_DAYS,
+      ...(given.FIRN_RAW_RETENTION_DAYS === undefined
+        ? {}
+        : { rawRetentionMs: given.FIRN_RAW_RETENTION_DAYS * 86_400_000 }),
       settleMs: given.FIRN_SETTLE_SECONDS * 1000,
       landingRoot,
     },

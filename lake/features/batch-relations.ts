@@ -9,6 +9,7 @@ import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
 import { readLedger } from '../land/ledger.js'
+import { refuseRemovedRaw } from '../land/raw-kept-from.js'
 import { rawObjectsOf } from '../land/raw-objects.js'
 import { tasksOf } from '../staging/staged-tasks.js'
 import { definitionOf, loadedTable, stageOf, type Batch } from './batch-state.js'
@@ -37,6 +38,7 @@ export async function attachSource(deps: LakeDeps, session: EngineSession, batch
   const definition = pipeline.sources[source]
   if (definition === undefined)
     throw new FirnError('not-found', `pipeline ${pipeline.name} has no source ${source}`)
+  refuseRemovedRaw(batch.ledger, plan.inputFrom)
   const ledger = await readLedger(deps, batch.ledger, { rowFrom: plan.inputFrom, rowEnd: plan.inputTo })
   await session.addRelation({
     kind: 'raw',

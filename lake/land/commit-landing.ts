@@ -18,7 +18,7 @@ import { advance, isRecorded, stalePosition } from './ledger-advance.js'
 import { numberFloor } from './number-floor.js'
 import { isRolledBack } from './restore-removed-rows.js'
 import type { StagedLanding } from './staged-landing.js'
-import { allIntact } from './staged-landing.js'
+import { allIntact, objectsAreThere } from './staged-landing.js'
 import { collectStaged, refuseAllBad } from './collect-staged.js'
 import { planName } from './staged-location.js'
 
@@ -103,7 +103,7 @@ async function commitOnce(
     beforeAttempt: async (tables) => {
       if (headId(ledgerAmong(tables, plan.source)) !== headId(ledger)) return 'moved'
       // Clean-up takes what is past its lease: just before the commit the files have to be there still.
-      await assertThere(deps, [file], staged.deadLetterFiles)
+      await assertThere(deps, [file], staged)
       return undefined
     },
     now,
@@ -171,11 +171,12 @@ function changesOf(
 async function assertThere(
   { catalog }: LakeDeps,
   [ledgerFile]: readonly DataFile[],
-  deadLetterFiles: readonly DataFile[],
+  { deadLetterFiles, ranges }: StagedLanding,
 ): Promise<void> {
   const there =
     (ledgerFile === undefined || (await isIntact(catalog.io, ledgerFile))) &&
-    (await allIntact(catalog.io, deadLetterFiles))
+    (await allIntact(catalog.io, deadLetterFiles)) &&
+    (await objectsAreThere(catalog.io, ranges))
   if (!there)
     throw new FirnError('stage-expired', 'files of this landing were cleaned up; fetch the landing again')
 }

@@ -149,7 +149,11 @@ async function writeOnce(deps: LakeDeps, location: string, object: WritableObjec
   const found = createHash('sha256')
     .update(await io.read(location))
     .digest('hex')
-  if (found === object.sha256) return
+  if (found === object.sha256) {
+    // Written again: clean-up may be about to take it for an old leftover.
+    await io.write(location, object.bytes)
+    return
+  }
   throw new FirnError(
     'raw-differs',
     `${location} exists with other bytes (SHA-256 ${found}, now ${object.sha256}): the source changed between two attempts. ` +

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { ifFound } from '../../iceberg/error.js'
+import { inParallel } from '../../iceberg/io/in-parallel.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { tryCreate } from '../../iceberg/io/try-create.js'
 import { dataFileFromJson, dataFileToJson } from '../../iceberg/format/data-file-json.js'
@@ -70,7 +72,7 @@ export async function readStagedLanding(io: FileIO, location: string): Promise<S
   }
   const { files: written, ...rest } = parsed.data
   const deadLetterFiles = written.map((file) => dataFileFromJson(file))
-  if (!(await allIntact(io, deadLetterFiles))) return undefined
+  if (!(await allIntact(io, deadLetterFiles)) || !(await objectsAreThere(io, rest.ranges))) return undefined
   return { ...rest, deadLetterFiles }
 }
 
@@ -90,6 +92,18 @@ export async function stageLanding(
   await io.write(location, bytes)
   return landing
 }
+
+/** Whether clean-up has left the raw objects that the ranges name. */
+export async function objectsAreThere(
+  io: FileIO,
+  ranges: readonly Pick<LandedRange, 'path' | 'records'>[],
+): Promise<boolean> {
+  const paths = new Set(ranges.filter(({ records }) => records > 0).map(({ path }) => path))
+  const found = await inParallel([...paths], STATS_AT_ONCE, async (path) => ifFound(io.stat(path)))
+  return found.every((status) => status !== undefined)
+}
+
+const STATS_AT_ONCE = 8
 
 export async function allIntact(io: FileIO, files: readonly DataFile[]): Promise<boolean> {
   for (const file of files) {

@@ -16,6 +16,7 @@ import { listLeases, type Lease } from '../staging/stage.js'
 import { repeatedMarker } from '../windows/window-marker.js'
 import { closedPartitions } from './closed-partitions.js'
 import { isLiveLease, leasedFiles } from './live-leases.js'
+import { maintainRaw } from './maintain-raw.js'
 import { keptNotes, refsToDrop } from './refs-to-drop.js'
 import { taggedBytes } from './tagged-bytes.js'
 
@@ -71,6 +72,7 @@ export async function maintainTable(
   const removed = orphans.filter((file) => file.result === 'deleted' || file.result === 'would-delete')
   const dropped = dropRefs.filter((ref) => expired.droppedRefs.includes(ref.name))
   const after = dryRun ? loaded : await deps.catalog.loadTable(identifier)
+  const landing = await maintainRaw(deps, after, { dryRun })
   return {
     table,
     ...rewritten.counts,
@@ -80,8 +82,10 @@ export async function maintainTable(
     deletedBytes: [...expired.deletedFiles, ...removed].reduce((sum, file) => sum + file.sizeBytes, 0),
     orphans: removed.length,
     taggedBytes: await taggedBytes(deps.catalog.io, after.metadata, expired.droppedRefs),
+    ...(landing === undefined ? {} : { raw: landing.raw }),
     notes: [
       ...rewritten.notes,
+      ...(landing?.notes ?? []),
       ...(mayDeleteFiles(loaded.metadata) ? [] : ['nothing expired or deleted: gc.enabled is false']),
       ...dropped.map((ref) => `${dryRun ? 'would drop' : 'dropped'} ${ref.name}: ${ref.why}`),
       ...keptNotes(deps, after, expired.droppedRefs),

@@ -82,6 +82,8 @@ export interface Lease {
   readonly location: string
   readonly expiresAtMs: number
   readonly files: readonly DataFile[]
+  /** Of a fetched landing: the raw objects that its ledger rows will name. */
+  readonly ranges?: readonly { readonly path: string }[]
 }
 
 /** Every lease there is, live or not: those of staged tables and, beside them, of fetched landings. */
