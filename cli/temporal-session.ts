@@ -112,10 +112,18 @@ export async function withOwnServer<T>(
 
 async function withServer<T>(
   config: FirnConfig,
-  { port, uiPort }: OwnServerOptions,
+  { port, uiPort, announce }: OwnServerOptions,
   use: (server: DevServer) => Promise<T>,
 ): Promise<T> {
-  installRuntime({ logFile: join(config.home, 'worker.log'), level: 'warn', shutdownSignals: [] })
+  installRuntime({
+    logFile: join(config.home, 'worker.log'),
+    level: 'warn',
+    shutdownSignals: [],
+    // Those that stay up: a command beside them must not want the same port.
+    ...(announce === true && config.metricsAddress !== undefined
+      ? { metricsAddress: config.metricsAddress }
+      : {}),
+  })
   const unlock = lockHistory(config)
   try {
     const server = await startDevServer({

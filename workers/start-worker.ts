@@ -5,6 +5,7 @@ import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
 import { createWindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
+import { activityMetrics } from './activity-metrics.js'
 import type { FirnConfig } from './config.js'
 import { createLakeDeps, type Lake } from './create-deps.js'
 import { ensureSearchAttributes } from './search-attributes.js'
@@ -93,6 +94,7 @@ function workerOptions(group: TaskQueueGroup, graceMs: number): WorkerOptions {
     taskQueue: TASK_QUEUES[group],
     ...(group === 'control' ? { workflowBundle: { codePath: workflowBundlePath() } } : {}),
     maxConcurrentActivityTaskExecutions: CONCURRENT[group],
+    interceptors: { activity: [activityMetrics] },
     // Heartbeats are sent as often as activities make them, so that the server knows of a dead worker soon.
     maxHeartbeatThrottleInterval: '2 seconds',
     // After a crash, workflow tasks that wait for the dead worker's cache go to another one this soon.

@@ -6,11 +6,12 @@ import { connectWorker } from './connection.js'
 import { installRuntime } from './runtime.js'
 import { startWorkers } from './start-worker.js'
 
-/** `node dist/workers/worker-main.js [--queues control,data,train]`: works until SIGTERM or SIGINT, then drains. */
+/** `node dist/workers/worker-main.js [--queues control,data,train,stream,watch]`: works until SIGTERM or SIGINT, then drains. */
 async function main(): Promise<void> {
   const queues = readQueues(queuesArgument())
   const config = readConfig()
-  installRuntime()
+  const { metricsAddress } = config
+  installRuntime(metricsAddress === undefined ? {} : { metricsAddress })
   const connection = await connectWorker(config.temporal)
   try {
     const workers = await startWorkers(config, connection, { queues })

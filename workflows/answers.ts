@@ -1,5 +1,5 @@
 import type { LandingAnswer, PartitionRange, TopicLandingPlan } from '../schemas/messages.js'
-import { endsOf } from './land-round.js'
+import { endsOf } from './lag-after.js'
 
 /**
  * Answers that hold on after a plan was landed: what it was asked about once is not accepted for ever. `all-bad` holds up to

@@ -5,9 +5,9 @@ import type {
   LandResult,
   LandSourceInput,
   PartitionRange,
-  TopicLandingPlan,
 } from '../schemas/messages.js'
 import type { control, data } from './activity-groups.js'
+import { isTopicPlan } from './lag-after.js'
 import type { Progress } from './progress.js'
 
 export type PlanInput = Omit<LandSourceInput, 'state'> & {
@@ -52,34 +52,10 @@ export function commitNothing(round: LandRound, plan: LandingPlan): Promise<Land
   return commit(round, plan, [])
 }
 
-export function isTopicPlan(plan: LandingPlan): plan is TopicLandingPlan {
-  return plan.kind === 'topic'
-}
-
 export function hasNothingNew(plan: LandingPlan): boolean {
   return isTopicPlan(plan)
     ? plan.ranges.length === 0 && plan.gaps.length === 0
     : plan.planLocation === undefined
-}
-
-/** Offset by partition that landing goes on at once this plan is committed. */
-export function endsOf(plan: TopicLandingPlan): ReadonlyMap<number, number> {
-  const ends = new Map(plan.seen.map(({ partition, first }) => [partition, first]))
-  for (const { partition, end } of [...plan.gaps, ...plan.ranges]) {
-    ends.set(partition, Math.max(end, ends.get(partition) ?? 0))
-  }
-  return ends
-}
-
-/** Records that still wait once this plan is committed, by partition. */
-export function lagAfter(plan: TopicLandingPlan): ReadonlyMap<number, number> {
-  const ends = endsOf(plan)
-  return new Map(
-    plan.seen.map(({ partition, first, end }) => [
-      partition,
-      Math.max(0, end - (ends.get(partition) ?? first)),
-    ]),
-  )
 }
 
 /** Where the first slice fails the others are stopped: a new plan fetches them again, or finds their objects. */

@@ -4,11 +4,11 @@ import { readLandSourceInput } from '../schemas/validate-input.js'
 import { control, data } from './activity-groups.js'
 import { addLanded, landedNothing } from './add-landed.js'
 import { answersAfter, hasReached } from './answers.js'
+import { isTopicPlan } from './lag-after.js'
 import {
   commitNothing,
   fetchAndCommit,
   hasNothingNew,
-  isTopicPlan,
   planRound,
   type LandRound,
   type PlanInput,

@@ -24,6 +24,7 @@ import {
   type StepStatus,
 } from '../schemas/workflow-names.js'
 import type { Progress } from './progress.js'
+import { measureStream } from './stream-metrics.js'
 import { streamDetails } from './stream-details.js'
 import { idlePartitions } from './watermark.js'
 import { without } from './without.js'
@@ -69,6 +70,7 @@ export function openBoard(
     // Only where it changes: each is an event of the history.
     if (attribute !== status.status) upsertSearchAttributes([{ key: STATUS, value: status.status }])
     attribute = status.status
+    measureStream(status)
   }
   const change = (next: (state: StreamState) => StreamState): void => {
     state = next(state)

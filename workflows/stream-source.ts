@@ -14,14 +14,8 @@ import { readStreamSourceInput } from '../schemas/validate-input.js'
 import { control, FEW_ATTEMPTS, stream, watch } from './activity-groups.js'
 import { addCounts } from './add-landed.js'
 import { answersAfter, hasReached } from './answers.js'
-import {
-  fetchAndCommit,
-  hasNothingNew,
-  isTopicPlan,
-  lagAfter,
-  planRound,
-  type LandRound,
-} from './land-round.js'
+import { isTopicPlan, lagAfter } from './lag-after.js'
+import { fetchAndCommit, hasNothingNew, planRound, type LandRound } from './land-round.js'
 import { readInput } from './read-input.js'
 import { openBoard, type StreamBoard } from './stream-board.js'
 import { openChores, type StreamChores } from './stream-chores.js'

@@ -1,7 +1,7 @@
 import type { LandedPartition, TopicLandingPlan } from '../schemas/messages.js'
 import type { StreamPartition } from '../schemas/stream-messages.js'
 import { later } from './add-landed.js'
-import { lagAfter } from './land-round.js'
+import { lagAfter } from './lag-after.js'
 
 type Partitions = Readonly<Record<string, StreamPartition>>
 
