@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import type { Admin } from 'kafkajs'
 import { Kafka, logLevel } from 'kafkajs'
 import { paymentMessage } from './payment-messages.js'
 
 const SERVICES = join(import.meta.dirname, '..', '..', '..', 'scripts', 'services.mjs')
 const PARTITIONS = 4
 const BATCH_BYTES = 500_000
+const TRIES = 100
 
 /** A real broker, and Temporal, as long as this process lives; returns the environment that leads to them. */
 export function startServices(dir: string): Readonly<Record<string, string>> {
@@ -36,14 +38,7 @@ export async function fillTopic(
   const kafka = new Kafka({ clientId: 'bench', brokers: broker.split(','), logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   await admin.connect()
-  const configEntries = [{ name: 'max.message.bytes', value: '20000000' }]
-  if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] })
-  // A deleted topic is gone some time after the answer.
-  while ((await admin.listTopics()).includes(topic)) await setTimeout(100)
-  await admin.createTopics({
-    topics: [{ topic, numPartitions: PARTITIONS, configEntries }],
-    waitForLeaders: true,
-  })
+  await makeTopic(admin, topic)
   await admin.disconnect()
   const producer = kafka.producer({ allowAutoTopicCreation: false })
   await producer.connect()
@@ -58,4 +53,21 @@ export async function fillTopic(
     await producer.send({ topic, messages, acks: 1 })
   }
   await producer.disconnect()
+}
+
+async function makeTopic(admin: Admin, topic: string): Promise<void> {
+  if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] })
+  const configEntries = [{ name: 'max.message.bytes', value: '20000000' }]
+  const wanted = { topics: [{ topic, numPartitions: PARTITIONS, configEntries }], waitForLeaders: false }
+  for (let made = false, left = TRIES; ; left -= 1) {
+    try {
+      made ||= await admin.createTopics(wanted)
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      if (topics[0]?.partitions.every(({ leader }) => leader >= 0)) return
+    } catch (error) {
+      // A deleted topic is gone, and a new one known to its broker, some time after the answer.
+      if (left === 0) throw error
+    }
+    await setTimeout(200)
+  }
 }
