@@ -3,8 +3,6 @@ import type { NestedField, Schema, Type } from '../spec/type.js'
 import { isPrimitive } from '../spec/type.js'
 import { elementOf, valueOf } from './edit-schema.js'
 
-export const NAME_MAPPING = 'schema.name-mapping.default'
-
 /** Iceberg spec, "Column Projection": the JSON form of a name mapping. */
 interface MappedField {
   readonly 'field-id'?: number

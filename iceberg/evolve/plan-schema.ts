@@ -1,9 +1,10 @@
+import { NAME_MAPPING_PROPERTY } from '../spec/name-mapping.js'
 import { currentSchema } from '../spec/schema.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { Schema } from '../spec/type.js'
 import type { TableRequirement, TableUpdate } from '../update/table-update.js'
 import { applySchemaChanges } from './apply-schema-changes.js'
-import { evolveNameMapping, NAME_MAPPING } from './evolve-name-mapping.js'
+import { evolveNameMapping } from './evolve-name-mapping.js'
 import { evolutionOf, NO_EVOLUTION, type Evolution } from './evolution.js'
 import { sameSchema } from './same-schema.js'
 import type { SchemaChange, SchemaRules } from './schema-change.js'
@@ -24,11 +25,11 @@ export function planSchema(
     { action: 'add-schema', schema, 'last-column-id': lastColumnId },
     { action: 'set-current-schema', 'schema-id': -1 },
   ]
-  const mapping = metadata.properties[NAME_MAPPING]
+  const mapping = metadata.properties[NAME_MAPPING_PROPERTY]
   if (mapping !== undefined) {
     updates.push({
       action: 'set-properties',
-      updates: { [NAME_MAPPING]: evolveNameMapping(mapping, before, schema) },
+      updates: { [NAME_MAPPING_PROPERTY]: evolveNameMapping(mapping, before, schema) },
     })
   }
   return evolutionOf(metadata, updates, requirementsOf(metadata, before, schema))
