@@ -7,8 +7,8 @@ import {
   serializeNameMapping,
 } from '../../iceberg/spec/name-mapping.js'
 import { planFiles } from '../../iceberg/scan/plan-scan.js'
+import { rowsOf } from '../../iceberg/spec/rows-of.js'
 import { currentSchema } from '../../iceberg/spec/schema.js'
-import { rowsOf } from './append-rows.js'
 import { computeChange, type Basis, type TableContext } from './compute-change.js'
 import { describeFiles } from './describe-files.js'
 import { limitMetrics } from './limit-metrics.js'

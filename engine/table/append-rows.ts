@@ -1,5 +1,6 @@
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { partitionKey } from '../../iceberg/spec/partition-key.js'
+import { rowsOf } from '../../iceberg/spec/rows-of.js'
 import { defaultSpec } from '../../iceberg/spec/specs.js'
 import { applyTransform } from '../../iceberg/spec/transform.js'
 import { isPrimitive, type Value } from '../../iceberg/spec/type.js'
@@ -23,10 +24,6 @@ export async function writeSource(basis: Basis, source: Source): Promise<readonl
   if (groups !== undefined) return writeGroups(basis, groups)
   const session = await basis.session()
   return writeTableFiles(basis, session, await addSource(session, basis.schema, source))
-}
-
-export function rowsOf(files: readonly DataFile[]): number {
-  return files.reduce((sum, file) => sum + file.recordCount, 0)
 }
 
 /** A few rows are written without starting a query, which takes longer than they do. */

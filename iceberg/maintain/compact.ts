@@ -7,6 +7,7 @@ import type { FileScanTask } from '../scan/scan-plan.js'
 import type { DataFile } from '../spec/data-file.js'
 import type { SortField } from '../spec/partition-spec.js'
 import { headOf } from '../spec/refs.js'
+import { rowsOf } from '../spec/rows-of.js'
 import { currentSchema, fieldByName } from '../spec/schema.js'
 import type { SnapshotId } from '../spec/snapshot.js'
 import { specById } from '../spec/specs.js'
@@ -215,8 +216,4 @@ function checkRows(
     `table ${name}: ${tasks.length} files with ${least === most ? most : `${least} to ${most}`} rows became ${rows} rows when rewritten; nothing was committed, check the files and the engine`,
     { context: { table: name, files: tasks.map((task) => task.file.filePath).slice(0, 10) } },
   )
-}
-
-function rowsOf(files: readonly DataFile[]): number {
-  return files.reduce((sum, file) => sum + file.recordCount, 0)
 }

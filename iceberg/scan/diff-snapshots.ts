@@ -4,6 +4,7 @@ import { parseTableMetadata } from '../spec/metadata-json.js'
 import type { DataFile, ManifestFile } from '../spec/data-file.js'
 import { partitionKey } from '../spec/partition-key.js'
 import { ancestorsOf } from '../spec/refs.js'
+import { rowsOf } from '../spec/rows-of.js'
 import { allFields, currentSchema, fullName, schemaById } from '../spec/schema.js'
 import type { Snapshot, SnapshotId } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
@@ -118,10 +119,6 @@ async function liveFiles(
     }
   }
   return live
-}
-
-function rowsOf(files: readonly DataFile[]): number {
-  return files.reduce((sum, file) => sum + (file.content === 'data' ? file.recordCount : 0), 0)
 }
 
 function partitionDiffs(added: readonly DataFile[], removed: readonly DataFile[]): readonly PartitionDiff[] {
