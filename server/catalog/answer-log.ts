@@ -1,3 +1,6 @@
+/** How long a client may use a key again. */
+export const KEY_LIFETIME_HOURS = 1
+
 /** What became of a keyed request: started and perhaps done, or answered for good. */
 export interface KeptAnswer {
   /** Of the request: method, path, principal, body. */

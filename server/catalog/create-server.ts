@@ -7,6 +7,7 @@ import { decodeNamespace } from '../../iceberg/rest/wire-names.js'
 import { parseJson, stringifyJson } from '../../iceberg/spec/json.js'
 import { authenticate, type TokenList } from './access.js'
 import type { AnswerLog, FinalAnswer } from './answer-log.js'
+import { KEY_LIFETIME_HOURS } from './answer-log.js'
 import { AnswerOnce, parseKey } from './answer-once.js'
 import { type Call, type CatalogService, type Handler, type Handlers, parsed } from './call.js'
 import { COMMIT_HANDLERS } from './commit-handlers.js'
@@ -53,7 +54,6 @@ const REQUEST_TIMEOUT_MS = 60_000
 const MAX_CONNECTIONS = 512
 /** Longer than names may be, in percent-encoded UTF-8. */
 const MAX_SEGMENT = 2000
-const KEY_LIFETIME = 'PT1H'
 
 const HANDLERS: Handlers = {
   ...NAMESPACE_HANDLERS,
@@ -104,7 +104,7 @@ function configDocument({ defaults = {}, overrides = {} }: CatalogServerOptions)
     defaults,
     overrides,
     endpoints: Object.keys(HANDLERS).map((name) => ENDPOINTS[name as EndpointName]),
-    'idempotency-key-lifetime': KEY_LIFETIME,
+    'idempotency-key-lifetime': `PT${KEY_LIFETIME_HOURS}H`,
   }
 }
 

@@ -1,9 +1,9 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { SqliteConnection, type SqliteConnectionOptions } from '../../iceberg/catalog/sqlite-connection.js'
 import type { AnswerLog, FinalAnswer, KeptAnswer } from './answer-log.js'
+import { KEY_LIFETIME_HOURS } from './answer-log.js'
 
-/** How long a client may use a key again; what `idempotency-key-lifetime` says. */
-export const KEY_LIFETIME_MS = 3_600_000
+const KEY_LIFETIME_MS = KEY_LIFETIME_HOURS * 3_600_000
 const MOST_ANSWERS = 100_000
 
 const TABLE = `
