@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Admin } from 'kafkajs'
 import { kafkaClient } from '../../lake/land/kafka/kafka-client.js'
@@ -54,9 +55,16 @@ export async function createTopic(
 ): Promise<string> {
   const entries = Object.entries({ 'retention.ms': '-1', ...settings })
   const configEntries = entries.map(([name, value]) => ({ name, value }))
-  await withAdmin(config, (admin) =>
-    admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: true }),
-  )
+  await withAdmin(config, async (admin) => {
+    await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false })
+    // The broker that is asked next may not have heard of it yet.
+    const known = () =>
+      admin.fetchTopicMetadata({ topics: [topic] }).then(
+        () => true,
+        () => false,
+      )
+    for (let asked = 0; asked < 50 && !(await known()); asked++) await sleep(100)
+  })
   return topic
 }
 

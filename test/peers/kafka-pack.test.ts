@@ -127,7 +127,8 @@ describe.skipIf(reason !== undefined)(`firn doctor (${reason ?? 'Kafka 4.1'})`, 
   const findingFor = async (env: Record<string, string>) => {
     const home = mkdtempSync(join(tmpdir(), 'firn-doctor-'))
     try {
-      const { stdout } = await runFirn(['doctor', '--json'], { home, env })
+      const { stdout, stderr } = await runFirn(['doctor', '--json'], { home, env })
+      expect(stdout, stderr).not.toBe('')
       const findings = JSON.parse(stdout) as { check: string; state: string; detail: string }[]
       return findings.find(({ check }) => check === 'Kafka')
     } finally {

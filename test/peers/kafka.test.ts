@@ -297,7 +297,6 @@ describe.skipIf(reason !== undefined)(`Kafka (${reason ?? '4.1'})`, () => {
         peak = Math.max(peak, process.memoryUsage().arrayBuffers)
       }
       expect(read).toBe(count)
-      console.log(peak / MIB)
       expect(peak).toBeLessThan(120 * MIB)
     })
   })

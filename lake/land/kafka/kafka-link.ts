@@ -6,31 +6,54 @@ import { kafkaError } from './kafka-error.js'
 
 /**
  * A connection to a cluster that is made when it is needed and thrown away after any failure: kafkajs keeps half an
- * answer across a reconnect and then reads the next one wrongly.
+ * answer across a reconnect and then reads the next one wrongly. Whoever uses it at the same time may finish.
  */
 export class KafkaLink {
-  private cluster: Promise<KafkaCluster> | undefined
+  private current: Connection | undefined
 
   constructor(readonly config: KafkaConfig) {}
 
   /** `what` is being done, for errors. Errors: see kafkaError. */
   async use<T>(what: string, topic: string, work: (cluster: KafkaCluster) => Promise<T>): Promise<T> {
-    const used = (this.cluster ??= connect(this.config))
+    const used = (this.current ??= new Connection(this.config))
+    used.users += 1
     try {
-      const cluster = await used
+      const cluster = await used.cluster
       await cluster.addTargetTopic(topic)
       return await work(cluster)
     } catch (error) {
-      if (this.cluster === used) this.cluster = undefined
-      used.then((cluster) => cluster.disconnect()).catch(() => undefined)
+      if (this.current === used) this.current = undefined
+      used.isOver = true
       throw kafkaError(error, this.config, what)
+    } finally {
+      used.users -= 1
+      if (used.isOver && used.users === 0) void used.end()
     }
   }
 
   async close(): Promise<void> {
-    const { cluster } = this
-    this.cluster = undefined
-    await cluster?.then((open) => open.disconnect()).catch(() => undefined)
+    const { current } = this
+    this.current = undefined
+    await current?.end()
+  }
+}
+
+class Connection {
+  users = 0
+  isOver = false
+  readonly cluster: Promise<KafkaCluster>
+
+  constructor(config: KafkaConfig) {
+    this.cluster = connect(config)
+  }
+
+  /** Never fails. */
+  async end(): Promise<void> {
+    try {
+      await (await this.cluster).disconnect()
+    } catch {
+      // It was never made.
+    }
   }
 }
 
