@@ -78,15 +78,17 @@ it('windows equal a loop over the ledger at every snapshot, whatever dies, comes
         model.lake.close()
       }
     }),
-    { numRuns: Number(process.env['WINDOW_RUNS'] ?? 12), verbose: 1 },
+    { numRuns: Number(process.env['WINDOW_RUNS'] ?? 12), verbose: true },
   )
 }, 600_000)
 
 async function carryOut(model: WindowModel, command: Command, i: number): Promise<void> {
   const { crash } = model.lake
   switch (command.kind) {
-    case 'land':
-      return await model.land(eventsOf(command.parts, i))
+    case 'land': {
+      await model.land(eventsOf(command.parts, i))
+      return
+    }
     case 'refresh':
       await model.refresh(timeOf(command.watermark))
       return
@@ -116,17 +118,23 @@ async function carryOut(model: WindowModel, command: Command, i: number): Promis
       await model.refresh(timeOf(command.watermark), { deps })
       return
     }
-    case 'compact':
-      return await compactIfThere(model, command.table)
-    case 'roll-back':
-      return await model.rollBack(command.table, command.steps).catch(ignoreAbsent)
-    case 'roll-back-ledger':
-      return await model.rollBackLedger(command.steps)
+    case 'compact': {
+      await compactIfThere(model, command.table)
+      return
+    }
+    case 'roll-back': {
+      await model.rollBack(command.table, command.steps).catch(ignoreAbsent)
+      return
+    }
+    case 'roll-back-ledger': {
+      await model.rollBackLedger(command.steps)
+      return
+    }
     case 'expire':
       // Watermarks of a history that was rolled back are forgotten with it: here it was taken in again before.
       if (model.ledgerEnd < model.rows.length) return
       await model.refresh()
-      return await model.expire()
+      await model.expire()
   }
 }
 

@@ -139,7 +139,7 @@ export class WindowModel {
   /** Reads every snapshot that was not looked at before; gives back what is wrong with it. */
   async strangeSnapshots(): Promise<readonly string[]> {
     const wrong: string[] = []
-    for (const name of WINDOW_TABLES) await this.noteWatermarks(name)
+    await this.noteWatermarks()
     for (const name of WINDOW_TABLES) {
       const metadata = await this.metadataOf(name)
       for (const snapshot of metadata.snapshots) {
@@ -198,14 +198,14 @@ export class WindowModel {
     return [...windows].map(([key, { clicks, spent }]) => `${key} ${clicks} ${spent}`).sort()
   }
 
-  private async noteWatermarks(name: WindowName): Promise<void> {
-    for (const { summary } of (await this.metadataOf(name)).snapshots) {
-      const end = summary?.['firn.window-row-end']
-      const watermark = summary?.['firn.window-watermark-ms']
-      if (end === undefined || watermark === undefined) continue
-      const known = this.watermarks.get(Number(end))
-      if (known === undefined || Number(watermark) > known)
-        this.watermarks.set(Number(end), Number(watermark))
+  /** The watermarks that snapshots tell by now; to be called before they expire. */
+  async noteWatermarks(): Promise<void> {
+    for (const name of WINDOW_TABLES) {
+      for (const { summary } of (await this.metadataOf(name)).snapshots) {
+        const end = Number(summary?.['firn.window-row-end'] ?? NaN)
+        const watermark = Number(summary?.['firn.window-watermark-ms'] ?? NaN)
+        if (watermark > (this.watermarks.get(end) ?? -Infinity)) this.watermarks.set(end, watermark)
+      }
     }
   }
 }
