@@ -16,6 +16,7 @@ import type {
   TrainedModel,
 } from '../../../schemas/messages.js'
 import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
+import { activityMetrics } from '../../../workers/activity-metrics.js'
 import { connectClient, connectWorker } from '../../../workers/connection.js'
 import { installRuntime } from '../../../workers/runtime.js'
 import { workflowBundlePath } from '../../../workers/workflow-bundle.js'
@@ -42,8 +43,14 @@ export interface TestServer {
   close(): Promise<void>
 }
 
-export async function startTestServer(options: DevServerOptions = {}): Promise<TestServer> {
-  installRuntime({ level: 'error', shutdownSignals: [] })
+export async function startTestServer({
+  metricsAddress,
+  ...options
+}: DevServerOptions & { readonly metricsAddress?: string } = {}): Promise<TestServer> {
+  installRuntime({
+    ...{ level: 'error', shutdownSignals: [] },
+    ...(metricsAddress === undefined ? {} : { metricsAddress }),
+  })
   const server = await startDevServer(options)
   const temporal = { address: server.address, namespace: 'default' }
   const [client, connection] = await Promise.all([connectClient(temporal), connectWorker(temporal)])
@@ -82,6 +89,7 @@ export async function withFakeLake<T>(
         taskQueue,
         activities,
         maxHeartbeatThrottleInterval: 100,
+        interceptors: { activity: [activityMetrics] },
         ...(taskQueue === TASK_QUEUES.control ? { workflowBundle: { codePath: workflowBundlePath() } } : {}),
       }),
     ),
