@@ -44,8 +44,8 @@ export class DocumentScanner {
     return this.met
   }
 
-  /** canonicalJson of the identity's values, as UTF-8; undefined: none of them is there. Overwritten by the next call. */
-  identityText(): Buffer | undefined {
+  /** canonicalJson of the identity's values, as text or UTF-8; undefined: none of them is there. Overwritten by the next call. */
+  identityText(): string | Buffer | undefined {
     const { bytes, identityFrom, identityEnd } = this.cursor
     let to = 0
     let found = false
@@ -60,7 +60,11 @@ export class DocumentScanner {
       } else to += this.identityBytes.write('null', to, 'latin1')
     }
     this.identityBytes[to++] = BRACKET_CLOSE
-    return found ? this.identityBytes.subarray(0, to) : undefined
+    if (!found) return undefined
+    // A short string is made sooner than a view of bytes.
+    return this.cursor.high < 0x80
+      ? this.identityBytes.toString('latin1', 0, to)
+      : this.identityBytes.subarray(0, to)
   }
 
   private reserveIdentity(bytes: number): void {
