@@ -24,6 +24,11 @@ describe('configuration', () => {
     expect(config).toMatchObject({ home: '/p/lake', warehouse: 'file:///p/w', catalogName: 'firn' })
   })
 
+  it('keeps raw objects for ever where no retention is set', () => {
+    expect(readConfig({}, '/p').settings.rawRetentionMs).toBeUndefined()
+    expect(readConfig({ FIRN_RAW_RETENTION_DAYS: '1.5' }, '/p').settings.rawRetentionMs).toBe(129_600_000)
+  })
+
   it('takes a bucket and how it is reached', () => {
     const env = {
       FIRN_WAREHOUSE: 's3://bucket/lake/',
@@ -46,6 +51,7 @@ describe('configuration', () => {
 
   it.each([
     [{ FIRN_THREADS: 'many' }, /FIRN_THREADS/],
+    [{ FIRN_RAW_RETENTION_DAYS: '0' }, /FIRN_RAW_RETENTION_DAYS/],
     [{ FIRN_WAREHOUSE: 'gs://bucket' }, /FIRN_WAREHOUSE.*"gs".*give a path or s3:/],
     [{ FIRN_S3_ENDPOINT: 'minio:9000' }, /FIRN_S3_ENDPOINT/],
     [{ FIRN_S3_PATH_STYLE: 'maybe' }, /FIRN_S3_PATH_STYLE/],
