@@ -14,7 +14,7 @@ export function expressionSql(schema: Schema, expression: Expression, alias?: st
 }
 
 /** A value as a literal of its type. A NUL within a literal would end the statement. */
-export function literalSql(type: PrimitiveType, value: Value): string {
+function literalSql(type: PrimitiveType, value: Value): string {
   if (typeof value !== 'string' || !value.includes('\0')) return valueSql(type, value)
   return `decode(unhex('${Buffer.from(value).toString('hex')}'))`
 }

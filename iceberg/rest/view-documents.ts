@@ -15,7 +15,7 @@ import { viewMetadataOf } from '../view/view-json.js'
 import type { ViewMetadata, ViewRequirement, ViewUpdate, ViewVersion } from '../view/view-metadata.js'
 
 /** `CreateViewRequest` */
-export interface CreateViewRequest {
+interface CreateViewRequest {
   readonly name: string
   readonly location?: string
   readonly schema: Schema
@@ -36,7 +36,7 @@ export function parseCreateView(document: unknown): CreateViewRequest {
 }
 
 /** `LoadViewResult` */
-export interface ViewResult {
+interface ViewResult {
   readonly metadataLocation: string
   readonly metadata: ViewMetadata
 }
@@ -49,13 +49,8 @@ export function parseViewResult(document: unknown): ViewResult {
   }
 }
 
-/** The same as a body. */
-export function viewResultDocument({ metadataLocation, metadata }: ViewResult): Json {
-  return { 'metadata-location': metadataLocation, metadata, config: {} }
-}
-
 /** `CommitViewRequest` */
-export interface ViewCommitRequest {
+interface ViewCommitRequest {
   readonly requirements: readonly ViewRequirement[]
   readonly updates: readonly ViewUpdate[]
 }
@@ -68,7 +63,7 @@ export function parseViewCommit(document: unknown): ViewCommitRequest {
   }
 }
 
-export function parseViewVersion(document: unknown): ViewVersion {
+function parseViewVersion(document: unknown): ViewVersion {
   const version = asObject(document, 'a view version')
   return {
     ...version,

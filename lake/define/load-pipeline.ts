@@ -44,7 +44,7 @@ export async function loadPipelines(
 }
 
 /** The compiled pipelines, since Node runs JavaScript. */
-export function builtInDirectory(): string {
+function builtInDirectory(): string {
   return join(packageRoot(), 'dist', 'pipelines')
 }
 

@@ -25,7 +25,7 @@ interface KnownToken extends Principal {
 export type TokenList = readonly KnownToken[]
 
 /** For a server that only this machine can reach. */
-export const EVERYBODY: Principal = { name: 'local', grants: [{ namespace: '*', role: 'write' }] }
+const EVERYBODY: Principal = { name: 'local', grants: [{ namespace: '*', role: 'write' }] }
 
 const TOKENS = z
   .array(

@@ -4,7 +4,6 @@ import { filesToPurge, purgeFiles } from '../../iceberg/catalog/purge-table.js'
 import { ifFound } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import {
-  identifierPageDocument,
   parseCreateTable,
   parseRegisterTable,
   parseRename,
@@ -26,7 +25,7 @@ import {
   NO_CONTENT,
   parsed,
 } from './call.js'
-import { pageOf } from './page.js'
+import { identifierPage } from './identifier-page.js'
 import { Problem } from './problem.js'
 import { etagOf, matchesEtag, parseSnapshotMode, tableAnswer } from './table-answer.js'
 
@@ -37,9 +36,7 @@ export const TABLE_HANDLERS: Handlers = {
     subject,
     async handle(call, { catalog }) {
       requireAccess(call.who, call.namespace, 'read')
-      const tables = await catalog.listTables(call.namespace)
-      const { items, token } = pageOf(tables, (table) => table.name, call.query)
-      return answer(identifierPageDocument({ identifiers: items, ...(token === undefined ? {} : { token }) }))
+      return identifierPage(await catalog.listTables(call.namespace), call)
     },
   },
   createTable: {

@@ -1,5 +1,5 @@
 import type { LoadedView, ViewCatalog } from '../../iceberg/catalog/catalog.js'
-import { identifierPageDocument, parseRename } from '../../iceberg/rest/table-documents.js'
+import { parseRename } from '../../iceberg/rest/table-documents.js'
 import { parseCreateView, parseViewCommit } from '../../iceberg/rest/view-documents.js'
 import { requireAccess } from './access.js'
 import { requireLocation, requireProperties, requireUpdates } from './allowed-locations.js'
@@ -12,7 +12,7 @@ import {
   NO_CONTENT,
   parsed,
 } from './call.js'
-import { pageOf } from './page.js'
+import { identifierPage } from './identifier-page.js'
 import { Problem } from './problem.js'
 import { renameOf } from './table-handlers.js'
 
@@ -23,9 +23,7 @@ export const VIEW_HANDLERS: Handlers = {
     subject,
     async handle(call, service) {
       requireAccess(call.who, call.namespace, 'read')
-      const views = await viewsOf(service).listViews(call.namespace)
-      const { items, token } = pageOf(views, (view) => view.name, call.query)
-      return answer(identifierPageDocument({ identifiers: items, ...(token === undefined ? {} : { token }) }))
+      return identifierPage(await viewsOf(service).listViews(call.namespace), call)
     },
   },
   createView: {

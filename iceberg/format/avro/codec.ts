@@ -5,7 +5,7 @@ import { crc32 } from '../crc32.js'
 import { unpackZstd } from '../zstd.js'
 
 /** A block that unpacks to more is taken for an attack on the memory. */
-export const MOST_BLOCK_BYTES = 256 * 1024 * 1024
+const MOST_BLOCK_BYTES = 256 * 1024 * 1024
 
 /**
  * Unpacks one block of a container file (Avro specification, "Required Codecs" and "Optional Codecs"): null, deflate,
