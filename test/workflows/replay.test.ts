@@ -1,17 +1,21 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { WorkflowHandle } from '@temporalio/client'
 import { temporal } from '@temporalio/proto'
 import { Worker } from '@temporalio/worker'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { StreamStatus } from '../../schemas/stream-messages.js'
 import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
 import { installRuntime } from '../../workers/runtime.js'
 import { workflowBundlePath } from '../../workers/workflow-bundle.js'
-import { failWith, startTestServer, withFakeLake } from './support/fake-lake.js'
+import { failWith, startTestServer, withFakeLake, type TestServer } from './support/fake-lake.js'
+import { fakeTopic } from './support/fake-topic.js'
 
 /**
- * Runs that are under way when a new version starts must replay on it. To record anew after a change that is meant
- * (with every running workflow drained first): FIRN_RECORD_HISTORIES=1 npx vitest run test/workflows/replay.test.ts
+ * Runs that are under way when a new version starts must replay on it. To record those that are missing (to record anew after
+ * a change that is meant, with every running workflow drained first, delete the old one):
+ * FIRN_RECORD_HISTORIES=1 npx vitest run test/workflows/replay.test.ts
  */
 const folder = join(import.meta.dirname, '..', 'histories')
 const options = { workflowBundle: { codePath: workflowBundlePath() } }
@@ -31,9 +35,13 @@ describe('recorded histories', () => {
       expect.arrayContaining([
         'buildFeatures',
         'landSource',
+        'landSource-topic',
         'maintainLake',
         'nightly',
         'scoreBatch',
+        'streamSource',
+        'streamSource-as-new',
+        'streamSource-paused',
         'trainModel',
         'trainer',
       ]),
@@ -70,52 +78,126 @@ function anonymous<T>(value: T): T {
 }
 
 async function record(): Promise<void> {
-  const test = await startTestServer()
-  const input = { pipeline: 'quantum', batch: '20260701T020000Z' }
-  let refused = false
+  // So that a stream is told soon that its history has grown long.
+  const extraArguments = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=100']
+  const test = await startTestServer({ extraArguments })
   try {
-    await withFakeLake(
-      test.connection,
-      {
-        // So that the history of buildFeatures holds a rebuild.
-        runChecks: () => {
-          if (refused) return Promise.resolve({ passed: true, results: [] })
-          refused = true
-          return failWith('stage-expired')
-        },
-      },
-      async () => {
-        const execute = async (workflowType: string, workflowId: string, given: unknown): Promise<void> => {
-          await test.client.workflow.execute(workflowType, {
-            workflowId,
-            taskQueue: TASK_QUEUES.control,
-            args: [given],
-          })
-          await save(workflowType, workflowId)
-        }
-        const save = async (workflowType: string, workflowId: string): Promise<void> => {
-          const history = await test.client.workflow.getHandle(workflowId).fetchHistory()
-          writeFileSync(join(folder, `${workflowType}.binpb`), History.encode(anonymous(history)).finish())
-        }
-        await execute('nightly', 'nightly', { pipeline: 'quantum', date: '2026-07-01' })
-        await save('landSource', workflowIds.land('quantum'))
-        await save('buildFeatures', workflowIds.build('quantum'))
-        await execute('scoreBatch', 'score', { ...input, batch: undefined, model: 'convergence' })
-        await execute('trainModel', 'train', { pipeline: 'quantum', model: 'convergence' })
-        await execute('maintainLake', 'maintain', {})
-        const trainer = await test.client.workflow.start('trainer', {
-          workflowId: 'trainer',
-          taskQueue: TASK_QUEUES.control,
-          args: [{ pipeline: 'quantum', model: 'convergence' }],
-        })
-        await trainer.signal('train', { seed: 1 })
-        while ((await trainer.query<{ trained: number }>('status')).trained === 0) await sleep(100)
-        await trainer.cancel()
-        await trainer.result().catch(() => undefined)
-        await save('trainer', 'trainer')
-      },
-    )
+    await recordNight(test)
+    await recordLandings(test)
   } finally {
     await test.close()
   }
+}
+
+async function save({ client }: TestServer, name: string, workflowId: string, runId?: string): Promise<void> {
+  const path = join(folder, `${name}.binpb`)
+  if (existsSync(path)) return
+  const history = await client.workflow.getHandle(workflowId, runId).fetchHistory()
+  writeFileSync(path, History.encode(anonymous(history)).finish())
+}
+
+async function start(
+  { client }: TestServer,
+  workflow: string,
+  workflowId: string,
+  given: unknown,
+): Promise<WorkflowHandle> {
+  return client.workflow.start(workflow, { workflowId, taskQueue: TASK_QUEUES.control, args: [given] })
+}
+
+async function recordNight(test: TestServer): Promise<void> {
+  const input = { pipeline: 'quantum', batch: '20260701T020000Z' }
+  let refused = false
+  await withFakeLake(
+    test.connection,
+    {
+      // So that the history of buildFeatures holds a rebuild.
+      runChecks: () => {
+        if (refused) return Promise.resolve({ passed: true, results: [] })
+        refused = true
+        return failWith('stage-expired')
+      },
+    },
+    async () => {
+      const execute = async (workflow: string, workflowId: string, given: unknown): Promise<void> => {
+        await (await start(test, workflow, workflowId, given)).result()
+        await save(test, workflow, workflowId)
+      }
+      await execute('nightly', 'nightly', { pipeline: 'quantum', date: '2026-07-01' })
+      await save(test, 'landSource', workflowIds.land('quantum'))
+      await save(test, 'buildFeatures', workflowIds.build('quantum'))
+      await execute('scoreBatch', 'score', { ...input, batch: undefined, model: 'convergence' })
+      await execute('trainModel', 'train', { pipeline: 'quantum', model: 'convergence' })
+      await execute('maintainLake', 'maintain', {})
+      const trainer = await start(test, 'trainer', 'trainer', { pipeline: 'quantum', model: 'convergence' })
+      await trainer.signal('train', { seed: 1 })
+      while ((await trainer.query<{ trained: number }>('status')).trained === 0) await sleep(100)
+      await trainer.cancel()
+      await trainer.result().catch(() => undefined)
+      await save(test, 'trainer', 'trainer')
+    },
+  )
+}
+
+/** A bounded landing of three rounds; a stream that drains, one that is answered and retried, one that goes on as new. */
+async function recordLandings(test: TestServer): Promise<void> {
+  const topic = fakeTopic({ partitions: 2, maxRecords: 3 })
+  let failure: 'none' | 'io' | 'offsets-lost' = 'none'
+  await withFakeLake(
+    test.connection,
+    {
+      ...topic.activities,
+      planLanding: (input) => {
+        if (failure === 'none') return topic.activities.planLanding(input)
+        if (failure === 'io') failWith('io')
+        return failWith('offsets-lost', { final: true })
+      },
+      refreshWindows: ({ source = '', batch }) =>
+        Promise.resolve({ source, batch, status: 'refreshed', rowEnd: 1, tables: [] }),
+    },
+    async () => {
+      const input = { pipeline: 'churn', source: 'events', maxAgeMs: 100 }
+      const until = async (stream: WorkflowHandle, is: (status: StreamStatus) => boolean): Promise<void> => {
+        while (!is(await stream.query<StreamStatus>('status'))) await sleep(50)
+      }
+      topic.produce(0, 1, 2, undefined, 4)
+      topic.produce(1, 1, 2, 3)
+      await (await start(test, 'landSource', 'land', { pipeline: 'churn' })).result()
+      await save(test, 'landSource-topic', 'land')
+
+      topic.produce(0, 5)
+      const stream = await start(test, 'streamSource', 'stream', input)
+      await until(stream, ({ landed, windows }) => landed.batches > 0 && windows.publishedAtMs !== undefined)
+      topic.produce(1, 6, 7, 8, 9)
+      await stream.signal('drain')
+      await stream.result()
+      await save(test, 'streamSource', 'stream')
+
+      const paused = await start(test, 'streamSource', 'paused', input)
+      failure = 'io'
+      topic.produce(0, 10)
+      await until(paused, ({ retry }) => retry !== undefined)
+      failure = 'offsets-lost'
+      await paused.signal('resume')
+      await until(paused, ({ pause }) => pause !== undefined)
+      failure = 'none'
+      await paused.signal('resume', { accept: ['lost-offsets'] })
+      await until(paused, ({ landed }) => landed.batches > 0)
+      await paused.signal('pause')
+      await paused.signal('drain')
+      await paused.result()
+      await save(test, 'streamSource-paused', 'paused')
+
+      const long = await start(test, 'streamSource', 'long', input)
+      const { runId } = await long.describe()
+      const endless = test.client.workflow.getHandle('long')
+      while ((await endless.describe()).runId === runId) {
+        topic.produce(0, 11)
+        await sleep(50)
+      }
+      await endless.signal('drain')
+      await endless.result()
+      await save(test, 'streamSource-as-new', 'long', runId)
+    },
+  )
 }

@@ -107,9 +107,12 @@ describe('firn stream', () => {
     const topic = fakeTopic({ partitions: 1 })
     topic.produce(0, 1)
     await withFakeLake(test.connection, topic.activities, async () => {
-      const following = firn('stream', 'churn', '--source', 'transactions', '--max-age', '200ms')
+      const never = await firn('stream', 'status', 'churn')
+      expect(never).toMatchObject({ code: 2, stdout: '' })
+      expect(never.stderr).toMatch(/no stream of churn payment_events runs: `firn stream churn --source pay/)
+      const following = firn('stream', 'churn', '--source', 'payment_events', '--max-age', '200ms')
       await expect.poll(() => topic.committed.length, { timeout: 45_000 }).toBe(1)
-      const { code, stdout } = await firn('stream', 'stop', 'churn', '--source', 'transactions')
+      const { code, stdout } = await firn('stream', 'stop', 'churn')
       expect(code).toBe(0)
       expect(stdout).toMatch(/^status +cancelled$/m)
       const { code: followed, stderr } = await following
