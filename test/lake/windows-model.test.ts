@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Catalog } from '../../iceberg/catalog/catalog.js'
+import { FULL } from '../support/full.js'
 import { Crash } from './support/crashing.js'
 import { click, MINUTE, T0, WINDOW_TABLES, WindowModel, type WindowName } from './support/window-model.js'
 
@@ -78,7 +79,7 @@ it('windows equal a loop over the ledger at every snapshot, whatever dies, comes
         model.lake.close()
       }
     }),
-    { numRuns: Number(process.env['WINDOW_RUNS'] ?? 12), verbose: true },
+    { numRuns: Number(process.env['WINDOW_RUNS'] ?? (FULL ? 30 : 10)), verbose: true },
   )
 }, 600_000)
 

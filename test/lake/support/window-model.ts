@@ -107,7 +107,8 @@ export class WindowModel {
   async compact(name: WindowName | 'ledger'): Promise<void> {
     const identifier = identifierOf(name)
     const { catalog, rewriter, now, newUuid, newSnapshotId } = this.deps
-    await compactTable({ catalog, identifier, rewriter, now, newUuid, newSnapshotId, isClosed: () => true })
+    const common = { catalog, identifier, rewriter, now, newUuid, newSnapshotId }
+    await compactTable({ ...common, isClosed: () => true, rewriteAll: true })
   }
 
   async rollBack(name: WindowName, steps: number): Promise<void> {
