@@ -74,6 +74,22 @@ async function landedIds(): Promise<string> {
   return (await landedLines()).map(({ id }) => id).join('')
 }
 
+/** The mended lake, on which `first` happens just before the first commit is tried. */
+function overtaken(first: () => Promise<unknown>): LakeDeps {
+  const deps = mended(lake.deps)
+  let due: (() => Promise<unknown>) | undefined = first
+  const commit: LakeDeps['catalog']['commit'] = async (commits) => {
+    const act = due
+    due = undefined
+    await act?.()
+    return await deps.catalog.commit(commits)
+  }
+  const catalog = new Proxy(deps.catalog, {
+    get: (target, key) => (key === 'commit' ? commit : (Reflect.get(target, key, target) as unknown)),
+  })
+  return { ...deps, catalog }
+}
+
 describe('ids of dead letters', () => {
   it('are read back as they are written', () => {
     for (const incarnation of [null, '0a1b2c3d4e5f']) {
@@ -291,6 +307,26 @@ describe('replay', () => {
     expect(lines).toHaveLength(14 - dropped.dropped)
     const numbers = (await ledger()).map((row) => Number(row['row_number']))
     expect(numbers).toEqual(numbers.map((_, i) => i))
+  })
+
+  it('numbers its rows by the ledger that it is committed onto, also where a landing came first', async () => {
+    await landFour()
+    lake.put('b.json', goodRun('e'))
+    expect(await replay(overtaken(() => landNew(lake, lake.deps, DAY_3)))).toMatchObject([{ replayed: 2 }])
+    expect((await ledger()).map((row) => [row['row_number'], row['batch']])).toEqual([
+      [0n, DAY_1],
+      [1n, DAY_3],
+      [2n, DAY_2],
+    ])
+    expect(await landedIds()).toBe('abcde')
+  })
+
+  it('computes anew where another replay took one of its letters first', async () => {
+    await landFour()
+    const [first = ''] = await ids()
+    const other = () => replay(undefined, { selection: { ids: [parseLetterId(first)] } })
+    expect(await replay(overtaken(other))).toMatchObject([{ replayed: 1, stayed: 0 }])
+    expect(await landedIds()).toBe('abcd')
   })
 
   it('lands nothing twice where dead letters came back from before a replay', async () => {
