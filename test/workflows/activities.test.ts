@@ -17,6 +17,8 @@ describe('errors of the cores on their way through Temporal', () => {
     ['config', true],
     ['contract-broken', true],
     ['raw-differs', true],
+    ['source-changed', true],
+    ['offsets-lost', true],
     ['check-failed', true],
     ['definition-changed', true],
     ['training-failed', true],
