@@ -52,8 +52,9 @@ function brokersOf(given: string): readonly string[] {
     (broker) => !/^[a-z0-9._-]+:[1-9]\d{0,4}$/i.test(broker) || portOf(broker) > 65_535,
   )
   if (bad === undefined) return brokers
+  // An address may have come with a login in it.
   throw wrong(
-    `FIRN_KAFKA_BROKERS has ${JSON.stringify(bad)} where host:port belongs: give names or IPv4 addresses with ports, as in kafka-1:9092,kafka-2:9092.`,
+    `FIRN_KAFKA_BROKERS has ${JSON.stringify(bad.replace(/^.*@/, '…@'))} where host:port belongs: give names or IPv4 addresses with ports, as in kafka-1:9092,kafka-2:9092.`,
   )
 }
 
