@@ -83,7 +83,10 @@ export class LineBuffer {
 
 /** Whether the key's bytes are its text in JSON, but for the quotes. */
 function isPlain(key: Uint8Array): boolean {
-  for (const c of key) if (c < 0x20 || c > 0x7e || c === QUOTE || c === BACKSLASH) return false
+  for (let i = 0; i < key.length; i++) {
+    const c = key[i] as number
+    if (c < 0x20 || c > 0x7e || c === QUOTE || c === BACKSLASH) return false
+  }
   // Base64 is told from text by its first characters.
   return key[BASE64_COLON] !== COLON
 }

@@ -91,7 +91,7 @@ export class RawObject {
   async close(): Promise<{ readonly bytes: Uint8Array; readonly sha256: string }> {
     const { lines } = this
     const text = lines.bytes.subarray(0, lines.length)
-    const bytes = await compress(text, { ...GZIP, chunkSize: Math.max(text.length >> 1, 65_536) })
+    const bytes = await compress(text, { ...GZIP, chunkSize: Math.max(text.length >> 2, 65_536) })
     this.spare.push(lines)
     // The header's operating-system byte: unknown, so that every platform writes the same object.
     bytes[9] = 255

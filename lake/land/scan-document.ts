@@ -13,6 +13,7 @@ export class DocumentScanner {
   /** Undeclared members of the document that is read. */
   private readonly met: string[] = []
   private identityBytes = Buffer.alloc(256)
+  private identityView = this.identityBytes.subarray(0, 0)
 
   constructor(
     private readonly level: DocumentLevel,
@@ -44,8 +45,8 @@ export class DocumentScanner {
     return this.met
   }
 
-  /** canonicalJson of the identity's values, as text or UTF-8; undefined: none of them is there. Overwritten by the next call. */
-  identityText(): string | Buffer | undefined {
+  /** canonicalJson of the identity's values, as UTF-8; undefined: none of them is there. Overwritten by the next call. */
+  identityText(): Uint8Array | undefined {
     const { bytes, identityFrom, identityEnd } = this.cursor
     let to = 0
     let found = false
@@ -61,15 +62,15 @@ export class DocumentScanner {
     }
     this.identityBytes[to++] = BRACKET_CLOSE
     if (!found) return undefined
-    // A short string is made sooner than a view of bytes.
-    return this.cursor.high < 0x80
-      ? this.identityBytes.toString('latin1', 0, to)
-      : this.identityBytes.subarray(0, to)
+    // Identities of one source are mostly of one length.
+    if (this.identityView.length !== to) this.identityView = this.identityBytes.subarray(0, to)
+    return this.identityView
   }
 
   private reserveIdentity(bytes: number): void {
     if (bytes <= this.identityBytes.length) return
     this.identityBytes = Buffer.concat([this.identityBytes], bytes * 2)
+    this.identityView = this.identityBytes.subarray(0, 0)
   }
 
   /** Takes an object whose brace is taken. */
