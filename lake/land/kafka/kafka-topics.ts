@@ -82,8 +82,8 @@ function describeTopic(link: KafkaLink, topic: string): Promise<TopicState> {
     const known = cluster.findTopicPartitionMetadata(topic)
     const partitions = known.map(({ partitionId }) => partitionId).sort((a, b) => a - b)
     const offsets = await listOffsets(cluster, topic, partitions)
-    const [any] = known
-    const id = any && (await fetchTopicId(await cluster.findBroker({ nodeId: any.leader }), topic))
+    const [one] = known
+    const id = one && (await fetchTopicId(await cluster.findBroker({ nodeId: one.leader }), topic))
     const clusterId = cluster.brokerPool.metadata?.clusterId ?? ''
     return { identity: id ?? `${clusterId}/${topic}`, partitions: offsets }
   })
