@@ -42,8 +42,7 @@ export function planRefresh(state: RefreshState): RefreshPlan | undefined {
   const known = watermarkAt(steps, rowEnd)
   // What the rows to come are judged by was decided where a history that was rolled back had taken them in before.
   const isDecided = steps.some((step) => step.rowEnd > rowEnd)
-  const told =
-    state.watermarkMs === undefined || isDecided ? undefined : Math.min(state.watermarkMs, nowMs)
+  const told = state.watermarkMs === undefined || isDecided ? undefined : Math.min(state.watermarkMs, nowMs)
   const watermarkMs = known === undefined || told === undefined ? (known ?? told) : Math.max(known, told)
   return { rowEnd, tables, ...(watermarkMs === undefined ? {} : { watermarkMs }) }
 }

@@ -8,7 +8,6 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import type { RefreshedWindows, WindowRefreshInput, WindowRefreshResult } from '../../schemas/messages.js'
 import { nextRowNumber } from '../land/ledger.js'
-import { refuseRemovedRaw } from '../land/raw-kept-from.js'
 import { publishedPosition } from './published-position.js'
 import { computeWindows, type ComputedWindows } from './compute-windows.js'
 import { planRefresh, type RefreshPlan } from './plan-refresh.js'
@@ -66,7 +65,6 @@ async function tryRefresh(
         ...(input.watermarkMs === undefined ? {} : { watermarkMs: input.watermarkMs }),
       })
   if (plan === undefined) return { ...result, ...recorded(tables, input.batch) }
-  for (const { rowFrom } of plan.tables) refuseRemovedRaw(opened.ledger, rowFrom)
   const computed = await computeAll(deps, opened, { plan, steps }, control)
   return await commit(deps, { ...input, source: opened.source.name }, plan, computed, tables)
 }

@@ -6,6 +6,7 @@ import type { SourceDefinition } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
 import type { LandedRange, LandedRun } from './landed-ranges.js'
 import { readNewRanges, readOverlappingRanges, runsOf } from './landed-ranges.js'
+import { rawKeptFrom } from '../land/raw-kept-from.js'
 import { watermarkAt } from './plan-refresh.js'
 import type { WatermarkStep } from './window-marker.js'
 
@@ -49,17 +50,21 @@ export async function openWindowRecords(
   const session = await deps.engine.openSession(signal === undefined ? {} : { signal })
   try {
     const { ledger, rowFrom, rowEnd } = group
-    const ranges = await readNewRanges(deps, ledger, { rowFrom, rowEnd })
+    const keptFrom = rawKeptFrom(ledger)
+    const ranges = await readNewRanges(deps, ledger, { rowFrom: Math.max(rowFrom, keptFrom), rowEnd })
     const mayCount = ranges.filter((range) => mayBeOpen(group, range))
     const lateRows = ranges.filter((range) => !mayCount.includes(range))
     await addArrived(session, group, mayCount)
     const arrived = await arrivedWindows(session, group)
-    const late = arrived.late + lateRows.reduce((sum, range) => sum + range.records, 0)
+    const whole = await wholeWindows(deps, group, arrived.open, keptFrom)
+    const startsMs = whole.map((window) => window.startMs)
+    const partial = arrived.open.filter((window) => !whole.includes(window))
+    const late = arrived.late + sumOf(lateRows) + sumOf(partial)
     control.onProgress?.(
-      `${group.source}: rows ${rowFrom} to ${rowEnd}, ${arrived.startsMs.length} windows, ${late} late`,
+      `${group.source}: rows ${rowFrom} to ${rowEnd}, ${startsMs.length} windows, ${late} late`,
     )
-    if (arrived.startsMs.length > 0) await addWindows(deps, session, group, arrived.startsMs)
-    return { session, late, windowEndsMs: arrived.startsMs.map((startMs) => startMs + group.sizeMs) }
+    if (startsMs.length > 0) await addWindows(deps, session, group, startsMs)
+    return { session, late, windowEndsMs: startsMs.map((startMs) => startMs + group.sizeMs) }
   } catch (error) {
     await session.close()
     throw error
@@ -111,20 +116,56 @@ function startSql(sizeMs: number): string {
   return `${us} - ((${us} % ${size} + ${size}) % ${size})`
 }
 
+interface ArrivedWindow {
+  readonly startMs: number
+  /** New ones. */
+  readonly records: number
+}
+
 async function arrivedWindows(
   session: EngineSession,
   { sizeMs }: WindowGroup,
-): Promise<{ readonly startsMs: readonly number[]; readonly late: number }> {
+): Promise<{ readonly open: readonly ArrivedWindow[]; readonly late: number }> {
   const { rows } = await session.query(
     `SELECT (_firn_start // 1000)::DOUBLE AS start_ms, _firn_open AS is_open, count(*)::DOUBLE AS records
      FROM ${ARRIVED} GROUP BY ALL ORDER BY 1`,
     { limit: MOST_WINDOWS },
   )
-  const open = rows.filter((row) => row['is_open'] === true)
-  const late = rows.filter((row) => row['is_open'] !== true)
-  // Whole multiples of the size: `//` cuts nothing off.
-  const startsMs = open.map((row) => Math.round(Number(row['start_ms']) / sizeMs) * sizeMs)
-  return { startsMs, late: late.reduce((sum, row) => sum + Number(row['records']), 0) }
+  const windows = rows.map((row) => ({
+    isOpen: row['is_open'] === true,
+    // Whole multiples of the size: `//` cuts nothing off.
+    startMs: Math.round(Number(row['start_ms']) / sizeMs) * sizeMs,
+    records: Number(row['records']),
+  }))
+  return {
+    open: windows.filter((window) => window.isOpen),
+    late: sumOf(windows.filter((window) => !window.isOpen)),
+  }
+}
+
+function sumOf(parts: readonly { readonly records: number }[]): number {
+  return parts.reduce((sum, { records }) => sum + records, 0)
+}
+
+/**
+ * A window whose raw objects retention has begun to remove stays as it is: it could be computed from a part of its records
+ * only. Retention spares open windows, so this is one of a table that begins anew, or whose lateness was raised.
+ */
+async function wholeWindows(
+  deps: LakeDeps,
+  { ledger, sizeMs }: WindowGroup,
+  windows: readonly ArrivedWindow[],
+  keptFrom: number,
+): Promise<readonly ArrivedWindow[]> {
+  if (keptFrom === 0 || windows.length === 0) return windows
+  const fromMs = windows[0]?.startMs ?? 0
+  const endMs = (windows.at(-1)?.startMs ?? 0) + sizeMs
+  const removed = await readOverlappingRanges(deps, ledger, { rowEnd: keptFrom, fromMs, endMs })
+  return windows.filter(({ startMs }) => !removed.some((range) => overlaps(range, startMs, sizeMs)))
+}
+
+function overlaps({ minMs, maxMs }: LandedRange, startMs: number, sizeMs: number): boolean {
+  return minMs !== undefined && maxMs !== undefined && maxMs >= startMs && minMs < startMs + sizeMs
 }
 
 const MOST_WINDOWS = 10_000_000
@@ -176,10 +217,7 @@ async function earlierRanges(
   const fromMs = startsMs[0] ?? 0
   const endMs = (startsMs.at(-1) ?? 0) + sizeMs
   const ranges = await readOverlappingRanges(deps, ledger, { rowEnd: rowFrom, fromMs, endMs })
-  return ranges.filter(({ minMs, maxMs }) => {
-    if (minMs === undefined || maxMs === undefined) return false
-    return startsMs.some((startMs) => maxMs >= startMs && minMs < startMs + sizeMs)
-  })
+  return ranges.filter((range) => startsMs.some((startMs) => overlaps(range, startMs, sizeMs)))
 }
 
 async function addRaw(

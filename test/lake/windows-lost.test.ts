@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openTable } from '../../engine/table/open-table.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
+import { RAW_KEPT_FROM } from '../../lake/land/raw-kept-from.js'
 import { maintainTable } from '../../lake/maintain/maintain-lake.js'
 import { publishWindows } from '../../lake/windows/publish-windows.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
@@ -90,6 +91,51 @@ describe('a window table that does not say how far it is', () => {
     expect(snapshots.map(({ summary }) => summary?.operation)).toEqual(['replace'])
     expect(await landOneMore()).toEqual([1, 1])
   })
+})
+
+it('a table that was rolled back takes again what it had taken, and refuses again what was late', async () => {
+  await fill()
+  await model.land([[click('5', 'a', at(1)), click('6', 'a', at(24))]])
+  const before = windowsOf(await model.refresh(at(30)))
+  await model.land([[click('7', 'a', at(13)), click('8', 'b', at(31))]])
+  await model.refresh(at(31))
+  await model.noteWatermarks()
+  const was = await model.read('per_user')
+  expect(was).toEqual(model.expected('per_user', 4))
+  await model.rollBack('per_user', 3)
+  expect(await model.read('per_user')).toEqual(model.expected('per_user', 1))
+  await model.refresh(at(40))
+  expect(await model.read('per_user')).toEqual(was)
+  expect(before).toEqual([1, 1])
+})
+
+it('a window that retention has taken raw objects of stays as it is, and what comes for it is told as late', async () => {
+  await fill()
+  const identifier = { namespace: 'raw', name: 'clicks' }
+  const { metadata } = await model.lake.catalog.loadTable(identifier)
+  await model.lake.catalog.commit([
+    {
+      identifier,
+      requirements: [{ type: 'assert-table-uuid', uuid: metadata['table-uuid'] }],
+      updates: [{ action: 'set-properties', updates: { [RAW_KEPT_FROM]: '1' } }],
+    },
+  ])
+  const [removed] = await model.lake.rows('raw.clicks', 'row_number')
+  await model.lake.catalog.io.delete(removed!['path'] as string)
+  const before = await model.lake.rows('shop_features.per_user', 'window_end')
+  const { per_user } = shopPipeline.tables
+  const patient = { ...per_user!, window: { size: '5m', lateness: '1h' } }
+  const grown = { ...shopPipeline, tables: { per_user: patient, again: per_user! } }
+  const deps = { ...model.deps, pipelines: new Map([['shop', grown]]) }
+  await model.land([[click('5', 'a', at(1)), click('6', 'b', at(13))]])
+  const { tables } = await model.refresh(at(24), { deps })
+  expect(tables).toMatchObject([
+    { table: 'shop_features.again', windows: 2, late: 1 },
+    { table: 'shop_features.per_user', windows: 1, late: 1 },
+  ])
+  const after = await model.lake.rows('shop_features.per_user', 'window_end')
+  expect(after.map((row) => row['clicks'])).toEqual([1n, 1n, 2n, 1n])
+  expect(after.filter((_, i) => i !== 2)).toEqual(before.filter((_, i) => i !== 2))
 })
 
 it('a window table that is new begins with all that was landed', async () => {
