@@ -1,7 +1,8 @@
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import type { PartitionRange, TopicLandingPlan } from '../../schemas/messages.js'
-import type { PackedTopicObject, TopicPackTask } from '../../schemas/topics.js'
+import type { PackedTopicObject, TopicPackTask, Topics } from '../../schemas/topics.js'
+import { isIncarnationOf } from './decide-incarnation.js'
 import { ensureLandingTables } from '../tables/ensure-tables.js'
 import { LandingWriter, type WritableObject } from './landing-writer.js'
 import { maxDocumentBytesOf, sourceOf } from './source-of.js'
@@ -36,7 +37,21 @@ export async function fetchTopic(
       onProgress?.(`landed ${read} of ${total} offsets of ${plan.topic}`)
     }
   }
+  await assertSameTopic(topics, plan)
   return await writer.finish()
+}
+
+/**
+ * Fetches name a topic by its name. One that was made anew meanwhile has another identity for good, so that a look
+ * afterwards tells whether all of it was read from the one that was planned.
+ */
+async function assertSameTopic(topics: Topics, { topic, incarnation }: TopicLandingPlan): Promise<void> {
+  const { identity } = await topics.describe(topic)
+  if (isIncarnationOf(incarnation, identity)) return
+  throw new FirnError(
+    'stale-range',
+    `topic ${topic} was deleted and made again while it was read. Nothing was landed; land again.`,
+  )
 }
 
 function packTask(deps: LakeDeps, plan: TopicLandingPlan, range: PartitionRange): TopicPackTask {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { LandingAnswer, PartitionRange, TopicLandingPlan } from '../../schemas/messages.js'
@@ -37,7 +36,7 @@ export async function planTopic(
   const state = await deps.topics.describe(topic)
   const { identity } = state
   const last = await lastTopicIncarnation(deps, ledger)
-  const incarnation = decideIncarnation({ topic, identity, last, accept, nameOf: incarnationName })
+  const incarnation = decideIncarnation({ topic, identity, last, accept })
   const positions = await ledgerPositions(deps, ledger, incarnation.name)
   await assertSameRecords(deps, topic, state, positions, incarnation.next)
   const decided = decideRanges({
@@ -76,12 +75,6 @@ export async function pendingRecords(
     0,
   )
   return { records, bytes: records * (meanRecordBytes(ledger) ?? 1024) }
-}
-
-/** 12 hex digits of the topic's identity; a broker restored from a backup is another generation of the same topic. */
-function incarnationName(identity: string, generation: number): string {
-  const text = generation === 0 ? identity : `${identity}#${generation}`
-  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
 /** A broker that was restored holds other records at offsets that were landed: the last one of each partition tells. */

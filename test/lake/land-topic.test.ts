@@ -265,6 +265,18 @@ describe('a topic that is not what it was', () => {
     expect(await landed()).toEqual(['0/0', '0/1', '0/2', '0/8', '0/9'])
   })
 
+  it('is not landed under the old name where it is made anew between plan and fetch', async () => {
+    send(3)
+    await land()
+    send(3)
+    const planned = await plan()
+    topics.create(TOPIC, 2)
+    send(9)
+    await expect(fetchLanding(deps, planned, 0)).rejects.toMatchObject({ kind: 'stale-range' })
+    await expect(land()).rejects.toMatchObject({ kind: 'source-changed' })
+    expect(await ledger()).toEqual([[0, 0, 0, 3, 3]])
+  })
+
   it('pauses where it was made anew, and lands the new one from its beginning by answer', async () => {
     send(3)
     await land()
