@@ -18,11 +18,11 @@ export async function collectStaged(
 ): Promise<StagedLanding> {
   const slices = await Promise.all(
     fetched.map(async ({ stagedLocation }) => {
-      const staged = await readStagedLanding(deps.catalog.io, stagedLocation)
+      const staged = await readStagedLanding(deps.catalog.io, stagedLocation, deps.now())
       if (staged !== undefined) return staged
       throw new FirnError(
         'stage-expired',
-        `files staged at ${stagedLocation} are gone; fetch the landing again`,
+        `files staged at ${stagedLocation} are gone, or their lease is over; fetch the landing again`,
       )
     }),
   )

@@ -71,11 +71,14 @@ async function commitOnce(
   const ledger = await deps.catalog.loadTable(ledgerIdentifier(plan.source))
   const before = await ledgerPositions(deps, ledger, plan.incarnation)
   const positions = advance(before, staged.ranges)
-  if (positions === undefined) {
+  // Where no position moves, as with the marks of where a topic begins, only the rows tell.
+  if (positions === undefined || staged.ranges.every(({ first, nextOffset }) => first === nextOffset)) {
     const rowNumberEnd = await isRecorded(deps, ledger, plan.incarnation, staged.ranges)
-    if (rowNumberEnd === undefined) throw stalePosition(plan, before, staged.ranges)
-    const result = landResult(plan, staged, { rowNumberEnd, snapshotId: snapshotOf(ledger, name) })
-    return { kind: 'landed', result, positions: before }
+    if (rowNumberEnd !== undefined) {
+      const result = landResult(plan, staged, { rowNumberEnd, snapshotId: snapshotOf(ledger, name) })
+      return { kind: 'landed', result, positions: before }
+    }
+    if (positions === undefined) throw stalePosition(plan, before, staged.ranges)
   }
   const next = await nextRowNumber(deps, ledger)
   if (isRolledBack(ledger, next)) throw rolledBack(plan)

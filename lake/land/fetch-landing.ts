@@ -18,9 +18,9 @@ export async function fetchLanding(
 ): Promise<FetchedLanding> {
   const location = stagedLocation(deps.warehouse, plan, slice)
   if (location === undefined) return { stagedLocation: '', objects: 0, records: 0, deadLetters: 0, bytes: 0 }
-  const { io } = deps.catalog
   const staged =
-    (await readStagedLanding(io, location)) ?? (await fetchOnce(deps, plan, { slice, location }, work))
+    (await readStagedLanding(deps.catalog.io, location, deps.now())) ??
+    (await fetchOnce(deps, plan, { slice, location }, work))
   const { objects, records, deadLetters, bytes } = staged
   return { stagedLocation: location, objects, records, deadLetters, bytes }
 }
@@ -34,6 +34,7 @@ async function fetchOnce(
   const landing =
     plan.kind === 'topic' ? await fetchTopic(deps, plan, slice, work) : await fetchFiles(deps, plan, work)
   const { pipeline, batch } = plan
-  const expiresAtMs = deps.now() + deps.settings.stagingLeaseMs
-  return await stageLanding(deps.catalog.io, location, landing, { pipeline, batch, expiresAtMs })
+  const nowMs = deps.now()
+  const lease = { pipeline, batch, expiresAtMs: nowMs + deps.settings.stagingLeaseMs }
+  return await stageLanding(deps.catalog.io, location, landing, lease, nowMs)
 }

@@ -53,5 +53,6 @@ function partitionsOf({ ranges }: StagedLanding): readonly LandedPartition[] {
 
 function latest(times: readonly (number | undefined)[]): number | undefined {
   const known = times.filter((time) => time !== undefined)
-  return known.length === 0 ? undefined : Math.max(...known)
+  // Not by spreading: a folder may bring more files than a call takes arguments.
+  return known.length === 0 ? undefined : known.reduce((a, b) => Math.max(a, b))
 }

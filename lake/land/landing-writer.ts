@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { tryCreate } from '../../iceberg/io/try-create.js'
@@ -71,9 +73,9 @@ export class LandingWriter {
   ) {}
 
   async take(object: WritableObject): Promise<void> {
-    const path = await this.write(object)
+    const { path, sha256 } = await this.write(object)
     const { incarnation } = this.target
-    const { partition, sha256 } = object
+    const { partition } = object
     for (const range of object.ranges) {
       this.ranges.push({ ...range, path, incarnation, partition, sha256 })
       this.bytes += range.bytes
@@ -104,15 +106,18 @@ export class LandingWriter {
     }
   }
 
-  private async write(object: WritableObject): Promise<string> {
-    if (object.records === 0) return object.deadLetters.length === 0 ? 'gap:no-records' : 'gap:dead-letters'
+  private async write(object: WritableObject): Promise<{ readonly path: string; readonly sha256: string }> {
+    if (object.records === 0) {
+      const path = object.deadLetters.length === 0 ? 'gap:no-records' : 'gap:dead-letters'
+      return { path, sha256: object.sha256 }
+    }
     const { source, incarnation, batch } = this.target
     const name = `${incarnation}-${object.partition}-${object.first}-${object.end}.jsonl.gz`
     const date = processingDateOf(parseBatchId(batch))
     const location = joinLocation(this.deps.warehouse, 'raw', source, date, name)
-    await writeOnce(this.deps, location, object)
+    const sha256 = await writeOnce(this.deps, location, object)
     this.objects += 1
-    return location
+    return { path: location, sha256 }
   }
 
   private letterRow(letter: WritableLetter, partition: number): Row {
@@ -142,24 +147,33 @@ export class LandingWriter {
   }
 }
 
-/** An object of that name with the same bytes is the work of an earlier attempt. */
-async function writeOnce(deps: LakeDeps, location: string, object: WritableObject): Promise<void> {
+/**
+ * An object of that name with the same lines is the work of an earlier attempt, maybe of another zlib: as it lies there it
+ * may be landed already, so it stays. Returns the SHA-256 of what lies there.
+ */
+async function writeOnce(deps: LakeDeps, location: string, object: WritableObject): Promise<string> {
   const { io } = deps.catalog
-  if (await tryCreate(io, location, object.bytes)) return
-  const found = createHash('sha256')
-    .update(await io.read(location))
-    .digest('hex')
-  if (found === object.sha256) {
+  if (await tryCreate(io, location, object.bytes)) return object.sha256
+  const there = await io.read(location)
+  const found = createHash('sha256').update(there).digest('hex')
+  if (found === object.sha256 || (await sameLines(there, object.bytes))) {
     // Written again: clean-up may be about to take it for an old leftover.
-    await io.write(location, object.bytes)
-    return
+    await io.write(location, there)
+    return found
   }
   throw new FirnError(
     'raw-differs',
-    `${location} exists with other bytes (SHA-256 ${found}, now ${object.sha256}): the source changed between two attempts. ` +
-      'Where no ledger row names this object in its column path, delete it and land again.',
+    `${location} exists with other lines (SHA-256 ${found}, now ${object.sha256}): the source or its contract changed ` +
+      'between two attempts. Where no ledger row names this object in its column path, delete it and land again.',
     { context: { location, expected: object.sha256, got: found } },
   )
+}
+
+const decompress = promisify(gunzip)
+
+async function sameLines(a: Uint8Array, b: Uint8Array): Promise<boolean> {
+  const [left, right] = await Promise.all([decompress(a).catch(() => undefined), decompress(b)])
+  return left?.equals(right) === true
 }
 
 function causeOf(letter: WritableLetter, partition: number): string {

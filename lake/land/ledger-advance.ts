@@ -36,32 +36,35 @@ export async function isRecorded(
   incarnation: string,
   ranges: readonly LandedRange[],
 ): Promise<number | undefined> {
-  const [least, greatest] = [
-    Math.min(...ranges.map(({ first }) => first)),
-    Math.max(...ranges.map((r) => r.nextOffset)),
-  ]
+  // Not by spreading: a folder may bring more files than a call takes arguments.
+  const least = ranges.reduce((min, { first }) => Math.min(min, first), Number.MAX_SAFE_INTEGER)
+  const greatest = ranges.reduce((max, { nextOffset }) => Math.max(max, nextOffset), 0)
   const rows = await queryLedger(
     deps,
     ledger,
     and(eq('incarnation', incarnation), gtEq('first', BigInt(least)), ltEq('next_offset', BigInt(greatest))),
-    `SELECT partition, first, next_offset, path, sha256, row_number FROM ledger
+    `SELECT ${RANGE_COLUMNS.join(', ')}, row_number FROM ledger
      WHERE incarnation = ${quoteText(incarnation)} AND first >= ${least} AND next_offset <= ${greatest}`,
   )
   const key = (parts: readonly unknown[]): string => parts.map(String).join('\0')
   const found = new Map(
-    rows.map((row) => [
-      key([row['partition'], row['first'], row['next_offset'], row['path'], row['sha256']]),
-      Number(row['row_number']),
-    ]),
+    rows.map((row) => [key(RANGE_COLUMNS.map((column) => row[column] ?? null)), Number(row['row_number'])]),
   )
   let end = 0
-  for (const { partition, first, nextOffset, path, sha256 } of ranges) {
-    const number = found.get(key([partition, first, nextOffset, path, sha256]))
+  for (const { partition, first, nextOffset, path, sha256, source } of ranges) {
+    const file = [source?.path ?? null, source?.mtimeMs ?? null, source?.etag ?? null]
+    const number = found.get(key([partition, first, nextOffset, path, sha256, ...file]))
     if (number === undefined) return undefined
     end = Math.max(end, number + 1)
   }
   return end
 }
+
+/** What tells the rows of one landing from those of another: of files without a record the file alone. */
+const RANGE_COLUMNS = [
+  ...['partition', 'first', 'next_offset', 'path', 'sha256'],
+  ...['source_path', 'source_mtime_ms', 'source_etag'],
+] as const
 
 export function stalePosition(
   plan: LandingPlan,

@@ -45,7 +45,10 @@ export async function planFiles(
     if (earlier !== undefined) {
       // It goes on where the ledger stands: it is not landed yet, and nothing else was since.
       const isNext = earlier.incarnation === incarnation && earlier.first === first
-      const due = isNext && (await canBeLanded(deps, earlier, location))
+      const due =
+        isNext &&
+        !(await isEmptyAndLanded(deps, ledger, earlier)) &&
+        (await canBeLanded(deps, earlier, location))
       if (due) return toPlan(earlier, location)
     } else {
       const plan = await newPlan(deps, source, ledger, { ...landing, first })
@@ -68,9 +71,19 @@ function folderOf(deps: LakeDeps, from: string | undefined, { name, definition }
   )
 }
 
+/** Files without a record leave the ledger where it stood. */
+async function isEmptyAndLanded(
+  deps: LakeDeps,
+  ledger: LoadedTable,
+  { incarnation, first, end, files }: LandingPlanFile,
+): Promise<boolean> {
+  return first === end && (await newFilesOf(deps, ledger, incarnation, files)).files.length === 0
+}
+
 /** Its files are read already, or are still those that were planned. */
 async function canBeLanded(deps: LakeDeps, plan: LandingPlanFile, location: string): Promise<boolean> {
-  if ((await readStagedLanding(deps.catalog.io, stagedFilesLocation(location))) !== undefined) return true
+  const staged = await readStagedLanding(deps.catalog.io, stagedFilesLocation(location), deps.now())
+  if (staged !== undefined) return true
   const source = openSourceFiles(plan.from, deps.sourceStore)
   let isDue = true
   await inParallel(plan.files, STATS_AT_ONCE, async (file) => {

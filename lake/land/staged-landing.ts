@@ -58,10 +58,15 @@ const stagedJson = z.object({
   causes: z.array(z.string()),
   undeclared: z.array(z.string()),
   files: z.array(z.unknown()),
+  expiresAtMs: z.number(),
 })
 
-/** Undefined where there is none, or where a file of it is gone. */
-export async function readStagedLanding(io: FileIO, location: string): Promise<StagedLanding | undefined> {
+/** Undefined where there is none, where its lease is over, or where a file of it is gone. */
+export async function readStagedLanding(
+  io: FileIO,
+  location: string,
+  nowMs: number,
+): Promise<StagedLanding | undefined> {
   const json = await readJsonIfThere(io, location)
   if (json === undefined) return undefined
   const parsed = stagedJson.safeParse(json)
@@ -70,24 +75,26 @@ export async function readStagedLanding(io: FileIO, location: string): Promise<S
       cause: parsed.error,
     })
   }
-  const { files: written, ...rest } = parsed.data
+  const { files: written, expiresAtMs, ...rest } = parsed.data
+  if (expiresAtMs <= nowMs) return undefined
   const deadLetterFiles = written.map((file) => dataFileFromJson(file))
   if (!(await allIntact(io, deadLetterFiles)) || !(await objectsAreThere(io, rest.ranges))) return undefined
   return { ...rest, deadLetterFiles }
 }
 
-/** The first attempt's landing; a stage whose files are gone is replaced. */
+/** The first attempt's landing; a stage whose lease is over, or whose files are gone, is replaced. */
 export async function stageLanding(
   io: FileIO,
   location: string,
   landing: StagedLanding,
   lease: { readonly pipeline: string; readonly batch: string; readonly expiresAtMs: number },
+  nowMs: number,
 ): Promise<StagedLanding> {
   const { deadLetterFiles, ...rest } = landing
   const json = { ...lease, ...rest, files: deadLetterFiles.map(dataFileToJson) }
   const bytes = Buffer.from(JSON.stringify(json))
   if (await tryCreate(io, location, bytes)) return landing
-  const earlier = await readStagedLanding(io, location)
+  const earlier = await readStagedLanding(io, location, nowMs)
   if (earlier !== undefined) return earlier
   await io.write(location, bytes)
   return landing
