@@ -33,14 +33,26 @@ const TABLE_PROPERTIES = {
 }
 
 /**
+ * A stream commits every few seconds, and each commit writes all snapshots anew: those of the last hour are kept, of the
+ * ledger at least a hundred to roll back to. Old metadata files go with the commit.
+ */
+const COMMITTED_OFTEN = {
+  'history.expire.max-snapshot-age-ms': String(3_600_000),
+  'write.metadata.delete-after-commit.enabled': 'true',
+}
+
+/**
  * Namespaces and tables of a pipeline as its definition has them, the lake's own included. What is missing is created;
  * optional columns that are new are added. Any other difference: FirnError `definition-changed`, nothing is altered.
  */
 export async function ensureTables(deps: TablesDeps, pipeline: Pipeline): Promise<readonly LoadedTable[]> {
   const { namespace } = pipeline
-  const own = Object.entries(pipeline.tables).map(([name, table]) =>
-    wanted({ namespace, name }, table.schema, table.partition),
-  )
+  const own = Object.entries(pipeline.tables).map(([name, table]) => {
+    const create = wanted({ namespace, name }, table.schema, table.partition)
+    return table.window === undefined
+      ? create
+      : { ...create, properties: { ...create.properties, ...COMMITTED_OFTEN } }
+  })
   const sources = Object.keys(pipeline.sources)
   return await ensureAll(deps, [
     ...own,
@@ -68,6 +80,7 @@ function landingTables(deps: TablesDeps, sources: readonly string[]): readonly C
   const tables = sources.map((source) => wanted(ledgerIdentifier(source), LEDGER_COLUMNS))
   return [...tables, wanted(DEAD_LETTERS, DEAD_LETTER_COLUMNS)].map((table) => ({
     ...table,
+    properties: { ...table.properties, ...COMMITTED_OFTEN, 'history.expire.min-snapshots-to-keep': '100' },
     location: joinLocation(deps.warehouse, 'ledger', table.identifier.name),
   }))
 }

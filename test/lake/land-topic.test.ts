@@ -368,6 +368,11 @@ describe('a ledger that others touch', () => {
       await land()
     }
     const later = { ...deps, now: () => Date.now() + 400 * 86_400_000 }
+    const keepOne = { 'history.expire.min-snapshots-to-keep': '1' }
+    const identifier = { namespace: 'raw', name: 'events' }
+    await lake.catalog.commit([
+      { identifier, requirements: [], updates: [{ action: 'set-properties', updates: keepOne }] },
+    ])
     await maintainTable(later, 'raw.events', { dryRun: false })
     expect(
       (await lake.catalog.loadTable({ namespace: 'raw', name: 'events' })).metadata.snapshots.length,
