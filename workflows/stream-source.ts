@@ -163,7 +163,7 @@ async function landNext(given: Given, board: StreamBoard): Promise<'drained' | '
     ...(state.accept === undefined ? {} : { acceptUntil: state.acceptUntil ?? plan.seen }),
   }))
   if (hasNothingNew(plan)) {
-    board.change(recovered)
+    board.change((state) => answered(recovered(state), plan))
     if (until !== undefined) return 'drained'
     await board.untilNudged(NOTHING_FOUND_MS)
     return 'nothing'
@@ -184,20 +184,23 @@ function recovered(state: StreamState): StreamState {
   return without(state, 'retry')
 }
 
+function answered(state: StreamState, plan: TopicLandingPlan): StreamState {
+  const accept = answersAfter(plan, state.accept ?? [], state.acceptUntil ?? [])
+  return accept.length === 0 ? without(state, 'accept', 'acceptUntil') : { ...state, accept }
+}
+
 function afterLanding(
   state: StreamState,
   plan: TopicLandingPlan,
   result: LandResult,
   { idleMs }: Given,
 ): StreamState {
-  const { accept = [], acceptUntil = [], ...rest } = state
   const nowMs = Date.now()
   const partitions = partitionsAfter(state.partitions, plan, result.partitions ?? [], nowMs)
   const watermarkMs = watermarkOf(state.watermarkMs, partitions, { nowMs, idleMs })
-  const answers = answersAfter(plan, accept, acceptUntil)
   const kinds = addCounts(state.landed.deadLetterKinds, result.deadLetterKinds)
   return {
-    ...rest,
+    ...answered(state, plan),
     landed: {
       batches: state.landed.batches + 1,
       records: state.landed.records + result.records,
@@ -208,7 +211,6 @@ function afterLanding(
     partitions,
     lag: [...lagAfter(plan).values()].reduce((sum, lag) => sum + lag, 0),
     ...(watermarkMs === undefined ? {} : { watermarkMs }),
-    ...(answers.length === 0 ? {} : { accept: answers, acceptUntil }),
   }
 }
 

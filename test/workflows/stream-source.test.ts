@@ -209,6 +209,19 @@ describe('streamSource', () => {
     )
   })
 
+  it('keeps no answer that nothing had asked for', async () => {
+    const topic = fakeTopic({ partitions: 1 })
+    const accept = ['lost-offsets', 'all-bad'] as const
+    let looks = 0
+    const awaitRecords: FakeActivities['awaitRecords'] = async (input) =>
+      (looks += 1) === 1 ? { due: false, pending: 0 } : topic.activities.awaitRecords(input)
+    await withStream(topic, { awaitRecords }, { accept }, async () => {
+      await expect.poll(() => topic.plans.length, WAIT).toBe(1)
+      topic.produce(0, 1)
+      await expect.poll(() => topic.commits.length, WAIT).toBe(1)
+    })
+    expect(topic.plans.map((plan) => plan.accept)).toEqual([accept, undefined])
+  })
   it('stands still by hand, and drains from there', async () => {
     const topic = fakeTopic({ partitions: 1, maxRecords: 1 })
     await withStream(topic, {}, {}, async ({ handle, status, drained }) => {
