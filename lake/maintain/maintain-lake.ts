@@ -14,6 +14,7 @@ import { sourceOf } from '../land/source-of.js'
 import { featureTables } from '../tables/feature-tables.js'
 import { listLeases, type Lease } from '../staging/stage.js'
 import { repeatedMarker } from '../windows/window-marker.js'
+import { bringBackRows } from './bring-back-rows.js'
 import { closedPartitions } from './closed-partitions.js'
 import { isLiveLease, leasedFiles } from './live-leases.js'
 import { maintainRaw } from './maintain-raw.js'
@@ -46,7 +47,8 @@ export async function maintainTable(
   { dryRun }: { readonly dryRun: boolean },
 ): Promise<TableMaintenance> {
   const identifier = parseIdentifier(table)
-  const loaded = await deps.catalog.loadTable(identifier)
+  const found = await deps.catalog.loadTable(identifier)
+  const { table: loaded, notes } = dryRun ? { table: found, notes: [] } : await bringBackRows(deps, found)
   const audit = await ifFound(deps.catalog.loadTable(auditIdentifier(identifier.namespace)))
   const dropRefs = refsToDrop(deps, loaded, audit)
   const common = { catalog: deps.catalog, identifier, dryRun }
@@ -84,6 +86,7 @@ export async function maintainTable(
     taggedBytes: await taggedBytes(deps.catalog.io, after.metadata, expired.droppedRefs),
     ...(landing === undefined ? {} : { raw: landing.raw }),
     notes: [
+      ...notes,
       ...rewritten.notes,
       ...(landing?.notes ?? []),
       ...(mayDeleteFiles(loaded.metadata) ? [] : ['nothing expired or deleted: gc.enabled is false']),

@@ -10,6 +10,7 @@ import { fetchLanding } from '../../lake/land/fetch-landing.js'
 import { landResult } from '../../lake/land/land-result.js'
 import { advance, isRecorded } from '../../lake/land/ledger-advance.js'
 import { planLanding } from '../../lake/land/plan-landing.js'
+import { maintainTable } from '../../lake/maintain/maintain-lake.js'
 import { refreshWindows } from '../../lake/windows/refresh-windows.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { LandingAnswer, LandResult, TopicLandingPlan } from '../../schemas/messages.js'
@@ -87,6 +88,34 @@ describe('numbers of ledger rows', () => {
     await refreshWindows(deps, { pipeline: 'shop', batch: '20260701T020100Z', watermarkMs: T0 })
     const rows = await lake.rows('shop_features.per_user', '"user"')
     expect(rows.map((row) => row['user'])).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+})
+
+describe('a ledger that was rolled back', () => {
+  const later = (): LakeDeps => ({ ...deps, now: () => deps.now() + 400 * DAY_MS })
+  async function landTwice(): Promise<void> {
+    for (const user of ['a', 'b']) {
+      send(user, 0)
+      await land()
+    }
+    await rollBack(deps, 'raw.clicks')
+  }
+
+  it('gets its rows back before maintenance expires the snapshots that show them', async () => {
+    await landTwice()
+    const report = await maintainTable(later(), 'raw.clicks', { dryRun: false })
+    expect(report.notes).toContain('1 rows that a rollback had removed are back, as they were')
+    expect(await lake.rows('raw.clicks')).toHaveLength(2)
+  })
+
+  it('is expired all the same where a raw object is gone, and its records are landed again', async () => {
+    await landTwice()
+    for await (const { location } of deps.catalog.io.list(`${deps.warehouse}/raw/clicks/`))
+      if (location.endsWith('-1-2.jsonl.gz')) await deps.catalog.io.delete(location)
+    await expect(land()).rejects.toMatchObject({ kind: 'not-found' })
+    const report = await maintainTable(later(), 'raw.clicks', { dryRun: false })
+    expect(report.notes).toContainEqual(expect.stringMatching(/raw object .* is gone/))
+    expect(await land()).toMatchObject({ records: 1, rowNumberEnd: 2 })
   })
 })
 
