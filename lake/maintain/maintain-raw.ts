@@ -1,19 +1,22 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
+import { inParallel } from '../../iceberg/io/in-parallel.js'
 import { mayDeleteFiles } from '../../iceberg/maintain/reachable-files.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { DEAD_LETTERS } from '../../schemas/lake-tables.js'
 import type { MaintainedFile, RawMaintenance } from '../../schemas/messages.js'
 import { listLeases } from '../staging/stage.js'
 import { deleteOneByOne } from './delete-one-by-one.js'
+import { landedStages } from './landed-stages.js'
 import { rawOrphans } from './raw-orphans.js'
 import { keptFromNote, retireRaw } from './raw-retention.js'
 import { dropStagesOf, stalePlans } from './stale-plans.js'
 
 const MAX_FILES = 100
+const DELETES_AT_ONCE = 8
 
 /**
- * Upkeep of what landing writes beside its tables: plans that are over, raw objects that no ledger row names, and those
- * past their retention. Undefined for a table that is no ledger.
+ * Upkeep of what landing writes beside its tables: plans and stages that are over, raw objects that no ledger row names,
+ * and those past their retention. Undefined for a table that is no ledger.
  */
 export async function maintainRaw(
   deps: LakeDeps,
@@ -26,7 +29,10 @@ export async function maintainRaw(
   const { io } = deps.catalog
   const plans = await stalePlans(deps, source, ledger)
   if (!dryRun) await dropStagesOf(deps, plans.files)
-  const leases = await listLeases(deps)
+  const all = await listLeases(deps)
+  const landed = new Set(await landedStages(deps, ledger, all))
+  if (!dryRun) await inParallel([...landed], DELETES_AT_ONCE, ({ location }) => io.delete(location))
+  const leases = all.filter((lease) => !landed.has(lease))
   const orphans = await rawOrphans(deps, source, leases, plans.dates)
   const retired = await retireRaw(deps, ledger, { dryRun })
   const files = [

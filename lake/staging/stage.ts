@@ -1,6 +1,7 @@
 import { dataFileFromJson, dataFileToJson } from '../../iceberg/format/data-file-json.js'
 import { ifFound } from '../../iceberg/error.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
+import { inParallel } from '../../iceberg/io/in-parallel.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { tryCreate } from '../../iceberg/io/try-create.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
@@ -83,19 +84,25 @@ export interface Lease {
   readonly expiresAtMs: number
   readonly files: readonly DataFile[]
   /** Of a fetched landing: the raw objects that its ledger rows will name. */
-  readonly ranges?: readonly { readonly path: string }[]
+  readonly ranges?: readonly {
+    readonly path: string
+    readonly incarnation: string
+    readonly partition: number
+    readonly nextOffset: number
+  }[]
 }
 
 /** Every lease there is, live or not: those of staged tables and, beside them, of fetched landings. */
 export async function listLeases(deps: StageDeps): Promise<readonly Lease[]> {
-  const leases: Lease[] = []
-  for await (const { location } of deps.catalog.io.list(joinLocation(deps.warehouse, '_staging', ''))) {
-    const lease = location.endsWith('.json')
-      ? await readDescriptor<Lease>(deps.catalog.io, location)
-      : undefined
-    if (lease !== undefined) leases.push({ ...lease, location })
-  }
-  return leases
+  const { io } = deps.catalog
+  const locations: string[] = []
+  for await (const { location } of io.list(joinLocation(deps.warehouse, '_staging', '')))
+    if (location.endsWith('.json')) locations.push(location)
+  const leases = await inParallel(locations, READS_AT_ONCE, async (location) => {
+    const lease = await readDescriptor<Lease>(io, location)
+    return lease === undefined ? [] : [{ ...lease, location }]
+  })
+  return leases.flat()
 }
 
 export function isLive(stage: Pick<StagedTable, 'expiresAtMs'>, nowMs: number): boolean {
@@ -103,6 +110,7 @@ export function isLive(stage: Pick<StagedTable, 'expiresAtMs'>, nowMs: number): 
 }
 
 const CREATE_TRIES = 5
+const READS_AT_ONCE = 16
 
 function belongsTo(stage: StagedTable, plan: PlannedBuild): boolean {
   return (
