@@ -69,11 +69,11 @@ export async function pendingRecords(
   const state = await deps.topics.describe(source.definition.topic)
   const last = await lastTopicIncarnation(deps, ledger)
   const positions: Positions = last === undefined ? new Map() : await ledgerPositions(deps, ledger, last)
-  const records = state.partitions.reduce(
-    (sum, { partition, earliest, end }) =>
-      sum + Math.max(0, end - Math.max(earliest, positions.get(partition)?.next ?? 0)),
-    0,
-  )
+  const records = state.partitions.reduce((sum, { partition, earliest, end }) => {
+    const next = positions.get(partition)?.next ?? 0
+    // A log that ends before it is another one: all of it waits, so that it is planned, which tells.
+    return sum + end - (end < next ? earliest : Math.max(earliest, next))
+  }, 0)
   return { records, bytes: records * (meanRecordBytes(ledger) ?? 1024) }
 }
 
