@@ -21,6 +21,7 @@ const DAY_MS = 86_400_000
 /** A simulated day takes 72 minutes, and few users share the payments of many, so that windows hold several. */
 const FASTER = 20
 const TOKENS = 5
+export const PORTIONS = 120
 const MEMBERS = ['merchant_id', 'status', 'user_token'] as const
 
 /** Simulated payments, some bad, late or sent twice, and what of them is to be found in the lake. */
@@ -58,25 +59,19 @@ export class PaymentTraffic {
     this.badCounts = counts
   }
 
-  get sent(): number {
-    return this.records.length
-  }
-
-  /** Evenly over the time. */
-  async send(kafka: Kafka, overMs: number): Promise<void> {
+  /** In portions, evenly over the time; each waits until `ready`, for slow machines. */
+  async send(kafka: Kafka, overMs: number, ready: (portion: number) => Promise<void>): Promise<void> {
     const producer = kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
       createPartitioner: Partitioners.DefaultPartitioner,
     })
     await producer.connect()
-    const startedMs = performance.now()
-    for (let next = 0; next < this.records.length;) {
-      const share = Math.min(1, (performance.now() - startedMs) / overMs)
-      const end = Math.max(next + 1, Math.floor(share * this.records.length))
-      await producer.send({ topic: PAYMENTS_TOPIC, messages: this.records.slice(next, end) })
-      next = end
-      await sleep(50)
+    for (let portion = 0; portion < PORTIONS; portion += 1) {
+      await Promise.all([ready(portion), sleep(overMs / PORTIONS)])
+      const from = Math.floor((portion * this.records.length) / PORTIONS)
+      const end = Math.floor(((portion + 1) * this.records.length) / PORTIONS)
+      await producer.send({ topic: PAYMENTS_TOPIC, messages: this.records.slice(from, end) })
     }
     await producer.disconnect()
   }

@@ -2,17 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Client } from '@temporalio/client'
+import type { Client, WorkflowHandle } from '@temporalio/client'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import { listTables } from '../../lake/query/list-tables.js'
 import { runSql } from '../../lake/query/sql.js'
+import { ensureLandingTables, ensureTables } from '../../lake/tables/ensure-tables.js'
 import { PAYMENTS_TOPIC } from '../../pipelines/churn/simulate.js'
 import type { MaintenanceReport } from '../../schemas/messages.js'
-import type { StreamResult, StreamSourceInput } from '../../schemas/stream-messages.js'
-import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
+import type { StreamResult, StreamSourceInput, StreamStatus } from '../../schemas/stream-messages.js'
+import { STATUS_QUERY, TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
 import { WorkerProcess } from '../../soak/landing/worker-process.js'
 import { readConfig, type FirnConfig } from '../../workers/config.js'
 import { connectClient } from '../../workers/connection.js'
@@ -60,12 +61,13 @@ let workers: WorkerProcess[] = []
 beforeAll(async () => {
   if (missing !== undefined) return
   services = await startServices(['kafka', 's3', 'temporal'])
-  env = { ...services.env, FIRN_HOME: home, FIRN_SNAPSHOT_MAX_AGE_DAYS: String(SNAPSHOT_AGE_MS / DAY_MS) }
+  env = { ...services.env, FIRN_HOME: home }
   Object.assign(process.env, services.env)
   config = readConfig(env)
   client = await connectClient({ address: env['TEMPORAL_ADDRESS']!, namespace: 'default' })
   lake = await createLakeDeps(config)
   watch = new WindowWatch(lake.deps)
+  await keepSnapshotsBriefly()
   await runStream()
   landed = await landedPayments(lake.deps)
 }, 900_000)
@@ -79,6 +81,24 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
+/** An hour would be as long as the tables say. */
+async function keepSnapshotsBriefly(): Promise<void> {
+  const { deps } = lake
+  await ensureLandingTables(deps, 'payment_events')
+  await ensureTables(deps, deps.pipelines.get('churn')!)
+  const updates = {
+    'history.expire.max-snapshot-age-ms': String(SNAPSHOT_AGE_MS),
+    'history.expire.min-snapshots-to-keep': '1',
+  }
+  await deps.catalog.commit(
+    [LEDGER, WINDOWS].map((table) => ({
+      identifier: parseIdentifier(table),
+      requirements: [],
+      updates: [{ action: 'set-properties', updates }],
+    })),
+  )
+}
+
 async function runStream(): Promise<void> {
   const kafka = new Kafka({ brokers: env['FIRN_KAFKA_BROKERS']!.split(','), logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
@@ -90,7 +110,11 @@ async function runStream(): Promise<void> {
   const stop = new AbortController()
   const watching = watchUntil(stop.signal)
   try {
-    await Promise.all([traffic.send(kafka, SEND_MS), killAWorker(), buildMeanwhile()])
+    await Promise.all([
+      traffic.send(kafka, SEND_MS, async (portion) => landedBatches(handle, portion / 2)),
+      killAWorker(),
+      buildMeanwhile(),
+    ])
     await handle.signal('drain')
     result = (await handle.result()) as StreamResult
     maintained = (await client.workflow.getHandle(workflowIds.maintain()).result()) as MaintenanceReport
@@ -100,6 +124,15 @@ async function runStream(): Promise<void> {
   }
   await watch.look()
   await build()
+}
+
+/** However slow the machine: two portions make a micro-batch at least. */
+async function landedBatches(handle: WorkflowHandle, batches: number): Promise<void> {
+  for (;;) {
+    const { landed: so } = await handle.query<StreamStatus>(STATUS_QUERY)
+    if (so.batches - DONE_BATCHES >= batches - 1) return
+    await sleep(200)
+  }
 }
 
 async function watchUntil(signal: AbortSignal): Promise<void> {
