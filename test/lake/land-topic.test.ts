@@ -10,6 +10,7 @@ import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { LandingAnswer, LandResult, TopicLandingPlan } from '../../schemas/messages.js'
 import type { Pipeline, SourceDefinition } from '../../schemas/pipeline.js'
 import { incarnationName, MemoryTopics } from '../support/memory-topics.js'
+import { keepOneSnapshot } from './support/keep-one-snapshot.js'
 import type { TestLake } from './support/lake.js'
 import { testLake } from './support/lake.js'
 
@@ -368,11 +369,7 @@ describe('a ledger that others touch', () => {
       await land()
     }
     const later = { ...deps, now: () => Date.now() + 400 * 86_400_000 }
-    const keepOne = { 'history.expire.min-snapshots-to-keep': '1' }
-    const identifier = { namespace: 'raw', name: 'events' }
-    await lake.catalog.commit([
-      { identifier, requirements: [], updates: [{ action: 'set-properties', updates: keepOne }] },
-    ])
+    await keepOneSnapshot(lake.catalog, 'raw.events')
     await maintainTable(later, 'raw.events', { dryRun: false })
     expect(
       (await lake.catalog.loadTable({ namespace: 'raw', name: 'events' })).metadata.snapshots.length,

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Engine, Relation } from '../../engine/engine.js'
-import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { readManifests } from '../../iceberg/scan/manifests.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { maintainTable } from '../../lake/maintain/maintain-lake.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { FULL } from '../support/full.js'
+import { keepOneSnapshot } from './support/keep-one-snapshot.js'
 import type { LandedEvent } from './support/landed-events.js'
 import { click, MINUTE, T0, WINDOW_TABLES, WindowModel, type WindowName } from './support/window-model.js'
 
@@ -38,7 +38,7 @@ describe('a stream that goes on', () => {
       await model.noteWatermarks()
       if (n % 20 === 19) {
         for (const name of [...WINDOW_TABLES.map((table) => `shop_features.${table}`), 'raw.clicks']) {
-          await keepNoSnapshot(name)
+          await keepOneSnapshot(model.deps.catalog, name)
           await maintainTable(deps, name, { dryRun: false })
         }
       }
@@ -55,18 +55,6 @@ describe('a stream that goes on', () => {
     expect(most.files).toBeLessThanOrEqual(60)
     expect(most.manifests).toBeLessThanOrEqual(60)
   }, 300_000)
-
-  /** The test's clock stands nearly still, and the tables keep an hour of snapshots by themselves. */
-  async function keepNoSnapshot(name: string): Promise<void> {
-    const updates = { 'history.expire.max-snapshot-age-ms': '0', 'history.expire.min-snapshots-to-keep': '1' }
-    await model.deps.catalog.commit([
-      {
-        identifier: parseIdentifier(name),
-        requirements: [],
-        updates: [{ action: 'set-properties', updates }],
-      },
-    ])
-  }
 
   it('reads as little after ten times the history', async () => {
     const reads = []

@@ -5,6 +5,7 @@ import { RAW_KEPT_FROM } from '../../lake/land/raw-kept-from.js'
 import { maintainTable } from '../../lake/maintain/maintain-lake.js'
 import { publishWindows } from '../../lake/windows/publish-windows.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { keepOneSnapshot } from './support/keep-one-snapshot.js'
 import { click, MINUTE, shopPipeline, T0, WINDOW_TABLES, WindowModel } from './support/window-model.js'
 
 let model: WindowModel
@@ -75,7 +76,6 @@ describe('a window table that does not say how far it is', () => {
 
   it("is known after Firn's own compaction, which repeats what it was made from", async () => {
     await fill()
-    const settings = { ...model.deps.settings, snapshotMaxAgeMs: 0 }
     for (const n of [0, 1, 2, 3, 4, 5]) {
       await model.land([[click(`6.${n}`, 'a', at(30 + n * 5))]])
       await model.refresh(at(25))
@@ -85,8 +85,9 @@ describe('a window table that does not say how far it is', () => {
       await model.refresh(at(25))
     }
     await model.noteWatermarks()
-    await maintainTable({ ...model.deps, settings }, 'shop_features.per_user', { dryRun: false })
-    await maintainTable({ ...model.deps, settings }, 'shop_features.per_user', { dryRun: false })
+    await keepOneSnapshot(model.deps.catalog, 'shop_features.per_user')
+    await maintainTable(model.deps, 'shop_features.per_user', { dryRun: false })
+    await maintainTable(model.deps, 'shop_features.per_user', { dryRun: false })
     const { snapshots } = await model.metadataOf('per_user')
     expect(snapshots.map(({ summary }) => summary?.operation)).toEqual(['replace'])
     expect(await landOneMore()).toEqual([1, 1])
