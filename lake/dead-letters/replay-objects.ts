@@ -5,6 +5,7 @@ import type { Row } from '../../engine/engine.js'
 import { parseBatchId, processingDateOf } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { placedKey } from '../land/line-buffer.js'
 import { RawObject } from '../land/raw-object.js'
 import type { NamedSource } from '../land/source-of.js'
 import { contractOf } from './letter-contract.js'
@@ -55,9 +56,9 @@ export async function writeReplayObjects(
     if (object.isFull() || !isSameRange) await close()
     const { path, partition, offset, key } = letter
     const { topic } = source.definition
-    const problem = object.add(letter.raw, {
+    const problem = object.add(letter.raw, 0, letter.raw.length, {
       ...{ topic, path, partition, offset },
-      key: key === null ? null : keyBytes(key),
+      ...placedKey(key === null ? null : keyBytes(key)),
       timestampMs: place.timestampMs,
     })
     if (problem !== undefined) throw problem

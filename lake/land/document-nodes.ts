@@ -24,6 +24,9 @@ export type NodeKind =
 export class DocumentNode {
   /** The name and its closing quote as they stand in a document; empty for items. */
   key: Uint8Array = NO_BYTES
+  /** The same, four bytes each, the last of them filled up with zeros; `lastMask` tells those that count. */
+  words = new Int32Array(0)
+  lastMask = 0
   /** The level's visit in which the member was last seen. */
   stamp = 0
   follower: DocumentNode | undefined
@@ -45,6 +48,14 @@ export class DocumentNode {
     readonly required: boolean,
   ) {
     this.isNullable = !required
+  }
+
+  setName(name: string): void {
+    this.key = new Uint8Array(Buffer.from(`${name}"`))
+    const { length } = this.key
+    const filled = Buffer.concat([this.key], Math.ceil(length / 4) * 4)
+    this.words = Int32Array.from({ length: filled.length / 4 }, (_, i) => filled.readInt32LE(i * 4))
+    this.lastMask = length % 4 === 0 ? -1 : (1 << (8 * (length % 4))) - 1
   }
 }
 
@@ -73,7 +84,7 @@ export class DocumentLevel {
     if (node.required) this.required += 1
     // Written with escapes in a document, it is left to the thorough reader.
     if (JSON.stringify(name).length !== name.length + 2) return
-    node.key = keyOf(name)
+    node.setName(name)
     this.members.push(node)
   }
 
@@ -95,14 +106,10 @@ export class DocumentLevel {
     if (this.otherVisit !== this.visit) otherNames.clear()
     this.otherVisit = this.visit
     if (otherNames.size === otherNames.add(name).size) return undefined
-    other.key = keyOf(name)
+    other.setName(name)
     other.stamp = 0
     return other
   }
-}
-
-function keyOf(name: string): Uint8Array {
-  return new Uint8Array(Buffer.from(`${name}"`))
 }
 
 /** Names that a level takes in besides the declared ones: keys of maps may be without end. */

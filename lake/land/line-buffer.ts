@@ -7,7 +7,11 @@ export interface RecordPlace {
   readonly path: string | null
   readonly partition: number
   readonly offset: number
-  readonly key: Uint8Array | null
+  /** What holds the record's key. */
+  readonly keyBytes: Uint8Array
+  /** -1: it has no key. */
+  readonly keyFrom: number
+  readonly keyEnd: number
   /** The message's or file's own time, which counts where the document has no event time; undefined: it has none. ms since 1970. */
   readonly timestampMs: number | undefined
 }
@@ -16,7 +20,7 @@ export interface RecordPlace {
 export class LineBuffer {
   bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
   length = 0
-  private place: RecordPlace | undefined
+  private before: Pick<RecordPlace, 'topic' | 'path' | 'partition'> | undefined
   /** A line up to its offset, with room for the record id. */
   private placeBytes = new Uint8Array(0)
   private timeAt = 0
@@ -24,7 +28,7 @@ export class LineBuffer {
   /** Appends the line of a record as JSON.stringify writes it. */
   append(record_id: string, place: RecordPlace, timeMs: number | undefined, payload: string): void {
     const { topic, path, partition, offset } = place
-    const key = place.key === null ? null : keyText(place.key)
+    const key = textOfKey(place)
     const timestamp = timeMs === undefined ? null : new Date(timeMs).toISOString()
     const line = JSON.stringify({ record_id, topic, path, partition, offset, key, timestamp, payload })
     this.reserve(Buffer.byteLength(line) + 1)
@@ -38,18 +42,20 @@ export class LineBuffer {
    */
   begin(place: RecordPlace, payloadBytes: number): number {
     this.rememberPlace(place)
-    const { key } = place
-    const keyBytes = key === null ? NULL : isPlain(key) ? key : Buffer.from(JSON.stringify(keyText(key)))
-    this.reserve(this.placeBytes.length + keyBytes.length + payloadBytes + OTHER_BYTES)
+    const { keyBytes, keyFrom, keyEnd } = place
+    const isPlain = isPlainKey(keyBytes, keyFrom, keyEnd)
+    const key = isPlain ? undefined : Buffer.from(JSON.stringify(textOfKey(place)))
+    const keyLength = key === undefined ? keyEnd - keyFrom : key.length
+    this.reserve(this.placeBytes.length + keyLength + payloadBytes + OTHER_BYTES)
     const { bytes } = this
     bytes.set(this.placeBytes, this.length)
     let at = putDigits(bytes, place.offset, this.length + this.placeBytes.length)
     at = put(bytes, KEY, at)
-    if (keyBytes === key) {
-      bytes[at] = QUOTE
-      at = put(bytes, key, at + 1)
+    if (key === undefined) {
       bytes[at++] = QUOTE
-    } else at = put(bytes, keyBytes, at)
+      for (let i = keyFrom; i < keyEnd; i++) bytes[at++] = keyBytes[i] as number
+      bytes[at++] = QUOTE
+    } else at = put(bytes, key, at)
     this.timeAt = put(bytes, TIMESTAMP, at)
     return put(bytes, PAYLOAD, this.timeAt + TIME_BYTES)
   }
@@ -63,11 +69,10 @@ export class LineBuffer {
   }
 
   private rememberPlace(place: RecordPlace): void {
-    const before = this.place
-    this.place = place
-    if (place.topic === before?.topic && place.path === before.path && place.partition === before.partition)
-      return
     const { topic, path, partition } = place
+    const before = this.before
+    if (topic === before?.topic && path === before.path && partition === before.partition) return
+    this.before = { topic, path, partition }
     const text = JSON.stringify({ topic, path, partition, offset: 0 })
     this.placeBytes = Buffer.from(`${HEAD}${' '.repeat(RECORD_ID_BYTES)}",${text.slice(1, -2)}`)
   }
@@ -81,14 +86,26 @@ export class LineBuffer {
   }
 }
 
+/** A key for itself, as a place has it. */
+export function placedKey(key: Uint8Array | null): Pick<RecordPlace, 'keyBytes' | 'keyFrom' | 'keyEnd'> {
+  return key === null
+    ? { keyBytes: NO_BYTES, keyFrom: -1, keyEnd: -1 }
+    : { keyBytes: key, keyFrom: 0, keyEnd: key.length }
+}
+
+function textOfKey({ keyBytes, keyFrom, keyEnd }: RecordPlace): string | null {
+  return keyFrom < 0 ? null : keyText(keyBytes.subarray(keyFrom, keyEnd))
+}
+
 /** Whether the key's bytes are its text in JSON, but for the quotes. */
-function isPlain(key: Uint8Array): boolean {
-  for (let i = 0; i < key.length; i++) {
-    const c = key[i] as number
+function isPlainKey(bytes: Uint8Array, from: number, end: number): boolean {
+  if (from < 0) return false
+  for (let i = from; i < end; i++) {
+    const c = bytes[i] as number
     if (c < 0x20 || c > 0x7e || c === QUOTE || c === BACKSLASH) return false
   }
   // Base64 is told from text by its first characters.
-  return key[BASE64_COLON] !== COLON
+  return end - from <= BASE64_COLON || bytes[from + BASE64_COLON] !== COLON
 }
 
 function put(bytes: Uint8Array, part: Uint8Array, at: number): number {
@@ -138,6 +155,7 @@ const FIRST_BYTES = 256 * 1024
 const RECORD_ID_BYTES = 64
 const TIME_BYTES = 24
 const DAY_MS = 86_400_000
+const NO_BYTES = new Uint8Array(0)
 const HEAD = '{"record_id":"'
 const KEY = Buffer.from(',"key":')
 const TIMESTAMP = Buffer.from(',"timestamp":"')
@@ -145,7 +163,6 @@ const PAYLOAD = Buffer.from('","payload":"')
 const TAIL = Buffer.from('"}\n')
 /** Of a line besides its place, key and payload: the parts above, id, time and offset. */
 const OTHER_BYTES = 256
-const NULL = Buffer.from('null')
 /** Where a key that begins with `base64:` has its colon. */
 const BASE64_COLON = 6
 const QUOTE = 0x22

@@ -1,5 +1,6 @@
 import type { SourceStore } from '../../schemas/lake-deps.js'
 import { openSourceFiles } from './open-source-files.js'
+import { placedKey } from './line-buffer.js'
 import { frozenContractError, RawObject } from './raw-object.js'
 import type { SourceDocument } from './read-documents.js'
 import { documentFormatOf, readDocuments } from './read-documents.js'
@@ -102,8 +103,9 @@ class FilesObject {
   add(document: SourceDocument, part: PackedPart): PackedPart {
     const { file, end: offset } = part
     const { path, mtimeMs: timestampMs } = file
-    const place = { topic: this.task.topic, path, partition: 0, offset, key: null, timestampMs }
-    const problem = this.object.add(document.bytes, place, document.problem)
+    const place = { topic: this.task.topic, path, partition: 0, offset, ...placedKey(null), timestampMs }
+    const { bytes } = document
+    const problem = this.object.add(bytes, 0, bytes.length, place, document.problem)
     if (problem === undefined) {
       const bytes = part.bytes + document.bytes.length
       return { ...part, end: offset + 1, records: part.records + 1, bytes }

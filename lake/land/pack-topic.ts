@@ -1,15 +1,18 @@
 import { FirnError } from '../../schemas/error.js'
 import { parseDocumentSchema } from '../../schemas/table-schema.js'
-import type { PackedTopicObject, TopicDeadLetter, TopicPackTask, TopicRecord } from '../../schemas/topics.js'
+import type { PackedTopicObject, TopicDeadLetter, TopicPackTask } from '../../schemas/topics.js'
 import type { DocumentProblem } from './document-problem.js'
-import type { LineBuffer, RecordPlace } from './line-buffer.js'
+import type { LineBuffer } from './line-buffer.js'
+import { placedKey } from './line-buffer.js'
 import { frozenContractError, RawObject } from './raw-object.js'
 import { RecordContract } from './record-contract.js'
+import type { RecordCursor } from './record-cursor.js'
+import { recordAt } from './record-cursor.js'
 import { recordDigest } from './record-digest.js'
 
 /** Records of one partition as they are fetched, `next` the offset that the following chunk begins at. */
 export interface TopicChunk {
-  readonly records: readonly TopicRecord[]
+  readonly records: RecordCursor
   readonly next: number
 }
 
@@ -30,8 +33,10 @@ export async function* packTopic(
   let next = first
   if (next < end) {
     for await (const chunk of chunks) {
-      for (const record of chunk.records) {
-        if (record.offset < next || record.offset >= end) continue
+      const { records } = chunk
+      while (records.next()) {
+        const { offset } = records
+        if (offset < next || offset >= end) continue
         if (object.isFull()) {
           if (closing !== undefined) yield await closing
           const { end: full } = object
@@ -40,8 +45,8 @@ export async function* packTopic(
           closing.catch(() => undefined)
           object = new TopicObject(task, contract, full, spare)
         }
-        object.add(record)
-        next = record.offset + 1
+        object.add(records)
+        next = offset + 1
       }
       next = Math.max(next, Math.min(chunk.next, end))
       if (next === end) break
@@ -56,7 +61,12 @@ export async function* packTopic(
 class TopicObject {
   private readonly object: RawObject
   private readonly deadLetters: TopicDeadLetter[] = []
-  private last: TopicRecord | undefined
+  private readonly place
+  private hasRecords = false
+  /** Of the last record. */
+  private timestampMs = NO_TIMESTAMP
+  private valueFrom = -1
+  private valueEnd = -1
 
   constructor(
     private readonly task: TopicPackTask,
@@ -65,28 +75,32 @@ class TopicObject {
     spare: LineBuffer[],
   ) {
     this.object = new RawObject(contract, task.objectBytes, spare)
+    const { topic, range } = task
+    this.place = placeIn(topic, range.partition, first)
   }
 
   /** One past the last record: where the next chunk begins would depend on how the records were fetched. */
   get end(): number {
-    return this.last === undefined ? this.first : this.last.offset + 1
+    return this.hasRecords ? this.place.offset + 1 : this.first
   }
 
   isFull(): boolean {
     return this.object.isFull()
   }
 
-  add(record: TopicRecord): void {
-    this.last = record
-    const place: RecordPlace = {
-      topic: this.task.topic,
-      path: null,
-      partition: this.task.range.partition,
-      offset: record.offset,
-      key: record.key,
-      timestampMs: record.timestampMs === NO_TIMESTAMP ? undefined : record.timestampMs,
-    }
-    const problem = this.object.add(record.value, place)
+  add(record: RecordCursor): void {
+    const { place } = this
+    const { bytes, timestampMs, valueFrom, valueEnd } = record
+    place.offset = record.offset
+    place.timestampMs = timestampMs === NO_TIMESTAMP ? undefined : timestampMs
+    place.keyBytes = bytes
+    place.keyFrom = record.keyFrom
+    place.keyEnd = record.keyEnd
+    this.hasRecords = true
+    this.timestampMs = timestampMs
+    this.valueFrom = valueFrom
+    this.valueEnd = valueEnd
+    const problem = this.object.add(bytes, valueFrom, valueEnd, place)
     if (problem === undefined) return
     if (this.contract.isFrozen) throw frozenContractError(place, problem)
     this.deadLetters.push(deadLetterOf(record, problem))
@@ -94,7 +108,10 @@ class TopicObject {
 
   /** `end`: one past the last offset that was consumed. */
   async close(end: number): Promise<PackedTopicObject> {
-    const { object, last } = this
+    const { object, place } = this
+    const { offset, keyBytes: bytes, keyFrom, keyEnd } = place
+    const { timestampMs, valueFrom, valueEnd } = this
+    const last = { offset, timestampMs, bytes, keyFrom, keyEnd, valueFrom, valueEnd }
     const { records, payloadBytes, minEventTimeMs, maxEventTimeMs } = object
     const undeclared = this.contract.takeUndeclared()
     return {
@@ -103,7 +120,7 @@ class TopicObject {
       ...(await object.close()),
       ...(minEventTimeMs !== undefined && { minEventTimeMs }),
       ...(maxEventTimeMs !== undefined && { maxEventTimeMs }),
-      ...(last !== undefined && { last: { offset: last.offset, digest: recordDigest(last) } }),
+      ...(this.hasRecords && { last: { offset, digest: recordDigest(recordAt(last)) } }),
     }
   }
 }
@@ -111,8 +128,17 @@ class TopicObject {
 /** Kafka's word for a message of a producer that gave none. */
 const NO_TIMESTAMP = -1
 
-function deadLetterOf(record: TopicRecord, problem: DocumentProblem): TopicDeadLetter {
-  const { offset, timestampMs, key, value } = record
+/** Filled in anew for every record. */
+function placeIn(topic: string, partition: number, offset: number) {
+  return {
+    ...{ topic, path: null, partition, offset },
+    timestampMs: undefined as number | undefined,
+    ...placedKey(null),
+  }
+}
+
+function deadLetterOf(record: RecordCursor, problem: DocumentProblem): TopicDeadLetter {
+  const { offset, timestampMs, key, value } = recordAt(record)
   return {
     ...{ offset, timestampMs, kind: problem.kind, message: problem.message, documentPath: problem.path },
     // Copied: the fetched bytes around it would stay in memory with it.

@@ -40,20 +40,23 @@ export class RawObject {
   }
 
   /**
-   * Takes the next record, null for one without a value; returns why it breaks its contract, where it does. `problem`:
-   * why it could not be read to its end.
+   * Takes the next record, whose document lies between `from` and `end`; a `from` of -1: it has none. Returns why it
+   * breaks its contract, where it does. `problem`: why it could not be read to its end.
    */
   add(
-    document: Uint8Array | null,
+    bytes: Uint8Array,
+    from: number,
+    end: number,
     place: RecordPlace,
     problem?: DocumentProblem,
   ): DocumentProblem | undefined {
-    this.size += (document?.length ?? 0) + ENVELOPE_BYTES
+    const length = from < 0 ? 0 : end - from
+    this.size += length + ENVELOPE_BYTES
     try {
       if (problem !== undefined) throw problem
-      if (document === null) throw new DocumentProblem('no-value', 'the message has no value (a tombstone)')
-      this.append(document, place)
-      this.payloadBytes += document.length
+      if (from < 0) throw new DocumentProblem('no-value', 'the message has no value (a tombstone)')
+      this.append(bytes, from, end, place)
+      this.payloadBytes += length
       return undefined
     } catch (error) {
       if (!(error instanceof DocumentProblem)) throw error
@@ -62,10 +65,10 @@ export class RawObject {
     }
   }
 
-  private append(document: Uint8Array, place: RecordPlace): void {
-    let timeMs = this.appendQuickly(document, place)
+  private append(bytes: Uint8Array, from: number, end: number, place: RecordPlace): void {
+    let timeMs = this.appendQuickly(bytes, from, end, place)
     if (timeMs === undefined) {
-      const record = this.contract.read(document)
+      const record = this.contract.read(bytes.subarray(from, end))
       timeMs = writableTime(record.eventTimeMs ?? place.timestampMs)
       this.lines.append(record.recordId, place, timeMs, record.text)
     }
@@ -76,10 +79,15 @@ export class RawObject {
   }
 
   /** Returns the record's time; undefined: nothing is appended, the record wants a thorough look. */
-  private appendQuickly(document: Uint8Array, place: RecordPlace): number | undefined {
+  private appendQuickly(
+    bytes: Uint8Array,
+    from: number,
+    end: number,
+    place: RecordPlace,
+  ): number | undefined {
     const { contract, lines } = this
-    const at = lines.begin(place, escapedBytes(document))
-    const found = contract.readQuickly(document, lines.bytes, at)
+    const at = lines.begin(place, escapedBytes(bytes, from, end))
+    const found = contract.readQuickly(bytes, from, end, lines.bytes, at)
     if (found === undefined) return undefined
     const timeMs = writableTime(found.eventTimeMs ?? place.timestampMs)
     if (timeMs === undefined) return undefined
@@ -103,14 +111,15 @@ export class RawObject {
 const GZIP = { level: 1, windowBits: 13 }
 
 /** At most so many bytes is a document as the text of a JSON string. */
-function escapedBytes(document: Uint8Array): number {
-  if (document.length < 65_536) return document.length * 2
-  let bytes = document.length
-  for (let i = 0; i < document.length; i++) {
-    const c = document[i] as number
-    if (c < 0x20 || c === 0x22 || c === 0x5c) bytes += 1
+function escapedBytes(bytes: Uint8Array, from: number, end: number): number {
+  const length = end - from
+  if (length < 65_536) return length * 2
+  let escaped = length
+  for (let i = from; i < end; i++) {
+    const c = bytes[i] as number
+    if (c < 0x20 || c === 0x22 || c === 0x5c) escaped += 1
   }
-  return bytes
+  return escaped
 }
 
 /** Years of other than four digits are written in another way, which no engine reads. */

@@ -54,18 +54,24 @@ export class RecordContract {
   }
 
   /**
-   * Reads a document and writes its text as that of a JSON string to `out` from `to` on, where it has room; undefined
-   * where only `read` can tell.
+   * Reads the document between `from` and `end`, and writes its text as that of a JSON string to `out` from `to` on, where
+   * it has room and eight bytes to spare; undefined where only `read` can tell.
    */
-  readQuickly(document: Uint8Array, out: Uint8Array, to: number): QuickRecord | undefined {
+  readQuickly(
+    bytes: Uint8Array,
+    from: number,
+    end: number,
+    out: Uint8Array,
+    to: number,
+  ): QuickRecord | undefined {
     const { scanner } = this
-    if (scanner === undefined || document.length > this.task.maxDocumentBytes) return undefined
-    const end = scanner.scan(document, out, to)
-    if (end < 0) return undefined
+    if (scanner === undefined || end - from > this.task.maxDocumentBytes) return undefined
+    const written = scanner.scan(bytes, from, end, out, to)
+    if (written < 0) return undefined
     const identity = scanner.identityText()
     if (identity === undefined) return undefined
     this.noteUndeclared(scanner.undeclared)
-    return { recordId: sha256Hex(identity), end, eventTimeMs: scanner.eventTimeMs }
+    return { recordId: sha256Hex(identity), end: written, eventTimeMs: scanner.eventTimeMs }
   }
 
   /** Throws DocumentProblem. */

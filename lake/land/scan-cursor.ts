@@ -7,42 +7,83 @@ import { parseTime, quickTime } from './event-time.js'
  * goes. Each scan takes what stands at `at`, and returns false where only the thorough reader can tell.
  */
 export class ScanCursor {
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes: Uint8Array = NO_BYTES
   at = 0
+  end = 0
   /** What is read is written here, from `to` on; twice the document's length must be free. */
-  out: Uint8Array = new Uint8Array(0)
+  out: Uint8Array = NO_BYTES
   to = 0
-  /** All bytes of strings or-ed: from 0x80 on, some are beyond ASCII. */
-  high = 0
   eventTimeMs: number | undefined
   /** Where the identity's values begin and end; an end of 0: absent. */
   readonly identityFrom: number[] = []
   readonly identityEnd: number[] = []
 
+  private view: DataView = NO_VIEW
+  private outView: DataView = NO_VIEW
+  /** All bytes of strings or-ed, four at a time, and maybe some behind them. */
+  private high = 0
+
   /** Begins a document. */
-  open(bytes: Uint8Array, out: Uint8Array, to: number): void {
-    this.bytes = bytes
-    this.at = 0
-    this.out = out
+  open(bytes: Uint8Array, from: number, end: number, out: Uint8Array, to: number): void {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
+    if (out !== this.out) {
+      this.out = out
+      this.outView = new DataView(out.buffer, out.byteOffset, out.byteLength)
+    }
+    this.at = from
+    this.end = end
     this.to = to
     this.high = 0
     this.eventTimeMs = undefined
     for (let i = 0; i < this.identityEnd.length; i++) this.forget(i)
   }
 
-  /** Takes white space and the byte after it, and returns that; it is not written yet. */
+  /** False: some strings may be beyond ASCII. */
+  get isAscii(): boolean {
+    return (this.high & HIGH_BITS) === 0
+  }
+
+  /** Takes white space and the byte after it, and returns that; it is not written yet. -1: the document ends. */
   token(): number {
-    const { bytes } = this
-    let c = bytes[this.at++] as number
-    while (c === SPACE || c === NEWLINE || c === TAB || c === RETURN) {
+    const { bytes, end } = this
+    while (this.at < end) {
+      const c = bytes[this.at++] as number
+      if (c > SPACE) return c
       if (c === SPACE) this.out[this.to++] = c
-      else {
+      else if (c === NEWLINE || c === TAB || c === RETURN) {
         this.out[this.to++] = BACKSLASH
         this.out[this.to++] = c === NEWLINE ? 0x6e : c === TAB ? 0x74 : 0x72
-      }
-      c = bytes[this.at++] as number
+      } else return c
     }
-    return c
+    return -1
+  }
+
+  /** Whether the node's name and its closing quote come next. */
+  isAt({ key, words, lastMask }: DocumentNode): boolean {
+    const { at, view, bytes } = this
+    if (at + key.length > this.end) return false
+    const last = words.length - 1
+    if (at + words.length * 4 > bytes.length) return key.every((c, i) => bytes[at + i] === c)
+    for (let i = 0; i < last; i++) if (view.getInt32(at + i * 4, true) !== words[i]) return false
+    return ((view.getInt32(at + last * 4, true) ^ (words[last] as number)) & lastMask) === 0
+  }
+
+  /** Takes the node's name and its closing quote, which come next. */
+  name({ key, words }: DocumentNode): void {
+    const { out, outView } = this
+    const length = key.length - 1
+    let o = this.to
+    out[o++] = BACKSLASH
+    out[o++] = QUOTE
+    for (let i = 0; i * 4 < length; i++) outView.setInt32(o + i * 4, words[i] as number, true)
+    o += length
+    out[o++] = BACKSLASH
+    out[o++] = QUOTE
+    this.at += key.length
+    this.to = o
   }
 
   /** Writes a byte that needs no escape. */
@@ -52,41 +93,68 @@ export class ScanCursor {
 
   /** Takes a string whose opening quote is taken. */
   string(node: DocumentNode): boolean {
-    const { bytes, out } = this
+    const { bytes, out, end } = this
     const from = this.at
-    let i = from
-    let o = this.to
-    let high = 0
     let escapes = false
-    out[o++] = BACKSLASH
-    out[o++] = QUOTE
+    out[this.to++] = BACKSLASH
+    out[this.to++] = QUOTE
     for (;;) {
-      const c = bytes[i++] as number
-      if (IS_PLAIN[c] === 1) {
-        out[o++] = c
-        high |= c
-      } else if (c === QUOTE) break
-      else {
-        if (c !== BACKSLASH) return false
-        const escape = bytes[i++] as number
-        const length = escape === LETTER_U ? hexEscape(bytes, i) : IS_ESCAPE[escape] === 1 ? 0 : -1
-        if (length < 0) return false
-        escapes = true
-        out[o++] = BACKSLASH
-        out[o++] = BACKSLASH
-        if (escape === QUOTE || escape === BACKSLASH) out[o++] = BACKSLASH
-        out[o++] = escape
-        for (const end = i + length; i < end; i++) out[o++] = bytes[i] as number
-      }
+      this.plainBytes()
+      if (this.at >= end) return false
+      const c = bytes[this.at++] as number
+      if (c === QUOTE) break
+      if (c !== BACKSLASH || !this.escape()) return false
+      escapes = true
     }
-    out[o++] = BACKSLASH
-    out[o++] = QUOTE
-    this.at = i
-    this.to = o
-    this.high |= high
+    out[this.to++] = BACKSLASH
+    out[this.to++] = QUOTE
     const { kind } = node
     if (kind !== 'form' && kind !== 'decimal' && node.identity < 0 && !node.isEventTime) return true
-    return !escapes && this.meaning(node, from, i - 1)
+    return !escapes && this.meaning(node, from, this.at - 1)
+  }
+
+  /** Takes the bytes of a string that stand for themselves, four at a time as long as it goes. */
+  private plainBytes(): void {
+    const { bytes, view, out, outView, end } = this
+    let i = this.at
+    let o = this.to
+    let high = this.high
+    for (const last = end - 4; i <= last; i += 4, o += 4) {
+      const four = view.getInt32(i, true)
+      outView.setInt32(o, four, true)
+      high |= four
+      // The high bit of each byte below 0x20, that is a quote, or a backslash: the lowest one is right, others may not be.
+      const ends =
+        ((four - SPACES) | ((four ^ QUOTES) - ONES) | ((four ^ BACKSLASHES) - ONES)) & ~four & HIGH_BITS
+      if (ends === 0) continue
+      const plain = (31 - Math.clz32(ends & -ends)) >> 3
+      this.at = i + plain
+      this.to = o + plain
+      this.high = high
+      return
+    }
+    while (i < end && IS_PLAIN[bytes[i] as number] === 1) {
+      const c = bytes[i++] as number
+      out[o++] = c
+      high |= c
+    }
+    this.at = i
+    this.to = o
+    this.high = high
+  }
+
+  /** Takes an escape whose backslash is taken. */
+  private escape(): boolean {
+    const { bytes, out } = this
+    const escape = bytes[this.at++] as number
+    const length = escape === LETTER_U ? hexEscape(bytes, this.at) : IS_ESCAPE[escape] === 1 ? 0 : -1
+    if (length < 0) return false
+    out[this.to++] = BACKSLASH
+    out[this.to++] = BACKSLASH
+    if (escape === QUOTE || escape === BACKSLASH) out[this.to++] = BACKSLASH
+    out[this.to++] = escape
+    for (const end = this.at + length; this.at < end; this.at++) out[this.to++] = bytes[this.at] as number
+    return true
   }
 
   /** Takes a number whose first byte is taken. */
@@ -227,6 +295,14 @@ function latin1(bytes: Uint8Array, from: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + from, end - from).toString('latin1')
 }
 
+const NO_BYTES = new Uint8Array(0)
+const NO_VIEW = new DataView(new ArrayBuffer(0))
+/** Four bytes each. */
+const HIGH_BITS = 0x80808080 | 0
+const ONES = 0x01010101
+const SPACES = 0x20202020
+const QUOTES = 0x22222222
+const BACKSLASHES = 0x5c5c5c5c
 const SPACE = 0x20
 const NEWLINE = 0x0a
 const TAB = 0x09

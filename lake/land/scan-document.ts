@@ -22,18 +22,17 @@ export class DocumentScanner {
     for (let i = 0; i < identity; i++) this.cursor.forget(i)
   }
 
-  /** Writes the document to `out` from `to` on, where twice its length is free; returns the end of what it wrote, -1 where it gives up. */
-  scan(document: Uint8Array, out: Uint8Array, to: number): number {
+  /**
+   * Writes the document between `from` and `end` to `out` from `to` on, where twice its length and eight bytes are free;
+   * returns the end of what it wrote, -1 where it gives up.
+   */
+  scan(bytes: Uint8Array, from: number, end: number, out: Uint8Array, to: number): number {
     const { cursor } = this
-    cursor.open(document, out, to)
+    cursor.open(bytes, from, end, out, to)
     this.met.length = 0
     if (cursor.token() !== BRACE_OPEN || !this.object(this.level, 1)) return -1
-    // White space may follow; the token after it would lie behind the end.
-    if (cursor.at !== document.length) {
-      cursor.token()
-      if (cursor.at !== document.length + 1) return -1
-    }
-    return cursor.high >= 0x80 && !isUtf8(document) ? -1 : cursor.to
+    if (cursor.token() >= 0 || cursor.at !== end) return -1
+    return cursor.isAscii || isUtf8(bytes.subarray(from, end)) ? cursor.to : -1
   }
 
   /** Of the document that was scanned last. */
@@ -115,20 +114,11 @@ export class DocumentScanner {
   private member(level: DocumentLevel, expected: DocumentNode | undefined): DocumentNode | undefined {
     const { cursor } = this
     let node = expected
-    if (node === undefined || !isAt(cursor, node.key)) {
-      node = level.members.find(({ key }) => isAt(cursor, key)) ?? learn(level, cursor)
+    if (node === undefined || !cursor.isAt(node)) {
+      node = level.members.find((member) => cursor.isAt(member)) ?? learn(level, cursor)
       if (node === undefined) return undefined
     }
-    const { bytes, out } = cursor
-    const end = cursor.at + node.key.length - 1
-    let o = cursor.to
-    out[o++] = BACKSLASH
-    out[o++] = QUOTE
-    for (let i = cursor.at; i < end; i++) out[o++] = bytes[i] as number
-    out[o++] = BACKSLASH
-    out[o++] = QUOTE
-    cursor.at = end + 1
-    cursor.to = o
+    cursor.name(node)
     return node
   }
 
@@ -176,18 +166,12 @@ export class DocumentScanner {
   }
 }
 
-function isAt({ bytes, at }: ScanCursor, key: Uint8Array): boolean {
-  const { length } = key
-  if (at + length > bytes.length) return false
-  for (let i = 0; i < length; i++) if (bytes[at + i] !== key[i]) return false
-  return true
-}
-
 /** The node of a name that was not seen before; undefined where it has escapes or is not UTF-8. */
-function learn(level: DocumentLevel, { bytes, at }: ScanCursor): DocumentNode | undefined {
-  const end = bytes.indexOf(QUOTE, at)
+function learn(level: DocumentLevel, cursor: ScanCursor): DocumentNode | undefined {
+  const rest = cursor.bytes.subarray(cursor.at, cursor.end)
+  const end = rest.indexOf(QUOTE)
   if (end < 0) return undefined
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at)
+  const name = Buffer.from(rest.subarray(0, end))
   if (!isUtf8(name) || name.some((c) => c < 0x20 || c === BACKSLASH)) return undefined
   return level.newcomer(name.toString())
 }

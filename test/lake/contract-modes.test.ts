@@ -7,6 +7,7 @@ import { packFiles } from '../../lake/land/pack-files.js'
 import { packTopic } from '../../lake/land/pack-topic.js'
 import type { ContractMode, DocumentSchema } from '../../schemas/pipeline.js'
 import { parseDocumentSchema } from '../../schemas/table-schema.js'
+import { cursorOver } from '../support/topic-records.js'
 import { allOf } from './support/all-of.js'
 import type { PackedTopicObject, TopicPackTask } from '../../schemas/topics.js'
 
@@ -41,7 +42,7 @@ async function land(
   }))
   const chunks = (async function* () {
     await Promise.resolve()
-    yield { records, next: task.range.end }
+    yield { records: cursorOver(records), next: task.range.end }
   })()
   const [object] = await allOf(packTopic(task, chunks))
   return object!

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { crc32c } from '@node-rs/crc32'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { AbortedTransaction, DecodedChunk } from '../../lake/land/kafka/record-batch.js'
+import type { AbortedTransaction } from '../../lake/land/kafka/record-batch.js'
 import { decodeBatches, endOfBatches } from '../../lake/land/kafka/record-batch.js'
+import { recordAt } from '../../lake/land/record-cursor.js'
 import type { FirnError } from '../../schemas/error.js'
 import type { TopicRecord } from '../../schemas/topics.js'
+import { allRecords } from '../support/topic-records.js'
 import { javaRecord } from './support/java-record.js'
 import { encodeBatch, encodeMarker, type BatchRecord, type Codec } from './support/record-batches.js'
 
@@ -78,8 +81,8 @@ function text(bytes: Uint8Array | null): string | null {
 }
 
 function decode(bytes: Buffer, range = ALL, aborted: readonly AbortedTransaction[] = []) {
-  const chunks: DecodedChunk[] = [...decodeBatches({ bytes, aborted }, range, 'topic t, partition 0')]
-  return { records: chunks.flatMap(({ records }) => records), next: chunks.at(-1)?.next }
+  const { records, next } = decodeBatches({ bytes, aborted }, range, 'topic t, partition 0')
+  return { records: allRecords(records), next }
 }
 
 describe('record batches', () => {
@@ -157,18 +160,15 @@ describe('record batches', () => {
     expect(decode(bytes).records.map(({ timestampMs }) => timestampMs)).toEqual([1234, 1234])
   })
 
-  test('large batches come in several chunks, each of whole batches', () => {
-    const value = Buffer.alloc(1024 * 1024, 'x')
-    const batches = Array.from({ length: 10 }, (_, offset) =>
-      encodeBatch({ base: offset, last: offset }, [{ offset, timestampMs: 0, key: null, value }]),
-    )
-    const fetched = { bytes: Buffer.concat(batches), aborted: [] }
-    const chunks = [...decodeBatches(fetched, ALL, 'topic t, partition 0')]
-    expect(chunks.map(({ records, next }) => [records.length, next])).toEqual([
-      [4, 4],
-      [4, 8],
-      [2, 10],
-    ])
+  test('compressed batches are taken apart one at a time, when their turn comes', () => {
+    const good = { offset: 1, timestampMs: 0, key: null, value: Buffer.from('x') }
+    const bad = Buffer.from(encodeBatch({ base: 2, last: 2, codec: 'gzip' }, [{ ...good, offset: 2 }]))
+    bad.fill(0, 61)
+    bad.writeUInt32BE(crc32c(bad.subarray(21)), 17)
+    const bytes = Buffer.concat([encodeBatch({ base: 1, last: 1, codec: 'gzip' }, [good]), bad])
+    const { records, next } = decodeBatches({ bytes, aborted: [] }, ALL, 'topic t, partition 0')
+    expect([next, records.next(), plain(recordAt(records))]).toEqual([3, true, plain(good)])
+    expect(failure(() => records.next())).toMatchObject({ kind: 'contract-broken' })
   })
 })
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { TopicChunk } from '../../lake/land/pack-topic.js'
 import { packTopic } from '../../lake/land/pack-topic.js'
 import { recordDigest } from '../../lake/land/record-digest.js'
+import { cursorOver } from '../support/topic-records.js'
 import { allOf } from './support/all-of.js'
 import type { PackedTopicObject, TopicPackTask, TopicRecord } from '../../schemas/topics.js'
 
@@ -36,9 +37,9 @@ async function* chunksOf(
     const next = records[from]?.offset ?? end
     await Promise.resolve()
     // Where a piece ends, a reader stands behind its last record, or already at the next one.
-    yield { records: piece, next: i % 2 === 0 ? next : (piece.at(-1)?.offset ?? next - 1) + 1 }
+    yield { records: cursorOver(piece), next: i % 2 === 0 ? next : (piece.at(-1)?.offset ?? next - 1) + 1 }
   }
-  yield { records: [], next: end }
+  yield { records: cursorOver([]), next: end }
 }
 
 async function pack(

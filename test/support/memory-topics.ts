@@ -9,6 +9,7 @@ import type {
   Topics,
   TopicState,
 } from '../../schemas/topics.js'
+import { cursorOver } from './topic-records.js'
 
 /** A partition's log: what is there by offset, holes where compaction or aborted transactions left some. */
 interface Log {
@@ -123,7 +124,7 @@ export class MemoryTopics implements Topics {
       const next = Math.min(end, from + this.chunkRecords)
       const offsets = Array.from({ length: next - from }, (_, i) => from + i)
       yield await Promise.resolve({
-        records: offsets.flatMap((offset) => log.records.get(offset) ?? []),
+        records: cursorOver(offsets.flatMap((offset) => log.records.get(offset) ?? [])),
         next,
       })
       from = next

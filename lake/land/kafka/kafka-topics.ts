@@ -1,5 +1,6 @@
 import { FirnError } from '../../../schemas/error.js'
 import type { PackedTopicObject, TopicPackTask, Topics, TopicState } from '../../../schemas/topics.js'
+import { recordAt } from '../record-cursor.js'
 import { recordDigest } from '../record-digest.js'
 import type { KafkaConfig } from './kafka-config.js'
 import { KafkaLink } from './kafka-link.js'
@@ -43,8 +44,7 @@ class KafkaTopics implements Topics {
     const options = { fetchBytes: 1, patienceMs: PATIENCE_MS }
     const range = { partition, first: offset, end: offset + 1 }
     for await (const { records } of readRange(this.link, topic, range, options)) {
-      const [record] = records
-      if (record !== undefined) return recordDigest(record)
+      if (records.next()) return recordDigest(recordAt(records))
     }
     return undefined
   }

@@ -48,10 +48,9 @@ export async function* readRange(
         // It is looked at later, or never.
         coming.catch(() => undefined)
       }
-      for (const chunk of decodeBatches(fetched, { first: position, end }, where)) {
-        position = chunk.next
-        if (position > before) yield chunk
-      }
+      const chunk = decodeBatches(fetched, { first: position, end }, where)
+      position = chunk.next
+      if (position > before) yield chunk
       if (position === before) throw nothingMore(where, position, end, fetched.highWatermark)
       patience.restore()
     } catch (error) {

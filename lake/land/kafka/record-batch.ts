@@ -1,6 +1,6 @@
 import { crc32c } from '@node-rs/crc32'
 import { FirnError } from '../../../schemas/error.js'
-import type { TopicRecord } from '../../../schemas/topics.js'
+import type { RecordCursor } from '../record-cursor.js'
 import { decompress } from './decompress.js'
 import { DecompressionProblem } from './decompression-problem.js'
 import { WireReader } from './wire-reader.js'
@@ -17,14 +17,11 @@ export interface AbortedTransaction {
   readonly firstOffset: number
 }
 
-/** Records in order; their keys and values share the memory of the fetched bytes. `next`: one past the last offset consumed. */
+/** Records in order. `next`: one past the last offset consumed. */
 export interface DecodedChunk {
-  readonly records: readonly TopicRecord[]
+  readonly records: RecordCursor
   readonly next: number
 }
-
-/** A chunk is given out once it has taken this much memory. */
-const CHUNK_BYTES = 4 * 1024 * 1024
 
 /** Sizes in bytes. Kafka protocol, Record Batch: what `length` counts begins after it, what `crc` covers after that. */
 const LENGTH_AT = 8
@@ -55,18 +52,14 @@ export function endOfBatches(bytes: Buffer): number | undefined {
 }
 
 /**
- * Decodes the committed records with first <= offset < end. `where` names the partition in errors. Errors: `io` (bytes
- * are damaged: fetch again), `config` (a format from before Kafka 0.11), `contract-broken` (not decodable).
+ * The committed records with first <= offset < end. Headers and checksums are read at once, records when their turn comes,
+ * so that one batch at a time is decompressed. `where` names the partition in errors. Errors: `io` (bytes are damaged:
+ * fetch again), `config` (a format from before Kafka 0.11); and while records are read, `contract-broken` (not decodable).
  */
-export function* decodeBatches(
-  fetched: FetchedBatches,
-  range: { readonly first: number; readonly end: number },
-  where: string,
-): Generator<DecodedChunk> {
+export function decodeBatches(fetched: FetchedBatches, range: OffsetRange, where: string): DecodedChunk {
   const { bytes } = fetched
   const transactions = new AbortedTransactions(fetched.aborted)
-  let records: TopicRecord[] = []
-  let size = 0
+  const batches: Batch[] = []
   let next = range.first
   for (let at = 0; at + HEADER_BYTES <= bytes.length && next < range.end;) {
     const batch = readHeader(bytes, at, where)
@@ -74,13 +67,14 @@ export function* decodeBatches(
     at = batch.end
     next = Math.max(next, batch.next)
     if (transactions.leaveOut(batch) || batch.next <= range.first || batch.base >= range.end) continue
-    size += readRecords(batch, range, records, where)
-    if (size < CHUNK_BYTES) continue
-    yield { records, next }
-    records = []
-    size = 0
+    batches.push(batch)
   }
-  yield { records, next }
+  return { records: new BatchRecords(batches, range, where), next }
+}
+
+interface OffsetRange {
+  readonly first: number
+  readonly end: number
 }
 
 interface Batch {
@@ -123,44 +117,91 @@ function readHeader(bytes: Buffer, at: number, where: string): Batch | undefined
   return { base, next, attributes, firstTimestamp, maxTimestamp, producerId, count, body, end }
 }
 
-/** Appends the batch's records of the range; returns the bytes it took. */
-function readRecords(
-  batch: Batch,
-  range: { readonly first: number; readonly end: number },
-  into: TopicRecord[],
-  where: string,
-): number {
-  try {
-    const bytes = decompress(batch.attributes & CODEC_MASK, batch.body)
-    const appendTime = (batch.attributes & LOG_APPEND_TIME) === 0 ? undefined : batch.maxTimestamp
-    const reader = new WireReader(bytes)
-    for (let left = batch.count; left > 0; left--) {
-      const length = reader.varint()
-      const end = reader.position + length
-      reader.forward(1)
-      const timestampMs = batch.firstTimestamp + reader.varint()
-      const offset = batch.base + reader.varint()
-      if (offset >= range.end) break
-      if (offset >= range.first) {
-        const key = reader.slice(reader.varint())
-        const value = reader.slice(reader.varint())
-        into.push({ offset, timestampMs: appendTime ?? timestampMs, key, value })
-      }
-      if (length <= 0 || reader.position > end)
-        throw new DecompressionProblem('holds a record of the wrong length')
-      // Headers are passed over.
-      reader.position = end
-    }
-    return bytes.length
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new FirnError(
-      'contract-broken',
-      `${where}: the batch at offset ${batch.base} ${error instanceof DecompressionProblem ? '' : `is not decodable: `}${reason}. ` +
-        'Its checksum is right, so its producer wrote it so; no consumer can read it.',
-      { context: { offset: batch.base, next: batch.next }, cause: error },
-    )
+/** The records of batches that lie in a range. */
+class BatchRecords implements RecordCursor {
+  offset = -1
+  timestampMs = -1
+  keyFrom = -1
+  keyEnd = -1
+  valueFrom = -1
+  valueEnd = -1
+  private reader = new WireReader(Buffer.alloc(0))
+  private readonly coming: Iterator<Batch>
+  private batch: Batch | undefined
+  private appendTime: number | undefined
+  private left = 0
+
+  constructor(
+    batches: readonly Batch[],
+    private readonly range: OffsetRange,
+    private readonly where: string,
+  ) {
+    this.coming = batches.values()
   }
+
+  get bytes(): Uint8Array {
+    return this.reader.bytes
+  }
+
+  next(): boolean {
+    for (;;) {
+      const { batch } = this
+      try {
+        while (batch !== undefined && this.left > 0) if (this.read(batch)) return true
+        this.batch = this.coming.next().value as Batch | undefined
+        if (this.batch === undefined) return false
+        this.open(this.batch)
+      } catch (error) {
+        throw undecodable(this.where, this.batch, error)
+      }
+    }
+  }
+
+  private open(batch: Batch): void {
+    this.reader = new WireReader(decompress(batch.attributes & CODEC_MASK, batch.body))
+    this.appendTime = (batch.attributes & LOG_APPEND_TIME) === 0 ? undefined : batch.maxTimestamp
+    this.left = batch.count
+  }
+
+  /** Reads the batch's next record; returns whether the range has it. */
+  private read({ base, firstTimestamp }: Batch): boolean {
+    const { reader, range } = this
+    this.left -= 1
+    const length = reader.varint()
+    const end = reader.position + length
+    reader.forward(1)
+    const timestampMs = firstTimestamp + reader.varint()
+    const offset = base + reader.varint()
+    if (offset >= range.end) {
+      this.left = 0
+      return false
+    }
+    if (offset >= range.first) {
+      this.offset = offset
+      this.timestampMs = this.appendTime ?? timestampMs
+      const keyLength = reader.varint()
+      this.keyFrom = keyLength < 0 ? -1 : reader.forward(keyLength)
+      this.keyEnd = reader.position
+      const valueLength = reader.varint()
+      this.valueFrom = valueLength < 0 ? -1 : reader.forward(valueLength)
+      this.valueEnd = reader.position
+    }
+    if (length <= 0 || reader.position > end)
+      throw new DecompressionProblem('holds a record of the wrong length')
+    // Headers are passed over.
+    reader.position = end
+    return offset >= range.first
+  }
+}
+
+function undecodable(where: string, batch: Batch | undefined, error: unknown): FirnError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new FirnError(
+    'contract-broken',
+    `${where}: the batch at offset ${batch?.base} ${error instanceof DecompressionProblem ? '' : `is not decodable: `}${reason}. ` +
+      'Its checksum is right, so its producer wrote it so; no consumer can read it.',
+    { context: { offset: batch?.base, next: batch?.next }, cause: error },
+  )
 }
 
 /** Which batches a read-committed reader leaves out; asked for every batch, in order. */
