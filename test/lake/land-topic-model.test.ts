@@ -2,18 +2,25 @@ import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { expireSnapshots } from '../../iceberg/maintain/expire.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
 import { toLocalPath } from '../../iceberg/io/location.js'
+import { commitTransaction } from '../../iceberg/write/transaction.js'
+import { isReplayed } from '../../lake/dead-letters/replay-objects.js'
+import { replayLetters } from '../../lake/dead-letters/replay-letters.js'
 import { commitLanding } from '../../lake/land/commit-landing.js'
 import { fetchLanding } from '../../lake/land/fetch-landing.js'
-import { nextRowNumber, readLedger } from '../../lake/land/ledger.js'
+import { nextRowNumber, readLedger, type LedgerRow } from '../../lake/land/ledger.js'
 import { planLanding } from '../../lake/land/plan-landing.js'
 import { maintainTable } from '../../lake/maintain/maintain-lake.js'
+import { SUMMARY } from '../../lake/publish/audit.js'
+import { ensureTables } from '../../lake/tables/ensure-tables.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditIdentifier } from '../../schemas/lake-tables.js'
 import type { FetchedLanding, LandingPlan, TopicLandingPlan } from '../../schemas/messages.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
 import { FULL } from '../support/full.js'
-import { MemoryTopics } from '../support/memory-topics.js'
+import { incarnationName, MemoryTopics } from '../support/memory-topics.js'
 import { Crash } from './support/crashing.js'
 import { testLake, type TestLake } from './support/lake.js'
 
@@ -40,10 +47,15 @@ type Op =
   | { readonly op: 'together' }
   | { readonly op: 'rollback'; readonly back: number }
   | { readonly op: 'maintain' }
+  | { readonly op: 'expire' }
+  | { readonly op: 'file'; readonly crashAt: number; readonly when: 'before' | 'after' }
+  | { readonly op: 'replay'; readonly crashAt: number; readonly when: 'before' | 'after' }
   | { readonly op: 'retention'; readonly partition: number; readonly keep: number }
   | { readonly op: 'read' }
 
 const partition = fc.nat(PARTITIONS - 1)
+const crashAt = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 60 }))
+const when = fc.constantFrom('before' as const, 'after' as const)
 const op: fc.Arbitrary<Op> = fc.oneof(
   {
     weight: 5,
@@ -57,12 +69,11 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('skip' as const), partition }) },
   {
     weight: 6,
-    arbitrary: fc.record({
-      op: fc.constant('land' as const),
-      crashAt: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 60 })),
-      when: fc.constantFrom('before' as const, 'after' as const),
-    }),
+    arbitrary: fc.record({ op: fc.constant('land' as const), crashAt, when }),
   },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('file' as const), crashAt, when }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('replay' as const), crashAt, when }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('expire' as const) }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('hold' as const) }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('zombie' as const) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('together' as const) }) },
@@ -81,9 +92,13 @@ class Model {
   readonly lake: TestLake
   readonly deps: LakeDeps
   readonly good: Set<string>[] = Array.from({ length: PARTITIONS }, () => new Set())
+  /** Bad ones are dead letters until a replay lands them. */
   readonly bad: Set<string>[] = Array.from({ length: PARTITIONS }, () => new Set())
-  /** What retention took before it was landed, while a zombie still held it. */
+  readonly files: string[] = []
+  /** What retention took before it was landed, or landed again, while somebody still held it. */
   readonly maybe = new Set<string>()
+  /** Landed by rows that were rolled back and have expired: they are read from the source again. */
+  readonly again = new Set<string>()
   readonly seen: string[] = []
   readTo = 0
   sent = 0
@@ -100,9 +115,14 @@ class Model {
     if (step.op === 'send') this.send(step)
     else if (step.op === 'skip') topics.skip(TOPIC, step.partition, 3)
     else if (step.op === 'land') {
-      if (step.crashAt > 0) lake.crash.set(step.crashAt, step.when)
-      await expected(this.land())
-      lake.crash.revive()
+      await this.crashing(step, () => this.land())
+    } else if (step.op === 'file') {
+      const name = `f${this.files.length}.json`
+      this.files.push(name)
+      lake.put(name, { id: name })
+      await this.crashing(step, () => this.landFiles())
+    } else if (step.op === 'replay') {
+      await this.crashing(step, () => this.replay())
     } else if (step.op === 'hold') {
       await expected(this.fetch().then((held) => this.held.push(held)))
     } else if (step.op === 'zombie') {
@@ -111,11 +131,22 @@ class Model {
     } else if (step.op === 'together') await Promise.all([expected(this.land()), expected(this.land())])
     else if (step.op === 'rollback') await this.rollBack(step.back)
     else if (step.op === 'maintain') await this.maintain()
+    else if (step.op === 'expire') await this.expire()
     else if (step.op === 'retention') await this.retention(step)
     else await this.read()
   }
 
+  private async crashing(
+    { crashAt, when }: { readonly crashAt: number; readonly when: 'before' | 'after' },
+    work: () => Promise<void>,
+  ): Promise<void> {
+    if (crashAt > 0) this.lake.crash.set(crashAt, when)
+    await expected(work())
+    this.lake.crash.revive()
+  }
+
   async settle(): Promise<void> {
+    await this.landFiles()
     for (;;) {
       const { plan, fetched } = await this.fetch()
       await commitLanding(this.deps, plan, fetched)
@@ -127,7 +158,7 @@ class Model {
   private send({ partition, good, bad }: Extract<Op, { op: 'send' }>): void {
     for (let i = 0; i < good + bad; i++) {
       const isGood = i < good
-      const offset = this.topics.send(TOPIC, partition, isGood ? { id: `r${this.sent++}` } : '{"id":')
+      const offset = this.topics.send(TOPIC, partition, { id: isGood ? `r${this.sent++}` : this.sent++ })
       ;(isGood ? this.good : this.bad)[partition]!.add(`${partition}/${offset}`)
     }
   }
@@ -135,6 +166,41 @@ class Model {
   private async land(): Promise<void> {
     const { plan, fetched } = await this.fetch()
     await commitLanding(this.deps, plan, fetched)
+  }
+
+  private async landFiles(): Promise<void> {
+    const plan = await planLanding(this.deps, { pipeline: 'events', batch: BATCH, from: this.lake.inbox })
+    await commitLanding(this.deps, plan, [await fetchLanding(this.deps, plan)])
+  }
+
+  /** As after the contract was mended: ids may be numbers. */
+  private async replay(): Promise<void> {
+    const source = { ...events.sources['events']!, schema: { id: 'long' } }
+    const pipelines = new Map([['events', { ...events, sources: { events: source } }]])
+    await replayLetters({ ...this.deps, pipelines }, { selection: { source: 'events' }, batch: BATCH })
+  }
+
+  /** Another engine expires all that main does not show. */
+  private async expire(): Promise<void> {
+    if ((await this.lake.catalog.loadTable(LEDGER).catch(() => undefined)) === undefined) return
+    const before = await this.everLanded()
+    const { catalog, now } = this.deps
+    const nowMs = now()
+    await expireSnapshots({ catalog, identifier: LEDGER, nowMs, maxSnapshotAgeMs: 0, minSnapshotsToKeep: 1 })
+    const left = new Set(await this.everLanded())
+    const gone = before.filter((name) => !left.has(name))
+    const { partitions } = await this.topics.describe(TOPIC)
+    for (const name of gone) {
+      this.again.add(name)
+      const [partition, offset] = name.split('/').map(Number)
+      if (offset! < (partitions[partition!]?.earliest ?? 0)) this.loseAgain(name, partition!)
+    }
+  }
+
+  private loseAgain(name: string, partition: number): void {
+    this.good[partition]!.delete(name)
+    this.bad[partition]!.delete(name)
+    this.maybe.add(name)
   }
 
   private async fetch(): Promise<{ plan: TopicLandingPlan; fetched: readonly FetchedLanding[] }> {
@@ -177,7 +243,7 @@ class Model {
       for (const name of sets[partition]!) {
         if (Number(name.split('/')[1]) >= earliest || landed.has(name)) continue
         sets[partition]!.delete(name)
-        if (held.has(name)) this.maybe.add(name)
+        if (held.has(name) || this.again.has(name)) this.maybe.add(name)
       }
     }
   }
@@ -186,14 +252,32 @@ class Model {
   private async everLanded(): Promise<readonly string[]> {
     const loaded = await this.lake.catalog.loadTable(LEDGER).catch(() => undefined)
     const names: string[] = []
+    const incarnations = new Set([incarnationName('topic-1')])
     for (const snapshot of loaded?.metadata.snapshots ?? []) {
       const main = { type: 'branch', 'snapshot-id': snapshot['snapshot-id'] } as const
       const at = { ...loaded!, metadata: { ...loaded!.metadata, refs: { main } } }
       const rows = await readLedger(this.deps, at, { rowFrom: 0, rowEnd: Number.MAX_SAFE_INTEGER })
-      const landed = rows.filter(({ path }) => path !== 'gap:retention')
-      names.push(...landed.flatMap((row) => offsetsOf({ ...row, end: row.nextOffset })))
+      for (const row of rows.filter(({ path }) => path !== 'gap:retention')) {
+        const isRange = incarnations.has(row.incarnation) && !isReplayed(row.path)
+        names.push(...(isRange ? offsetsOf({ ...row, end: row.nextOffset }) : recordsOf(row)))
+      }
     }
     return names
+  }
+
+  /** What a batch that has read so far leaves behind: its audit row, of which the summary is enough. */
+  private async recordBuilt(end: number): Promise<void> {
+    await ensureTables(this.deps, events)
+    const summary = {
+      [SUMMARY.pipeline]: 'events',
+      [SUMMARY.status]: 'published',
+      [SUMMARY.inputTo]: `${end}`,
+    }
+    const { catalog, now, newUuid, newSnapshotId } = this.deps
+    const identifier = auditIdentifier(events.namespace)
+    const change = { kind: 'append' as const, files: [] }
+    const changes = [{ identifier, change, snapshotId: newSnapshotId(), summary, evenIfEmpty: true as const }]
+    await commitTransaction({ catalog, now, newUuid, changes })
   }
 
   async read(): Promise<void> {
@@ -202,8 +286,9 @@ class Model {
     const end = await nextRowNumber(this.deps, ledger)
     if (end <= this.readTo) return
     const rows = await readLedger(this.deps, ledger, { rowFrom: this.readTo, rowEnd: end })
-    for (const row of rows) if (row.records > 0) this.seen.push(...recordsOf(row.path))
+    for (const row of rows) if (row.records > 0) this.seen.push(...recordsOf(row))
     this.readTo = end
+    await this.recordBuilt(end)
   }
 }
 
@@ -212,13 +297,15 @@ function offsetsOf(range: { partition: number; first: number; end: number }): st
   return Array.from({ length: end - first }, (_, i) => `${partition}/${first + i}`)
 }
 
-function recordsOf(path: string): readonly string[] {
-  return gunzipSync(readFileSync(toLocalPath(path)))
+/** Of files their paths, else `partition/offset`. */
+function recordsOf(row: LedgerRow): readonly string[] {
+  return gunzipSync(readFileSync(toLocalPath(row.path)))
     .toString()
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as { partition: number; offset: number })
-    .map(({ partition, offset }) => `${partition}/${offset}`)
+    .map((line) => JSON.parse(line) as { path: string | null; partition: number; offset: number })
+    .filter(({ offset }) => offset >= row.first && offset < row.nextOffset)
+    .map(({ path, partition, offset }) => path ?? `${partition}/${offset}`)
 }
 
 const HARMLESS = new Set([
@@ -248,15 +335,23 @@ test('each offset is landed and read once, whatever is killed, held back, rolled
       try {
         for (const step of steps) await model.run(step)
         await model.settle()
-        const good = model.good.flatMap((set) => [...set]).sort()
-        const seen = [...model.seen].sort()
-        expect(seen).toEqual([...new Set(seen)])
-        expect(seen.filter((name) => !model.maybe.has(name))).toEqual(good)
-        const letters = (await model.lake.rows('raw.dead_letters'))
-          .map((row) => `${Number(row['partition'])}/${Number(row['offset'])}`)
-          .filter((name) => !model.maybe.has(name))
-          .sort()
-        expect(letters).toEqual(model.bad.flatMap((set) => [...set]).sort())
+        const known = (name: string): boolean => !model.maybe.has(name)
+        const once = (names: readonly string[]): readonly string[] =>
+          names.filter((name, i) => names.indexOf(name) === i || !model.again.has(name))
+        const seen = once(model.seen).filter(known)
+        const letters = once(
+          (await model.lake.rows('raw.dead_letters')).map(
+            (row) => `${Number(row['partition'])}/${Number(row['offset'])}`,
+          ),
+        ).filter(known)
+        const bad = new Set(model.bad.flatMap((set) => [...set]))
+        const good = [...model.good.flatMap((set) => [...set]), ...model.files]
+        expect(seen.filter((name) => !bad.has(name)).sort()).toEqual(good.sort())
+        // A letter is replayed or still there, and both only where it came from the source again.
+        const replayed = seen.filter(
+          (name) => bad.has(name) && !(model.again.has(name) && letters.includes(name)),
+        )
+        expect([...letters, ...replayed].sort()).toEqual([...bad].sort())
       } finally {
         model.lake.close()
       }
