@@ -62,7 +62,7 @@ function pause(ms: number): Promise<unknown> {
 /** The step that runs, its child's step beside it; empty while the workflow cannot be asked. */
 async function describeStatus(
   client: Client,
-  handle: Pick<WorkflowHandle, 'query'>,
+  handle: Pick<WorkflowHandle, 'query' | 'describe'>,
   depth = 0,
 ): Promise<string> {
   try {
@@ -73,9 +73,17 @@ async function describeStatus(
       step.workflowId === undefined || depth > 1
         ? ''
         : await describeStatus(client, client.workflow.getHandle(step.workflowId), depth + 1)
-    return [step.name, inner || (step.note ?? '')].filter((text) => text !== '').join(' › ')
+    const beside = inner || (await describeRetry(handle)) || (step.note ?? '')
+    return [step.name, beside].filter((text) => text !== '').join(' › ')
   } catch {
     // Not started yet, or just ended: the next poll or the result tells.
     return ''
   }
+}
+
+/** What a step tries again, and why; the workflow itself does not see it. Empty: nothing. */
+async function describeRetry(handle: Pick<WorkflowHandle, 'describe'>): Promise<string> {
+  const { pendingActivities } = (await handle.describe()).raw
+  const failed = pendingActivities?.find(({ attempt, lastFailure }) => (attempt ?? 1) > 1 && lastFailure)
+  return failed === undefined ? '' : `attempt ${failed.attempt}: ${failed.lastFailure?.message ?? ''}`
 }

@@ -1,9 +1,13 @@
-import type { StreamStatus, StreamTotals } from '../schemas/stream-messages.js'
+import type { StreamRetry, StreamStatus, StreamTotals } from '../schemas/stream-messages.js'
 import { formatBytes, print } from './output.js'
+
+const ENDED: ReadonlySet<StreamStatus['status']> = new Set(['done', 'failed', 'cancelled'])
 
 /** All that a stream says of itself. */
 export function printStream(status: StreamStatus): void {
-  const { landed, lag, watermarkMs, idlePartitions, windows, maintenance, pause, retry } = status
+  const { landed, lag, watermarkMs, idlePartitions, windows, maintenance } = status
+  // What one waited for that has ended is nobody's to answer.
+  const { pause, retry } = ENDED.has(status.status) ? {} : status
   const lines: readonly (readonly [string, string | undefined])[] = [
     ['stream', [status.pipeline, status.source].filter((one) => one !== undefined).join(' ')],
     ['status', status.status],
@@ -15,6 +19,7 @@ export function printStream(status: StreamStatus): void {
     ['windows', windowsText(windows)],
     ['maintenance', maintenance.error],
     ['retrying', retry === undefined ? undefined : `attempt ${retry.attempt}: ${retry.reason}`],
+    ['next', retry === undefined ? undefined : nextText(status, retry)],
     ['paused', pause?.reason],
     ['answer', pause?.answer],
   ]
@@ -47,6 +52,11 @@ function deadLettersText({ deadLetters, deadLetterKinds = {} }: StreamTotals): s
 function windowsText({ refreshedAtMs, error }: StreamStatus['windows']): string | undefined {
   if (error !== undefined) return `not written: ${error}`
   return refreshedAtMs === undefined ? undefined : `written ${new Date(refreshedAtMs).toISOString()}`
+}
+
+function nextText({ pipeline, source }: StreamStatus, { nextAtMs }: StreamRetry): string {
+  const about = [pipeline, ...(source === undefined ? [] : ['--source', source])].join(' ')
+  return `${new Date(nextAtMs).toISOString()}; \`firn stream resume ${about}\` tries now`
 }
 
 function count(number: number): string {

@@ -2,6 +2,7 @@ import {
   condition,
   defineQuery,
   defineSignal,
+  rootCause,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -101,13 +102,15 @@ export function openBoard(
     tell,
     steps: {
       async step(name, work, note) {
+        // What it says is of the time before.
+        steps.delete(name)
         tell(name as StreamStep, { state: 'running' })
         try {
           const result = await work()
           tell(name as StreamStep, { state: 'done', ...(note === undefined ? {} : { note: note(result) }) })
           return result
         } catch (error) {
-          tell(name as StreamStep, { state: 'failed' })
+          tell(name as StreamStep, { state: 'failed', note: rootCause(error) ?? 'failed' })
           throw error
         }
       },
