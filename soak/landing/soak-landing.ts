@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { ifFound } from '../../iceberg/error.js'
 import { nextRowNumber } from '../../lake/land/ledger.js'
 import { pendingRecords } from '../../lake/land/plan-topic.js'
 import { sourceOf } from '../../lake/land/source-of.js'
@@ -27,6 +28,8 @@ export interface LandingSoakResult extends Omit<Verdict, 'problems'> {
 }
 
 const WORKERS = 2
+/** They are landed before anything is tampered with, so that there is something to tamper with. */
+const FIRST_MESSAGES = 200
 const ROUND_MS = 2500
 /** A broker that was killed is asked again up to so long after; slow machines are given time. */
 const SETTLE_MS = 300_000
@@ -41,10 +44,14 @@ export async function soakLanding(options: LandingSoakOptions): Promise<LandingS
     await traffic.start()
     for (let i = 0; i < WORKERS; i++) rig.addWorker()
     await rig.startStream()
+    const first = Math.min(FIRST_MESSAGES, messages)
+    await traffic.send(first, 0)
+    await settle(rig, report)
     const faults = faultsOf(rounds, random)
     for (const [i, fault] of faults.entries()) {
       report(`round ${i + 1} of ${rounds}: ${fault.name}`)
-      const count = Math.floor((messages * (i + 1)) / rounds) - Math.floor((messages * i) / rounds)
+      const due = (round: number): number => Math.floor(((messages - first) * round) / rounds)
+      const count = due(i + 1) - due(i)
       await Promise.all([traffic.send(count, ROUND_MS), fault.run(rig, random)])
     }
     await traffic.stop()
@@ -85,7 +92,11 @@ async function settle({ lake, workers }: Rig, report: (text: string) => void): P
         `records still wait after ${SETTLE_MS / 1000} s. Workers say:\n${logs}`,
       )
     }
-    const ledger = await deps.catalog.loadTable(ledgerIdentifier(SOURCE))
+    const ledger = await ifFound(deps.catalog.loadTable(ledgerIdentifier(SOURCE)))
+    if (ledger === undefined) {
+      await delay(500)
+      continue
+    }
     const { records } = await pendingRecords({ ...deps, topics: deps.topics }, source, ledger)
     const end = await nextRowNumber(deps, ledger)
     const isBack = ledger.metadata.snapshots.every(
