@@ -36,7 +36,7 @@ describe('firn stream', () => {
       {
         ...topic.activities,
         planLanding: (input) => {
-          if (topic.commits.length === 0 || input.accept?.includes('lost-offsets') === true)
+          if (topic.commits.length !== 1 || input.accept?.includes('lost-offsets') === true)
             return topic.activities.planLanding(input)
           const details = [{ accept: 'lost-offsets' }]
           const failure = {
