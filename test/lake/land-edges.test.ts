@@ -8,6 +8,8 @@ import { commitLanding } from '../../lake/land/commit-landing.js'
 import { decideIncarnation } from '../../lake/land/decide-incarnation.js'
 import { fetchLanding } from '../../lake/land/fetch-landing.js'
 import { landResult } from '../../lake/land/land-result.js'
+import { commitTransaction } from '../../iceberg/write/transaction.js'
+import { writeTableRows } from '../../lake/tables/write-table-rows.js'
 import { advance, isRecorded } from '../../lake/land/ledger-advance.js'
 import { planLanding } from '../../lake/land/plan-landing.js'
 import { maintainTable } from '../../lake/maintain/maintain-lake.js'
@@ -108,6 +110,12 @@ describe('a ledger that was rolled back', () => {
     expect(await lake.rows('raw.clicks')).toHaveLength(2)
   })
 
+  it('gets them back once where two landings find it', async () => {
+    await landTwice()
+    await Promise.all([land(), land()])
+    expect(await lake.rows('raw.clicks')).toHaveLength(2)
+  })
+
   it('is expired all the same where a raw object is gone, and its records are landed again', async () => {
     await landTwice()
     for await (const { location } of deps.catalog.io.list(`${deps.warehouse}/raw/clicks/`))
@@ -160,7 +168,65 @@ describe('a landing that is done again', () => {
   })
 })
 
+describe('a position', () => {
+  const range = { path: 'x', incarnation: 'i', partition: 0, first: 2, nextOffset: 3, records: 1 }
+  it.each([0, 1, 3, 4])('of %i takes no range from 2 on', (next) => {
+    const ranges = [{ ...range, deadLetters: 0, bytes: 1, sha256: 'x' }]
+    expect(advance(new Map([[0, { next }]]), ranges)).toBeUndefined()
+  })
+
+  it('is that of the rows where another engine added some', async () => {
+    send('a', 0)
+    await land()
+    const [row] = await lake.rows('raw.clicks')
+    const ledger = await deps.catalog.loadTable(LEDGER)
+    const added = { ...row!, row_number: 1n, first: 1n, next_offset: 5n }
+    const change = { kind: 'append' as const, files: [await writeTableRows(deps, ledger, [added])] }
+    const { catalog, now, newUuid, newSnapshotId } = deps
+    const changes = [{ identifier: LEDGER, change, snapshotId: newSnapshotId() }]
+    await commitTransaction({ catalog, changes, now, newUuid })
+    topics.skip(TOPIC, 0, 4)
+    send('b', 0)
+    expect(await plan()).toMatchObject({ ranges: [{ partition: 0, first: 5, end: 6 }] })
+    expect((await land()).rowNumberEnd).toBe(3)
+  })
+
+  it('is not planned beyond what a landing saw first', async () => {
+    for (const user of ['a', 'b', 'c']) send(user, 0)
+    const until = [{ partition: 0, first: 0, end: 2 }]
+    topics.addPartition(TOPIC)
+    topics.send(TOPIC, 1, { user: 'd', price: 1 })
+    const planned = await planLanding(deps, { pipeline: 'shop', batch: BATCH, until })
+    expect(planned).toMatchObject({ ranges: [{ partition: 0, first: 0, end: 2 }] })
+  })
+})
+
 describe('what was fetched', () => {
+  it('is of one topic: another of the same name and length is read anew', async () => {
+    send('a', 0)
+    const planned = await plan()
+    await fetchLanding(deps, planned, 0)
+    await carryOut(planned)
+    topics.create(TOPIC, 1)
+    send('b', 0)
+    const accept = `incarnation:${incarnationName('topic-2')}` as const
+    await land([accept])
+    const paths = (await lake.rows('raw.clicks', 'row_number')).map((row) => row['path'] as string)
+    expect(paths.map((path) => path.includes(incarnationName('topic-2')))).toEqual([false, true])
+  })
+
+  it('under a contract that broke it all is fetched anew once that is mended', async () => {
+    for (let n = 0; n < 20; n++) topics.send(TOPIC, 0, { user: `${n}`, price: 'many' })
+    await expect(land()).rejects.toMatchObject({ kind: 'contract-broken' })
+    const { clicks } = shopPipeline.sources
+    const source = { ...clicks!, schema: { user: 'string', price: 'string' } }
+    const mended = {
+      ...deps,
+      pipelines: new Map([['shop', { ...shopPipeline, sources: { clicks: source } }]]),
+    }
+    expect(await carryOut(await plan([], mended), mended)).toMatchObject({ records: 20, deadLetters: 0 })
+  })
+
   it('is fetched again once its lease is over: clean-up may be about to take it', async () => {
     send('a', 0)
     topics.send(TOPIC, 0, '{bad')
