@@ -20,6 +20,7 @@ export interface LandingBenchOptions {
 type Figures = Result & { readonly peakMb: number }
 
 const LARGE_BYTES = 10_000_000
+const FEW = 1000
 /** Measured elsewhere, on a machine of this size: the best of its runs, in one task. */
 const SINK = { perSecond: 81_000, cpu: 13.8, peakMb: 600 }
 const SINK_NAME = 'Kafka Connect sink for Iceberg 1.10.1 at its best, NOT measured in this run'
@@ -56,6 +57,7 @@ async function compare(
   load: Load,
   log: (text: string) => void,
 ): Promise<BenchRow[]> {
+  const fixed = await withFewMessages(root, env, load, log)
   log(`${load.messages} messages of ${load.sizeBytes} B are produced …`)
   await fillTopic(env['FIRN_KAFKA_BROKERS'] ?? '', TOPIC, load)
   const run = async (name: string): Promise<Figures> => {
@@ -96,6 +98,7 @@ async function compare(
     ),
     benchRow(work, perMillion(landing), 'JSON.parse alone', perMillion(parse), 'CPU s a million'),
     benchRow(work, perMillion(landing), SINK_NAME, SINK.cpu, 'CPU s a million'),
+    benchRow(`landing ${FEW} messages: what is fixed`, fixed.cpu, work, landing.cpu, 'CPU s'),
     benchRow(
       `${work}: peak of memory`,
       landing.peakMb,
@@ -105,6 +108,20 @@ async function compare(
     ),
     benchRow(`${work}: peak of memory`, landing.peakMb, `${SINK_NAME}; up to 1,200 MB`, SINK.peakMb, 'MB'),
   ]
+}
+
+/** What a landing takes however few messages there are: threads, connections, code that is read and optimized. */
+async function withFewMessages(
+  root: string,
+  env: Course['env'],
+  { sizeBytes }: Load,
+  log: (text: string) => void,
+): Promise<Figures> {
+  const load = { messages: FEW, sizeBytes }
+  await fillTopic(env['FIRN_KAFKA_BROKERS'] ?? '', TOPIC, load)
+  const figures = await contestant('landing', { ...load, topic: TOPIC, home: folder(root, 'few'), env })
+  log(`  landing ${FEW}: ${told(figures, load)}`)
+  return figures
 }
 
 /** The same landing of a few and of many: its peak of memory must not grow with them. */

@@ -11,13 +11,13 @@ import type { DecodedChunk } from './record-batch.js'
 import { decodeBatches, endOfBatches } from './record-batch.js'
 
 export interface ReadOptions {
-  /** Of one fetch; one is decoded while the next one comes. Default 1 MiB. */
+  /** Of one fetch; one is decoded while the next one comes. Default 4 MiB. */
   readonly fetchBytes?: number
   /** How long is waited in all for brokers that don't answer, or give nothing. Default 60 s. */
   readonly patienceMs?: number
 }
 
-const FETCH_BYTES = 1024 * 1024
+const FETCH_BYTES = 4 * 1024 * 1024
 const PATIENCE_MS = 60_000
 
 /**
