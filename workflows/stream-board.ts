@@ -82,7 +82,7 @@ export function openBoard(
     change(next)
   }
   const tell: StreamBoard['tell'] = (name, more) => {
-    steps.set(name, { ...(steps.get(name) ?? { name, state: 'waiting' }), ...more })
+    steps.set(name, { ...(stepBefore(steps.get(name), more) ?? { name, state: 'waiting' }), ...more })
     setCurrentDetails(streamDetails(current()))
   }
 
@@ -102,8 +102,6 @@ export function openBoard(
     tell,
     steps: {
       async step(name, work, note) {
-        // What it says is of the time before.
-        steps.delete(name)
         tell(name as StreamStep, { state: 'running' })
         try {
           const result = await work()
@@ -126,6 +124,14 @@ export function openBoard(
       show()
     },
   }
+}
+
+/** Of a step that begins anew, what was said of it is of the time before. */
+function stepBefore(
+  before: StepStatus | undefined,
+  more: { readonly state?: StepState },
+): StepStatus | undefined {
+  return more.state === 'running' ? undefined : before
 }
 
 /** Command of the CLI for this stream. */
