@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ServiceError } from './packages.mjs'
 import { endProcess, isAlive, startProcess, tailOf } from './processes.mjs'
-import { choosePorts, isFree, writeState } from './state.mjs'
+import { choosePorts, isSoonFree, writeState } from './state.mjs'
 
 const READY_WITHIN_MS = 180_000
 const PORT_TRIES = 3
@@ -56,7 +56,7 @@ async function launch(name, kind, dir, service, save) {
   const folder = join(dir, name)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const [taken] = (
-    await Promise.all(Object.values(service.ports).map(async (port) => [port, await isFree(port)]))
+    await Promise.all(Object.values(service.ports).map(async (port) => [port, await isSoonFree(port)]))
   ).filter(([, free]) => !free)
   if (taken !== undefined)
     throw new ServiceError(

@@ -9,6 +9,8 @@ import { ServiceError } from './packages.mjs'
 
 /** Below the ports that systems give to outgoing connections: those could take the port of a stopped service. */
 const PORTS = [20_000, 32_000]
+const FREE_LOOKS = 50
+const FREE_PAUSE_MS = 200
 
 /** `{services: {<name>: {from, ports, secrets, options, process?}}}`; empty where none was started here. */
 export function readState(dir) {
@@ -81,7 +83,16 @@ export async function choosePorts(names) {
   return ports
 }
 
-export function isFree(port) {
+/** The sockets of a program that was killed are there for a moment longer. */
+export async function isSoonFree(port) {
+  for (let looks = 0; looks < FREE_LOOKS; looks++) {
+    if (await isFree(port)) return true
+    await delay(FREE_PAUSE_MS)
+  }
+  return false
+}
+
+function isFree(port) {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(false))
