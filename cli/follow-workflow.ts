@@ -27,16 +27,22 @@ export async function followWorkflow<Result>(start: WorkflowStart, following: Fo
   )
   const handle = await Promise.race([started, stop])
   if (handle === undefined) throw new FirnError('cancelled', 'stopped before anything ran.')
-  const result = handle.result() as Promise<Result>
+  // Ended before the connection is: a call that is tried again on a closed one brings the process down.
+  const waiting = new AbortController()
+  const result = client.withAbortSignal(waiting.signal, () => handle.result()) as Promise<Result>
   const ended = result.then(
     () => 'ended',
     () => 'ended',
   )
-  while ((await Promise.race([ended, stop, pause(POLL_MS)])) !== 'ended') {
-    if (signal.aborted) throw await stopFollowing(handle, ended, following)
-    progress.update(await describeStatus(client, handle))
+  try {
+    while ((await Promise.race([ended, stop, pause(POLL_MS)])) !== 'ended') {
+      if (signal.aborted) throw await stopFollowing(handle, ended, following)
+      progress.update(await describeStatus(client, handle))
+    }
+    return await result
+  } finally {
+    waiting.abort()
   }
-  return result
 }
 
 async function stopFollowing(
