@@ -64,10 +64,9 @@ async function consumeAll({ kafka }: Rig): Promise<ReadonlyMap<string, string>> 
   await new Promise<void>((resolve, reject) => {
     consumer
       .run({
-        eachBatch: ({ batch, resolveOffset }) => {
+        eachBatch: ({ batch }) => {
           for (const { offset, value } of batch.messages) {
             found.set(`${batch.partition}/${offset}`, value?.toString() ?? '')
-            resolveOffset(offset)
           }
           const last = Number(batch.lastOffset()) + 1
           if (last >= (ends.get(batch.partition) ?? 0)) reached.add(batch.partition)
@@ -127,6 +126,6 @@ async function deadLetters({ lake }: Rig): Promise<ReadonlyMap<string, number>> 
     limit: 1_000_000,
   })
   return new Map(
-    rows.map((row) => [`${String(row['partition'])}/${String(row['at'])}`, Number(row['times'])]),
+    rows.map((row) => [`${Number(row['partition'])}/${Number(row['at'])}`, Number(row['times'])]),
   )
 }
