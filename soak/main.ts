@@ -67,6 +67,8 @@ function print(result: object): void {
 }
 
 function usage(): never {
-  report('usage: npm run soak iceberg|fuzz|landing -- [--histories N | --cases N | --rounds N --messages M] [--seed S] [--json]')
+  report(
+    'usage: npm run soak iceberg|fuzz|landing -- [--histories N | --cases N | --rounds N --messages M] [--seed S] [--json]',
+  )
   process.exit(2)
 }

@@ -92,8 +92,8 @@ describe.skipIf(missing !== undefined)(
         expect(await landing.land()).toMatchObject({ records: 5 })
         await send(landing.topic, 10)
         // This makes the client find the partition's leader.
-      await admin.fetchTopicOffsets(landing.topic)
-      await admin.deleteTopicRecords({ topic: landing.topic, partitions: [{ partition: 0, offset: '9' }] })
+        await admin.fetchTopicOffsets(landing.topic)
+        await admin.deleteTopicRecords({ topic: landing.topic, partitions: [{ partition: 0, offset: '9' }] })
         const failure = await landing.fails()
         expect(failure).toMatchObject({ kind: 'offsets-lost', context: { accept: 'lost-offsets' } })
         expect(failure.message).toMatch(/4 offsets of topic .* \(partition 0: 5 to 8\)/)
