@@ -27,14 +27,17 @@ export class KafkaLink {
       throw kafkaError(error, this.config, what)
     } finally {
       used.users -= 1
+      // Whatever was still asked when it was ended may have connected anew.
       if (used.isOver && used.users === 0) void used.end()
     }
   }
 
   async close(): Promise<void> {
     const { current } = this
+    if (current === undefined) return
     this.current = undefined
-    await current?.end()
+    current.isOver = true
+    await current.end()
   }
 }
 
@@ -74,6 +77,11 @@ export async function leaderOf(
 
 async function connect(config: KafkaConfig): Promise<KafkaCluster> {
   const cluster = openCluster(config)
-  await cluster.connect()
+  try {
+    await cluster.connect()
+  } catch (error) {
+    await cluster.disconnect().catch(() => undefined)
+    throw error
+  }
   return cluster
 }
