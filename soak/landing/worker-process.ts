@@ -1,5 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout } from 'node:timers/promises'
 import { compiledEntry } from '../../engine/compiled-entry.js'
+import { FirnError } from '../../schemas/error.js'
+
+/** The grace of running activities, and some. */
+const DRAIN_MS = 90_000
 
 /** A worker as a process of its own, which can be killed, frozen and drained. */
 export class WorkerProcess {
@@ -33,10 +38,16 @@ export class WorkerProcess {
     await this.exited
   }
 
-  /** Takes no new work and ends when its own is done. */
+  /** Takes no new work and ends when its own is done; that it does not is a failure of the soak. */
   async drain(): Promise<void> {
     this.child.kill('SIGTERM')
-    await this.exited
+    const patience = new AbortController()
+    const tooLong = setTimeout(DRAIN_MS, 'too long', { signal: patience.signal }).catch(() => 'ended')
+    const how = await Promise.race([this.exited.then(() => 'ended'), tooLong])
+    patience.abort()
+    if (how === 'ended') return
+    await this.kill()
+    throw new FirnError('check-failed', `a worker did not end within ${DRAIN_MS / 1000} s of SIGTERM`)
   }
 
   freeze(): void {
