@@ -22,6 +22,8 @@ import { without } from './without.js'
 const HOUR_MS = 3_600_000
 const MAINTAIN_BATCHES = 200
 const SETTLE_MS = 60_000
+/** Bounded landings and replayed letters bring records that the stream does not count: so often the windows look by themselves. */
+const OTHERS_MS = 300_000
 
 type Given = Pick<StreamSourceInput, 'pipeline' | 'source'> & { readonly windowEveryMs: number }
 
@@ -57,9 +59,10 @@ export function openChores(given: Given, board: StreamBoard): StreamChores {
         .finally(() => (running = undefined))
     },
     dueInMs() {
-      const { windows } = board.state()
-      if (running !== undefined || !any || !haveWindowsNews(board.state())) return undefined
-      return Math.max(0, (windows.refreshedAtMs ?? 0) + given.windowEveryMs - Date.now())
+      const { windows, source } = board.state()
+      if (running !== undefined || !any || source === undefined) return undefined
+      const everyMs = haveWindowsNews(board.state()) ? given.windowEveryMs : OTHERS_MS
+      return Math.max(0, (windows.refreshedAtMs ?? 0) + everyMs - Date.now())
     },
     async settle() {
       if (running === undefined) return
@@ -69,7 +72,7 @@ export function openChores(given: Given, board: StreamBoard): StreamChores {
     },
     async finish() {
       await running
-      if (!any || !haveWindowsNews(board.state())) return
+      if (!any) return
       // A refresh is known by its second.
       await sleep(Math.max(1, (board.state().windows.refreshedAtMs ?? 0) + 1000 - Date.now()))
       await refresh()
@@ -82,7 +85,8 @@ function haveWindowsNews({ windows, watermarkMs, landed }: StreamState): boolean
 }
 
 function areWindowsDue({ windowEveryMs }: Given, state: StreamState, nowMs: number): boolean {
-  return haveWindowsNews(state) && nowMs - (state.windows.refreshedAtMs ?? 0) >= windowEveryMs
+  const everyMs = haveWindowsNews(state) ? windowEveryMs : OTHERS_MS
+  return state.source !== undefined && nowMs - (state.windows.refreshedAtMs ?? 0) >= everyMs
 }
 
 function isMaintenanceDue({ landed, maintenance }: StreamState, nowMs: number): boolean {
