@@ -356,6 +356,6 @@ test('each offset is landed and read once, whatever is killed, held back, rolled
         model.lake.close()
       }
     }),
-    { numRuns: FULL ? 150 : 25, endOnFailure: true },
+    { numRuns: FULL ? 80 : 20, endOnFailure: true },
   )
 })

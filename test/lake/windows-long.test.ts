@@ -25,7 +25,7 @@ function halfMinute(n: number): readonly (readonly LandedEvent[])[] {
 }
 
 describe('a stream that goes on', () => {
-  const refreshes = FULL ? 200 : 80
+  const refreshes = FULL ? 120 : 60
 
   it(`stays small in files and snapshots over ${refreshes} refreshes, and what it holds is right`, async () => {
     const most = { files: 0, snapshots: 0, manifests: 0 }
