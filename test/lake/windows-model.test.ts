@@ -79,7 +79,7 @@ it('windows equal a loop over the ledger at every snapshot, whatever dies, comes
         model.lake.close()
       }
     }),
-    { numRuns: Number(process.env['WINDOW_RUNS'] ?? (FULL ? 30 : 10)), verbose: true },
+    { numRuns: Number(process.env['WINDOW_RUNS'] ?? (FULL ? 20 : 10)), verbose: true },
   )
 }, 600_000)
 
