@@ -85,15 +85,9 @@ function createProgram(quiet: boolean): Command {
   return program
 }
 
-const EXIT_LOOK_MS = 2000
-
 // `firn … | head` closes our output: what is left to say has no reader.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   throw error
 })
 process.exitCode = await main(process.argv)
-// A connection that a library forgot must not keep a command alive that has said all it had to say.
-setInterval(() => {
-  if (process.stdout.writableLength === 0) process.exit()
-}, EXIT_LOOK_MS).unref()

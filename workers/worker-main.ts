@@ -6,9 +6,6 @@ import { connectWorker } from './connection.js'
 import { installRuntime } from './runtime.js'
 import { startWorkers } from './start-worker.js'
 
-/** A connection that some library forgot must not keep a drained worker alive. */
-const EXIT_MS = 5000
-
 /** `node dist/workers/worker-main.js [--queues control,data,train,stream,watch]`: works until SIGTERM or SIGINT, then drains. */
 async function main(): Promise<void> {
   const queues = readQueues(queuesArgument())
@@ -47,4 +44,3 @@ try {
   console.error(error instanceof FirnError ? `worker: ${error.message}` : error)
   process.exitCode = error instanceof FirnError ? 2 : 3
 }
-setTimeout(() => process.exit(), EXIT_MS).unref()

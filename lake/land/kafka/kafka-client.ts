@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
+import './connect-once.js'
 import type { KafkaConfig, KafkaSasl, KafkaTls } from './kafka-config.js'
 
 /** Brokers as configured, not connected yet. Says nothing on its own; what fails is thrown. */
