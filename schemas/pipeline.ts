@@ -1,3 +1,4 @@
+import type { FeatureDefinitions } from './feature-definitions.js'
 /** How the rows of a table get there; contracts for concurrent writers hang on it (docs/decisions/0002-commits.md). */
 export type WriteMode = 'insert-new' | 'append' | 'overwrite-partitions'
 
@@ -89,7 +90,7 @@ export interface ScheduleDefinition {
   readonly timezone?: string
 }
 
-export interface PipelineDefinition {
+export interface PipelineDefinition extends FeatureDefinitions {
   readonly name: string
   /** Iceberg namespace of its tables. Default `<name>_features`. */
   readonly namespace?: string
