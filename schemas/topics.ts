@@ -9,15 +9,16 @@ export interface Topics {
    * `stale-range` (offsets were removed meanwhile: plan again), `contract-broken`, `cancelled`, `io`.
    */
   pack(task: TopicPackTask, signal?: AbortSignal): AsyncGenerator<PackedTopicObject>
-  /** Digest of the record at this offset (recordDigest); undefined where none is there. */
-  digestAt(topic: string, partition: number, offset: number): Promise<string | undefined>
+  /** Digests of the records at these places (recordDigest), in their order; undefined where none is there. */
+  digestsAt(topic: string, places: readonly TopicPlace[]): Promise<readonly (string | undefined)[]>
   /** Tells the broker how far landing is, for tools that show lag. A hint: nothing reads it, failure is not an error. */
-  noteOffsets(
-    group: string,
-    topic: string,
-    offsets: readonly { partition: number; offset: number }[],
-  ): Promise<void>
+  noteOffsets(group: string, topic: string, offsets: readonly TopicPlace[]): Promise<void>
   close(): Promise<void>
+}
+
+export interface TopicPlace {
+  readonly partition: number
+  readonly offset: number
 }
 
 export interface TopicState {

@@ -85,21 +85,20 @@ async function assertSameRecords(
   positions: Positions,
   nextIncarnation: string,
 ): Promise<void> {
-  await Promise.all(
-    state.partitions.map(async ({ partition, earliest, end }) => {
-      const position = positions.get(partition)
-      // Without new records there is nothing to land on the wrong side of a change.
-      if (position?.lastRecord === undefined || end <= position.next) return
-      const [offset, digest] = position.lastRecord.split(':')
-      if (Number(offset) < earliest) return
-      const now = await topics.digestAt(topic, partition, Number(offset))
-      if (now === undefined || now === digest) return
-      throw sourceChanged(
-        topic,
-        `the record at offset ${offset} of partition ${partition} is another one than was landed: the broker was restored or the topic written anew`,
-        nextIncarnation,
-      )
-    }),
+  const landed = state.partitions.flatMap(({ partition, earliest, end }) => {
+    const position = positions.get(partition)
+    // Without new records there is nothing to land on the wrong side of a change.
+    if (position?.lastRecord === undefined || end <= position.next) return []
+    const [offset, digest] = position.lastRecord.split(':')
+    return Number(offset) < earliest ? [] : [{ partition, offset: Number(offset), digest }]
+  })
+  const digests = await topics.digestsAt(topic, landed)
+  const changed = landed.find(({ digest }, i) => digests[i] !== undefined && digests[i] !== digest)
+  if (changed === undefined) return
+  throw sourceChanged(
+    topic,
+    `the record at offset ${changed.offset} of partition ${changed.partition} is another one than was landed: the broker was restored or the topic written anew`,
+    nextIncarnation,
   )
 }
 

@@ -81,7 +81,7 @@ describe.skipIf(reason !== undefined)(`packing from Kafka (${reason ?? '4.1'})`,
     const again = await packed(topics, task(50, COUNT))
     expect(again.map(({ sha256 }) => sha256)).toEqual(objects.map(({ sha256 }) => sha256))
     const { offset, digest } = objects.at(-1)!.last!
-    expect(await topics.digestAt('events', 0, offset)).toBe(digest)
+    expect(await topics.digestsAt('events', [{ partition: 0, offset }])).toEqual([digest])
   })
 
   it('ends with the error of the thread, and the next one works', async () => {

@@ -5,6 +5,7 @@ import { FirnError } from '../../schemas/error.js'
 import type {
   PackedTopicObject,
   TopicPackTask,
+  TopicPlace,
   TopicRecord,
   Topics,
   TopicState,
@@ -20,7 +21,7 @@ interface Log {
 
 /** Topics in memory, with the promises of the real ones. `onCall` runs before each call and may throw. */
 export class MemoryTopics implements Topics {
-  readonly noted: { group: string; offsets: readonly { partition: number; offset: number }[] }[] = []
+  readonly noted: { group: string; offsets: readonly TopicPlace[] }[] = []
   onCall: (call: string) => void = () => undefined
   /** Records a chunk of a fetch has. */
   chunkRecords = 7
@@ -96,17 +97,16 @@ export class MemoryTopics implements Topics {
     }
   }
 
-  digestAt(topic: string, partition: number, offset: number): Promise<string | undefined> {
-    this.onCall('digestAt')
-    const record = this.logOf(topic, partition).records.get(offset)
-    return Promise.resolve(record === undefined ? undefined : recordDigest(record))
+  digestsAt(topic: string, places: readonly TopicPlace[]): Promise<readonly (string | undefined)[]> {
+    this.onCall('digestsAt')
+    const digests = places.map(({ partition, offset }) => {
+      const record = this.logOf(topic, partition).records.get(offset)
+      return record === undefined ? undefined : recordDigest(record)
+    })
+    return Promise.resolve(digests)
   }
 
-  noteOffsets(
-    group: string,
-    _topic: string,
-    offsets: readonly { partition: number; offset: number }[],
-  ): Promise<void> {
+  noteOffsets(group: string, _topic: string, offsets: readonly TopicPlace[]): Promise<void> {
     this.noted.push({ group, offsets })
     return Promise.resolve()
   }

@@ -1,5 +1,11 @@
 import { FirnError } from '../../../schemas/error.js'
-import type { PackedTopicObject, TopicPackTask, Topics, TopicState } from '../../../schemas/topics.js'
+import type {
+  PackedTopicObject,
+  TopicPackTask,
+  TopicPlace,
+  Topics,
+  TopicState,
+} from '../../../schemas/topics.js'
 import { recordAt } from '../record-cursor.js'
 import { recordDigest } from '../record-digest.js'
 import type { KafkaConfig } from './kafka-config.js'
@@ -36,25 +42,19 @@ class KafkaTopics implements Topics {
     return this.threads.pack(task, signal)
   }
 
-  async digestAt(topic: string, partition: number, offset: number): Promise<string | undefined> {
+  async digestsAt(topic: string, places: readonly TopicPlace[]): Promise<readonly (string | undefined)[]> {
+    if (places.length === 0) return []
     const { partitions } = await this.describe(topic)
-    const there = partitions.find((known) => known.partition === partition)
-    if (there === undefined || offset < there.earliest || offset >= there.end) return undefined
-    // A broker gives a whole batch, however little is asked for.
-    const options = { fetchBytes: 1, patienceMs: PATIENCE_MS }
-    const range = { partition, first: offset, end: offset + 1 }
-    for await (const { records } of readRange(this.link, topic, range, options)) {
-      if (records.next()) return recordDigest(recordAt(records))
-    }
-    return undefined
+    const digests = places.map(async (place) => {
+      const there = partitions.find(({ partition }) => partition === place.partition)
+      const isThere = there !== undefined && place.offset >= there.earliest && place.offset < there.end
+      return isThere ? await digestAt(this.link, topic, place) : undefined
+    })
+    return await Promise.all(digests)
   }
 
   /** As a member of no group: a group that consumers use is left as it is. */
-  async noteOffsets(
-    group: string,
-    topic: string,
-    offsets: readonly { partition: number; offset: number }[],
-  ): Promise<void> {
+  async noteOffsets(group: string, topic: string, offsets: readonly TopicPlace[]): Promise<void> {
     if (!this.mayNote || offsets.length === 0) return
     const partitions = offsets.map(({ partition, offset }) => ({ partition, offset: String(offset) }))
     try {
@@ -74,6 +74,20 @@ class KafkaTopics implements Topics {
   async close(): Promise<void> {
     await Promise.all([this.threads.close(), this.link.close()])
   }
+}
+
+async function digestAt(
+  link: KafkaLink,
+  topic: string,
+  { partition, offset }: TopicPlace,
+): Promise<string | undefined> {
+  // A broker gives a whole batch, however little is asked for.
+  const options = { fetchBytes: 1, patienceMs: PATIENCE_MS }
+  const range = { partition, first: offset, end: offset + 1 }
+  for await (const { records } of readRange(link, topic, range, options)) {
+    if (records.next()) return recordDigest(recordAt(records))
+  }
+  return undefined
 }
 
 function describeTopic(link: KafkaLink, topic: string): Promise<TopicState> {
