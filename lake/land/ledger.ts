@@ -103,6 +103,12 @@ export async function lastTopicIncarnation(
   return typeof row?.['last'] === 'string' ? row['last'] : undefined
 }
 
+/** Where the landing of the topic that was landed last goes on. */
+export async function lastTopicPositions(deps: LedgerDeps, ledger: LoadedTable): Promise<Positions> {
+  const last = await lastTopicIncarnation(deps, ledger)
+  return last === undefined ? new Map() : await ledgerPositions(deps, ledger, last)
+}
+
 /** Mean payload of the records that the last landing brought; undefined where that is not known. */
 export function meanRecordBytes(ledger: LoadedTable): number | undefined {
   const summary = cachedSummary(ledger)

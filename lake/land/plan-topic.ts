@@ -60,23 +60,6 @@ export async function planTopic(
   }
 }
 
-/** Records of all partitions that wait between the ledger and the log's end, and their bytes as far as one can tell. */
-export async function pendingRecords(
-  deps: TopicDeps,
-  source: NamedSource,
-  ledger: LoadedTable,
-): Promise<{ readonly records: number; readonly bytes: number }> {
-  const state = await deps.topics.describe(source.definition.topic)
-  const last = await lastTopicIncarnation(deps, ledger)
-  const positions: Positions = last === undefined ? new Map() : await ledgerPositions(deps, ledger, last)
-  const records = state.partitions.reduce((sum, { partition, earliest, end }) => {
-    const next = positions.get(partition)?.next ?? 0
-    // A log that ends before it is another one: all of it waits, so that it is planned, which tells.
-    return sum + end - (end < next ? earliest : Math.max(earliest, next))
-  }, 0)
-  return { records, bytes: records * (meanRecordBytes(ledger) ?? 1024) }
-}
-
 /** A broker that was restored holds other records at offsets that were landed: the last one of each partition tells. */
 async function assertSameRecords(
   { topics }: TopicDeps,

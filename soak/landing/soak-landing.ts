@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ifFound } from '../../iceberg/error.js'
-import { nextRowNumber } from '../../lake/land/ledger.js'
-import { pendingRecords } from '../../lake/land/plan-topic.js'
+import { pendingRecords } from '../../lake/land/await-records.js'
+import { lastTopicPositions, nextRowNumber } from '../../lake/land/ledger.js'
 import { sourceOf } from '../../lake/land/source-of.js'
 import { FirnError } from '../../schemas/error.js'
 import { ledgerIdentifier } from '../../schemas/lake-tables.js'
@@ -97,7 +97,8 @@ async function settle({ lake, workers }: Rig, report: (text: string) => void): P
       await delay(500)
       continue
     }
-    const { records } = await pendingRecords({ ...deps, topics: deps.topics }, source, ledger)
+    const state = await deps.topics.describe(source.definition.topic)
+    const records = pendingRecords(state, await lastTopicPositions(deps, ledger))
     const end = await nextRowNumber(deps, ledger)
     const isBack = ledger.metadata.snapshots.every(
       ({ summary }) => Number(summary?.['firn.next-row-number'] ?? 0) <= end,
