@@ -1,6 +1,6 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import type { Expression } from '../../iceberg/expr/expression.js'
-import { alwaysTrue, and, eq, gtEq, lt } from '../../iceberg/expr/expression.js'
+import { alwaysTrue, and, eq, gtEq, lt, ltEq } from '../../iceberg/expr/expression.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
 import type { SnapshotSummary } from '../../iceberg/spec/snapshot.js'
 import { quoteText } from '../../engine/duckdb/sql-text.js'
@@ -24,6 +24,9 @@ export interface LedgerRow {
   /** Of the raw object, in hex; empty where there is none. */
   readonly sha256: string
   readonly batch: string
+  /** Of the records' event times, ms since 1970. Absent where none of them has one. */
+  readonly minEventTimeMs?: number
+  readonly maxEventTimeMs?: number
 }
 
 /** Where the next landing of a partition goes on. */
@@ -51,14 +54,24 @@ export async function readLedger(
   range: { readonly rowFrom: number; readonly rowEnd: number },
 ): Promise<readonly LedgerRow[]> {
   const filter = and(gtEq('row_number', BigInt(range.rowFrom)), lt('row_number', BigInt(range.rowEnd)))
-  const rows = await queryLedger(
-    deps,
-    ledger,
-    filter,
-    `SELECT ${ROW_COLUMNS} FROM ledger
-     WHERE row_number >= ${range.rowFrom} AND row_number < ${range.rowEnd} ORDER BY row_number`,
+  const where = `row_number >= ${range.rowFrom} AND row_number < ${range.rowEnd}`
+  return await ledgerRows(deps, ledger, filter, where)
+}
+
+/** Rows before `rowEnd` that may hold records with `fromMs` ≤ event time < `endMs`, in order; no others are read. */
+export async function readOverlapping(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  range: { readonly rowEnd: number; readonly fromMs: number; readonly endMs: number },
+): Promise<readonly LedgerRow[]> {
+  const [from, end] = [BigInt(range.fromMs) * 1000n, BigInt(range.endMs) * 1000n]
+  const filter = and(
+    lt('row_number', BigInt(range.rowEnd)),
+    gtEq('max_event_time', from),
+    ltEq('min_event_time', end),
   )
-  return rows.map(toLedgerRow)
+  const where = `records > 0 AND row_number < ${range.rowEnd} AND max_event_time >= make_timestamptz(${from}) AND min_event_time < make_timestamptz(${end})`
+  return await ledgerRows(deps, ledger, filter, where)
 }
 
 /** One past the largest row number: the end of what a batch may read. */
@@ -191,8 +204,17 @@ function position(next: number, lastRecord: unknown): Position {
   return typeof lastRecord === 'string' ? { next, lastRecord } : { next }
 }
 
-const ROW_COLUMNS =
-  'row_number, path, incarnation, partition, first, next_offset, records, bytes, sha256, batch'
+async function ledgerRows(
+  deps: LedgerDeps,
+  ledger: LoadedTable,
+  filter: Expression,
+  where: string,
+): Promise<readonly LedgerRow[]> {
+  const sql = `SELECT row_number, path, incarnation, partition, first, next_offset, records, bytes, sha256, batch,
+      epoch_ms(min_event_time)::DOUBLE AS min_ms, epoch_ms(max_event_time)::DOUBLE AS max_ms
+    FROM ledger WHERE ${where} ORDER BY row_number`
+  return (await queryLedger(deps, ledger, filter, sql)).map(toLedgerRow)
+}
 
 function toLedgerRow(row: Row): LedgerRow {
   const text = (column: keyof typeof LEDGER_COLUMNS): string => row[column] as string
@@ -208,5 +230,8 @@ function toLedgerRow(row: Row): LedgerRow {
     bytes: number('bytes'),
     sha256: text('sha256'),
     batch: text('batch'),
+    ...(typeof row['min_ms'] === 'number' && typeof row['max_ms'] === 'number'
+      ? { minEventTimeMs: row['min_ms'], maxEventTimeMs: row['max_ms'] }
+      : {}),
   }
 }

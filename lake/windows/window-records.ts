@@ -4,9 +4,11 @@ import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
 import type { SourceDefinition } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
-import type { LandedRange, LandedRun } from './landed-ranges.js'
-import { readNewRanges, readOverlappingRanges, runsOf } from './landed-ranges.js'
+import type { LedgerRow } from '../land/ledger.js'
+import { readLedger, readOverlapping } from '../land/ledger.js'
 import { rawKeptFrom } from '../land/raw-kept-from.js'
+import type { LandedRun } from './landed-runs.js'
+import { runsOf } from './landed-runs.js'
 import { watermarkAt } from './plan-refresh.js'
 import type { WatermarkStep } from './window-marker.js'
 
@@ -51,9 +53,9 @@ export async function openWindowRecords(
   try {
     const { ledger, rowFrom, rowEnd } = group
     const keptFrom = rawKeptFrom(ledger)
-    const ranges = await readNewRanges(deps, ledger, { rowFrom: Math.max(rowFrom, keptFrom), rowEnd })
-    const mayCount = ranges.filter((range) => mayBeOpen(group, range))
-    const lateRows = ranges.filter((range) => !mayCount.includes(range))
+    const rows = await readLedger(deps, ledger, { rowFrom: Math.max(rowFrom, keptFrom), rowEnd })
+    const mayCount = rows.filter((row) => mayBeOpen(group, row))
+    const lateRows = rows.filter((row) => !mayBeOpen(group, row))
     await addArrived(session, group, mayCount)
     const arrived = await arrivedWindows(session, group)
     const whole = await wholeWindows(deps, group, arrived.open, keptFrom)
@@ -72,19 +74,19 @@ export async function openWindowRecords(
 }
 
 /** Whether any record of the row may fall in a window that is open to it. */
-function mayBeOpen({ steps, sizeMs, latenessMs }: WindowGroup, { row, maxMs }: LandedRange): boolean {
-  if (maxMs === undefined) return false
-  const watermarkMs = watermarkAt(steps, row)
-  const endMs = Math.floor(maxMs / sizeMs) * sizeMs + sizeMs
+function mayBeOpen({ steps, sizeMs, latenessMs }: WindowGroup, row: LedgerRow): boolean {
+  if (row.maxEventTimeMs === undefined) return false
+  const watermarkMs = watermarkAt(steps, row.rowNumber)
+  const endMs = Math.floor(row.maxEventTimeMs / sizeMs) * sizeMs + sizeMs
   return watermarkMs === undefined || endMs + latenessMs > watermarkMs
 }
 
 async function addArrived(
   session: EngineSession,
   group: WindowGroup,
-  ranges: readonly LandedRange[],
+  rows: readonly LedgerRow[],
 ): Promise<void> {
-  const runs = runsOf(ranges, (row) => watermarkAt(group.steps, row))
+  const runs = runsOf(rows, (rowNumber) => watermarkAt(group.steps, rowNumber))
   await session.addRelation({
     kind: 'rows',
     name: RUNS,
@@ -160,11 +162,15 @@ async function wholeWindows(
   if (keptFrom === 0 || windows.length === 0) return windows
   const fromMs = windows[0]?.startMs ?? 0
   const endMs = (windows.at(-1)?.startMs ?? 0) + sizeMs
-  const removed = await readOverlappingRanges(deps, ledger, { rowEnd: keptFrom, fromMs, endMs })
-  return windows.filter(({ startMs }) => !removed.some((range) => overlaps(range, startMs, sizeMs)))
+  const removed = await readOverlapping(deps, ledger, { rowEnd: keptFrom, fromMs, endMs })
+  return windows.filter(({ startMs }) => !removed.some((row) => overlaps(row, startMs, sizeMs)))
 }
 
-function overlaps({ minMs, maxMs }: LandedRange, startMs: number, sizeMs: number): boolean {
+function overlaps(
+  { minEventTimeMs: minMs, maxEventTimeMs: maxMs }: LedgerRow,
+  startMs: number,
+  sizeMs: number,
+): boolean {
   return minMs !== undefined && maxMs !== undefined && maxMs >= startMs && minMs < startMs + sizeMs
 }
 
@@ -185,7 +191,7 @@ async function addWindows(
     schema: parseTableSchema({ start: 'long!' }),
     rows,
   })
-  const earlier = rowFrom === 0 ? [] : await earlierRanges(deps, group, startsMs)
+  const earlier = rowFrom === 0 ? [] : await earlierRows(deps, group, startsMs)
   // Earlier records of a window that is open to a later one were open to it themselves: watermarks never fall.
   await addRaw(
     session,
@@ -209,15 +215,15 @@ async function addWindows(
 }
 
 /** Of the ledger only what overlaps these windows; between distant windows rows may lie that overlap none. */
-async function earlierRanges(
+async function earlierRows(
   deps: LakeDeps,
   { ledger, rowFrom, sizeMs }: WindowGroup,
   startsMs: readonly number[],
-): Promise<readonly LandedRange[]> {
+): Promise<readonly LedgerRow[]> {
   const fromMs = startsMs[0] ?? 0
   const endMs = (startsMs.at(-1) ?? 0) + sizeMs
-  const ranges = await readOverlappingRanges(deps, ledger, { rowEnd: rowFrom, fromMs, endMs })
-  return ranges.filter((range) => startsMs.some((startMs) => overlaps(range, startMs, sizeMs)))
+  const rows = await readOverlapping(deps, ledger, { rowEnd: rowFrom, fromMs, endMs })
+  return rows.filter((row) => startsMs.some((startMs) => overlaps(row, startMs, sizeMs)))
 }
 
 async function addRaw(
