@@ -3,15 +3,13 @@ import { compiledEntry } from '../../engine/compiled-entry.js'
 import { FirnError } from '../../schemas/error.js'
 import type { PackedObject, PackTask } from './pack-files.js'
 import type { ThreadMessage } from './parse-thread.js'
-
-/** A thread that needs more than this for one document is stopped, not the worker. */
-const MAX_HEAP_MB = 2048
+import { landingCancelled, THREAD_LIMITS, threadEnded, threadFailure } from './thread-failure.js'
 
 /** packFiles in a thread of its own; the next object is made while this one is written, no further ahead. */
 export async function* packInThread(task: PackTask, signal?: AbortSignal): AsyncGenerator<PackedObject> {
   const thread = new Worker(compiledEntry('lake/land/parse-thread'), {
     workerData: task,
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    resourceLimits: THREAD_LIMITS,
   })
   const inbox = new Inbox(thread, signal)
   try {
@@ -42,10 +40,8 @@ class Inbox {
       this.messages.push(message)
       this.wake()
     })
-    thread.on('error', (error: Error) => this.fail(threadFailure(error)))
-    thread.on('exit', (code) =>
-      this.fail(new FirnError('io', `the parsing thread ended early (exit code ${code})`)),
-    )
+    thread.on('error', (error: Error) => this.fail(threadFailure('parsing', error)))
+    thread.on('exit', (code) => this.fail(threadEnded('parsing', code)))
     signal?.addEventListener('abort', this.onAbort)
     if (signal?.aborted === true) this.onAbort()
   }
@@ -65,21 +61,11 @@ class Inbox {
 
   private readonly onAbort = (): void => {
     this.messages.length = 0
-    this.fail(new FirnError('cancelled', 'the landing was cancelled; nothing of it is visible'))
+    this.fail(landingCancelled())
   }
 
   private fail(failure: FirnError): void {
     this.failure ??= failure
     this.wake()
   }
-}
-
-function threadFailure(error: Error): FirnError {
-  const outOfMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-  return outOfMemory
-    ? new FirnError(
-        'contract-broken',
-        `a document needs more than ${MAX_HEAP_MB} MiB to read; lower maxDocumentBytes`,
-      )
-    : new FirnError('io', `the parsing thread failed: ${error.message}`, { cause: error })
 }

@@ -3,11 +3,10 @@ import { Worker } from 'node:worker_threads'
 import { compiledEntry } from '../../../engine/compiled-entry.js'
 import { FirnError } from '../../../schemas/error.js'
 import type { PackedTopicObject, TopicPackTask } from '../../../schemas/topics.js'
+import { landingCancelled, THREAD_LIMITS, threadEnded, threadFailure } from '../thread-failure.js'
 import type { KafkaConfig } from './kafka-config.js'
 import type { FromPackThread, ToPackThread } from './pack-thread.js'
 
-/** A thread that needs more than this is stopped, not the worker. */
-const MAX_HEAP_MB = 2048
 const MAX_THREADS = Math.min(4, availableParallelism())
 /** A stream packs every few seconds: its thread and connection stay. */
 const IDLE_MS = 60_000
@@ -53,7 +52,7 @@ export class PackThreads {
     for (;;) {
       if (this.isClosed)
         throw new FirnError('cancelled', 'topics were closed while a landing was to read them')
-      if (signal?.aborted === true) throw cancelled()
+      if (signal?.aborted === true) throw landingCancelled()
       const idle = [...this.threads].find((thread) => thread.isIdle)
       if (idle !== undefined) {
         idle.wake()
@@ -112,7 +111,7 @@ class PackThread {
   constructor(config: KafkaConfig, onEnd: () => void) {
     this.worker = new Worker(compiledEntry('lake/land/kafka/pack-thread'), {
       workerData: config,
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+      resourceLimits: THREAD_LIMITS,
     })
     this.worker.on('message', (message: FromPackThread) => {
       this.messages.push(message)
@@ -124,10 +123,8 @@ class PackThread {
       onEnd()
       this.arrived()
     }
-    this.worker.on('error', (error: Error) => fail(threadFailure(error)))
-    this.worker.on('exit', (code) =>
-      fail(new FirnError('io', `the packing thread ended early (exit code ${code})`)),
-    )
+    this.worker.on('error', (error: Error) => fail(threadFailure('packing', error)))
+    this.worker.on('exit', (code) => fail(threadEnded('packing', code)))
   }
 
   say(message: ToPackThread): void {
@@ -136,7 +133,7 @@ class PackThread {
 
   async next(signal: AbortSignal | undefined): Promise<FromPackThread> {
     for (;;) {
-      if (signal?.aborted === true) throw cancelled()
+      if (signal?.aborted === true) throw landingCancelled()
       const message = this.messages.shift()
       if (message !== undefined) return message
       if (this.failure !== undefined) throw this.failure
@@ -168,18 +165,4 @@ class PackThread {
     this.isIdle = false
     await this.worker.terminate()
   }
-}
-
-function cancelled(): FirnError {
-  return new FirnError('cancelled', 'the landing was cancelled; nothing of it is visible')
-}
-
-function threadFailure(error: Error): FirnError {
-  const outOfMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-  return outOfMemory
-    ? new FirnError(
-        'contract-broken',
-        `a document needs more than ${MAX_HEAP_MB} MiB to read; lower maxDocumentBytes`,
-      )
-    : new FirnError('io', `the packing thread failed: ${error.message}`, { cause: error })
 }
