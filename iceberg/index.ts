@@ -82,6 +82,7 @@ export {
 export type { S3ConnectionOptions, S3Credentials } from './io/s3-client.js'
 export type { S3FileIOOptions } from './io/s3.js'
 export type { FailedDelete } from './maintain/delete-files.js'
+export type { RewriteTarget } from './maintain/commit-rewrite.js'
 export { compactTable, type CompactRequest, type CompactResult } from './maintain/compact.js'
 export { expireSnapshots, type ExpireRequest, type ExpireResult } from './maintain/expire.js'
 export type { EqualPrefixes } from './maintain/location-parts.js'

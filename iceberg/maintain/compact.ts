@@ -1,4 +1,4 @@
-import type { Catalog, LoadedTable, TableIdentifier } from '../catalog/catalog.js'
+import type { LoadedTable, TableIdentifier } from '../catalog/catalog.js'
 import { formatIdentifier } from '../catalog/catalog.js'
 import { IcebergError } from '../error.js'
 import type { Expression } from '../expr/expression.js'
@@ -9,12 +9,11 @@ import type { SortField } from '../spec/partition-spec.js'
 import { headOf } from '../spec/refs.js'
 import { rowsOf } from '../spec/rows-of.js'
 import { currentSchema, fieldByName } from '../spec/schema.js'
-import type { SnapshotId } from '../spec/snapshot.js'
 import { specById } from '../spec/specs.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
-import type { RetryOptions } from '../write/retry.js'
 import type { CompactionPlan, RewrittenGroup } from './commit-groups.js'
 import { commitGroups, planBatches } from './commit-groups.js'
+import type { RewriteTarget } from './commit-rewrite.js'
 import { DeleteCoverage } from './delete-coverage.js'
 import type { CompactionGroup, CompactionOptions } from './plan-compaction.js'
 import { CompactionPlanner, TARGET_FILE_SIZE_BYTES } from './plan-compaction.js'
@@ -25,13 +24,8 @@ import type { Rewriter } from './rewriter.js'
  * Which table to compact, how far, and who carries rows over. Errors of a group that a writer got ahead of are not
  * thrown.
  */
-export interface CompactRequest extends CompactionOptions {
-  readonly catalog: Catalog
-  readonly identifier: TableIdentifier
+export interface CompactRequest extends RewriteTarget, CompactionOptions {
   readonly rewriter: Rewriter
-  readonly now: () => number
-  readonly newUuid: () => string
-  readonly newSnapshotId: () => SnapshotId
   /** Only files that may hold rows of it. */
   readonly filter?: Expression
   /** Only files that were added by snapshots since this moment: a minor compaction. */
@@ -42,8 +36,6 @@ export interface CompactRequest extends CompactionOptions {
   readonly maxCommits?: number
   /** Default 1 GiB. */
   readonly minCommitBytes?: number
-  readonly summary?: Readonly<Record<string, string>>
-  readonly retry?: RetryOptions
   readonly dryRun?: boolean
 }
 

@@ -1,26 +1,16 @@
-import type { Catalog, TableIdentifier } from '../catalog/catalog.js'
 import { formatIdentifier } from '../catalog/catalog.js'
 import { IcebergError } from '../error.js'
 import type { DataFile } from '../spec/data-file.js'
-import type { SnapshotId } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
-import type { RetryOptions } from '../write/retry.js'
-import { commitRewrite } from './commit-rewrite.js'
+import { commitRewrite, type RewriteTarget } from './commit-rewrite.js'
 import type { DeleteRewriteGroup, DeleteRewriteOptions } from './plan-delete-rewrite.js'
 import { planDeleteRewrite } from './plan-delete-rewrite.js'
 import { dataFolder } from './reachable-files.js'
 import type { DeleteRewriter } from './rewriter.js'
 
 /** Which table's position deletes to merge, and who carries them over. */
-export interface RewriteDeleteFilesRequest extends DeleteRewriteOptions {
-  readonly catalog: Catalog
-  readonly identifier: TableIdentifier
+export interface RewriteDeleteFilesRequest extends RewriteTarget, DeleteRewriteOptions {
   readonly rewriter: DeleteRewriter
-  readonly now: () => number
-  readonly newUuid: () => string
-  readonly newSnapshotId: () => SnapshotId
-  readonly summary?: Readonly<Record<string, string>>
-  readonly retry?: RetryOptions
   readonly dryRun?: boolean
 }
 

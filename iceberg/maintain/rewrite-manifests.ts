@@ -1,21 +1,11 @@
-import type { Catalog, TableIdentifier } from '../catalog/catalog.js'
 import { readManifests } from '../scan/manifests.js'
 import { headOf } from '../spec/refs.js'
-import type { SnapshotId } from '../spec/snapshot.js'
-import type { RetryOptions } from '../write/retry.js'
-import { commitRewrite } from './commit-rewrite.js'
+import { commitRewrite, type RewriteTarget } from './commit-rewrite.js'
 import type { ManifestRewritePlan } from './plan-manifest-rewrite.js'
 import { planManifestRewrite } from './plan-manifest-rewrite.js'
 
 /** Which table's data manifests to cluster by partition. */
-export interface RewriteManifestsRequest {
-  readonly catalog: Catalog
-  readonly identifier: TableIdentifier
-  readonly now: () => number
-  readonly newUuid: () => string
-  readonly newSnapshotId: () => SnapshotId
-  readonly summary?: Readonly<Record<string, string>>
-  readonly retry?: RetryOptions
+export interface RewriteManifestsRequest extends RewriteTarget {
   /** Also where the plan says that it would not help. */
   readonly always?: boolean
   readonly dryRun?: boolean
