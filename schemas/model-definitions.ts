@@ -163,3 +163,17 @@ export type PreprocessingStep =
       readonly smoothing?: number
       readonly columns?: readonly string[]
     }
+
+/** Parameters of each kind that a training or a search may change. */
+export const ESTIMATOR_PARAMETERS: Readonly<Record<EstimatorDefinition['kind'], readonly string[]>> = {
+  dense: ['epochs', 'batchSize', 'learningRate', 'dropout', 'l2'],
+  cnn: ['epochs', 'batchSize', 'learningRate', 'dropout'],
+  logistic: ['l2', 'maxIterations'],
+  ridge: ['l2'],
+  gbdt: [
+    ...['trees', 'maxDepth', 'learningRate', 'subsample', 'columnSample', 'l1', 'l2'],
+    ...['minSplitGain', 'minChildWeight', 'bins'],
+  ],
+  'random-forest': ['trees', 'maxDepth', 'minSamplesLeaf', 'columnSample'],
+  external: [],
+}

@@ -1,4 +1,5 @@
 import type { EstimatorDefinition, ModelDefinition } from './model-definitions.js'
+import type { RunInfo } from './publish.js'
 
 /**
  * What workflows and activities say to each other about models. Plain JSON, small. 64-bit ids are decimal strings;
@@ -179,6 +180,52 @@ export interface TrainerStatus extends TrainerState {
   readonly running: boolean
 }
 
+export interface SearchModelInput {
+  readonly pipeline: string
+  readonly model: string
+  /** Tag to train on; default: the pipeline's newest batch tag. */
+  readonly at?: string
+  readonly seed?: number
+  readonly service?: string
+}
+
+/** What the trials of a search are, fixed before the first. */
+export interface SearchPlan {
+  readonly at: string
+  readonly estimator: string
+  readonly metric: string
+  readonly lowerIsBetter: boolean
+  readonly trials: readonly SearchTrial['parameters'][]
+}
+
+export interface SearchTrial {
+  readonly parameters: Readonly<Record<string, number | string>>
+  readonly runId?: string
+  /** Null: failed, or undefined on these rows. */
+  readonly value: number | null
+  readonly error?: string
+}
+
+export interface SearchModelResult {
+  readonly runId: string
+  readonly metric: string
+  readonly trials: readonly SearchTrial[]
+  readonly best: SearchTrial
+  readonly result: TrainModelResult
+}
+
+/** A training as the activity that does it is asked for it. */
+export interface TrainingRequest {
+  readonly pin: TrainingPin
+  readonly dataset: DatasetInfo
+  /** Of the registry's run. */
+  readonly runId: string
+  readonly parentRunId?: string
+  readonly run: RunInfo
+  /** Workflows that hear the learning curve as it grows. */
+  readonly tell: readonly string[]
+}
+
 /** Update `promote` of the trainer, and `firn models promote`. */
 export interface PromoteRequest {
   readonly version: number
@@ -237,6 +284,27 @@ export interface ReproduceInput {
   /** Another seed than the recorded one, to see it differ. */
   readonly seed?: number
 }
+
+/** A version as it was registered, as far as making it again goes. */
+export interface RecordedVersion {
+  readonly model: string
+  readonly version: number
+  readonly pin: TrainingPin
+  readonly dataset: DatasetInfo
+  readonly trained: TrainedModel
+}
+
+/** Made again, or why it cannot be. */
+export type RebuiltDataset =
+  | { readonly kind: 'built'; readonly dataset: DatasetInfo }
+  | { readonly kind: 'unavailable'; readonly reason: string }
+
+export type RetrainedModel =
+  | {
+      readonly kind: 'trained'
+      readonly trained: Pick<TrainedModel, 'weightsDigest' | 'metrics' | 'environment'>
+    }
+  | { readonly kind: 'unavailable'; readonly reason: string }
 
 export type PartVerdict = 'identical' | 'differs' | 'unavailable'
 
