@@ -1,14 +1,14 @@
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { FetchedLanding, LandingPlan, TopicLandingPlan } from '../../schemas/messages.js'
+import { MAX_CAUSES } from './landing-writer.js'
 import { inOrder } from './ledger-advance.js'
+import { MAX_UNDECLARED } from './record-contract.js'
 import type { LandedRange, StagedLanding } from './staged-landing.js'
 import { readStagedLanding } from './staged-landing.js'
 
 /** From so many records on, a landing without a single good one is taken for a misconfiguration. */
 const TELLING_RECORDS = { files: 3, topic: 20 } as const
-const MAX_CAUSES = 5
-const MAX_UNDECLARED = 20
 
 /** What all slices of a plan staged, as one landing in the order of its offsets, gaps included. */
 export async function collectStaged(

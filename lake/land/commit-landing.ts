@@ -9,7 +9,6 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { DEAD_LETTERS, ledgerIdentifier } from '../../schemas/lake-tables.js'
 import type { FetchedLanding, LandingPlan, LandResult } from '../../schemas/messages.js'
-import { isIntact } from '../staging/is-intact.js'
 import { writeTableRows } from '../tables/write-table-rows.js'
 import { landResult } from './land-result.js'
 import type { Positions } from './ledger.js'
@@ -106,7 +105,7 @@ async function commitOnce(
     beforeAttempt: async (tables) => {
       if (headId(ledgerAmong(tables, plan.source)) !== headId(ledger)) return 'moved'
       // Clean-up takes what is past its lease: just before the commit the files have to be there still.
-      await assertThere(deps, [file], staged)
+      await assertThere(deps, file, staged)
       return undefined
     },
     now,
@@ -173,12 +172,11 @@ function changesOf(
 
 async function assertThere(
   { catalog }: LakeDeps,
-  [ledgerFile]: readonly DataFile[],
+  ledgerFile: DataFile,
   { deadLetterFiles, ranges }: StagedLanding,
 ): Promise<void> {
   const there =
-    (ledgerFile === undefined || (await isIntact(catalog.io, ledgerFile))) &&
-    (await allIntact(catalog.io, deadLetterFiles)) &&
+    (await allIntact(catalog.io, [ledgerFile, ...deadLetterFiles])) &&
     (await objectsAreThere(catalog.io, ranges))
   if (!there)
     throw new FirnError('stage-expired', 'files of this landing were cleaned up; fetch the landing again')

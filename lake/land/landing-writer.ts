@@ -11,6 +11,7 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { keyText } from './key-text.js'
 import { writeTableRows } from '../tables/write-table-rows.js'
+import { MAX_UNDECLARED } from './record-contract.js'
 import type { LandedRange, StagedLanding } from './staged-landing.js'
 
 /** The landing that objects are written for. */
@@ -49,8 +50,8 @@ export interface WritableLetter {
 }
 
 const DEAD_LETTER_FILE_BYTES = 8 * 1024 * 1024
-const MAX_CAUSES = 5
-const MAX_UNDECLARED = 20
+/** Of the dead letters that are told in words. */
+export const MAX_CAUSES = 5
 
 /** Writes raw objects and dead letters as they are packed; nothing of it is visible. Objects without a record are not written. */
 export class LandingWriter {

@@ -33,7 +33,8 @@ export interface QuickRecord {
   readonly eventTimeMs: number | undefined
 }
 
-const MAX_UNDECLARED = 20
+/** Of the undeclared members that are named. */
+export const MAX_UNDECLARED = 20
 
 /** Reads records by the contract of their source. */
 export class RecordContract {
