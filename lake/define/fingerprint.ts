@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Pipeline } from '../../schemas/pipeline.js'
-import { canonicalJson } from '../land/canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 
 export interface DefinitionFingerprint {
   /** Over the fingerprints of all tables. */

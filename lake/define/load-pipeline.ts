@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../../engine/compiled-entry.js'
 import { FirnError } from '../../schemas/error.js'
 import type { Pipeline, PipelineDefinition } from '../../schemas/pipeline.js'
-import { canonicalJson } from '../land/canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 import { definePipeline, namespaceOf } from './define-pipeline.js'
 
 /** Reads a pipeline from its folder: the default export of pipeline.js, .mjs or .ts, and its SQL files. */
@@ -95,8 +95,14 @@ async function readSqlFiles(folder: string, definition: PipelineDefinition): Pro
   const tables = Object.values(definition.tables).flatMap((table) =>
     table.sql === undefined ? [] : [table.sql],
   )
-  const models = Object.values(definition.models ?? {}).map((model) => model.features)
-  const paths = [...new Set([...tables, ...models])].sort()
+  const models = Object.values(definition.models ?? {}).flatMap((model) =>
+    'service' in model ? [] : [model.features],
+  )
+  const views = [
+    ...Object.values(definition.featureViews ?? {}),
+    ...Object.values(definition.labelViews ?? {}),
+  ].flatMap((view) => ('sql' in view ? [view.sql] : []))
+  const paths = [...new Set([...tables, ...models, ...views])].sort()
   return Object.fromEntries(
     await Promise.all(paths.map(async (path) => [path, await readSqlFile(folder, path)] as const)),
   )
@@ -115,7 +121,7 @@ async function readSqlFile(folder: string, path: string): Promise<string> {
   throw new FirnError('config', `SQL file ${path} leads out of the pipeline's folder ${folder}`)
 }
 
-/** Pipelines share no namespace, and a source's name means one source: its ledger is raw.<source>. */
+/** Pipelines share no namespace, no model's name, and a source's name means one source: its ledger is raw.<source>. */
 function assertApart(pipeline: Pipeline, other: Pipeline): void {
   const what = `pipelines ${other.name} (${other.directory}) and ${pipeline.name} (${pipeline.directory})`
   if (pipeline.name === other.name) throw new FirnError('config', `${what} have one name; rename one`)
@@ -123,6 +129,13 @@ function assertApart(pipeline: Pipeline, other: Pipeline): void {
     throw new FirnError(
       'config',
       `${what} share the namespace ${pipeline.namespace}; give one another namespace`,
+    )
+  }
+  const model = Object.keys(pipeline.models ?? {}).find((name) => Object.hasOwn(other.models ?? {}, name))
+  if (model !== undefined) {
+    throw new FirnError(
+      'config',
+      `${what} both have a model ${model}, and a model's name is one over all pipelines (models:/${model}/1); rename one`,
     )
   }
   for (const [name, source] of Object.entries(pipeline.sources)) {

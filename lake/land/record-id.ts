@@ -1,5 +1,5 @@
 import * as crypto from 'node:crypto'
-import { canonicalJson } from './canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 import { DocumentProblem } from './document-problem.js'
 import { valueAt } from './value-at.js'
 

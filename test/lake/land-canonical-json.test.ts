@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { canonicalJson } from '../../lake/land/canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 import { recordId } from '../../lake/land/record-id.js'
 
 /** RFC 8785, Appendix B. */

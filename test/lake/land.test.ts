@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { toLocalPath } from '../../iceberg/io/location.js'
-import { canonicalJson } from '../../lake/land/canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 import { commitLanding } from '../../lake/land/commit-landing.js'
 import { fetchLanding } from '../../lake/land/fetch-landing.js'
 import { planLanding } from '../../lake/land/plan-landing.js'
@@ -14,6 +14,7 @@ import type { Pipeline } from '../../schemas/pipeline.js'
 import { Crash } from './support/crashing.js'
 import type { TestLake } from './support/lake.js'
 import { testLake } from './support/lake.js'
+import { setHead } from './support/set-head.js'
 
 const BATCH = '20260701T020000Z'
 const NEXT_BATCH = '20260702T020000Z'
@@ -306,7 +307,7 @@ describe('landing at the same time as others', () => {
       lake.put(`${name}.json`, { id: name })
       await land(NEXT_BATCH)
     }
-    await rollBackLedger(BigInt(ledgerSnapshotId!))
+    await setHead(lake.catalog, 'raw.runs', ledgerSnapshotId!)
     lake.put('aa.json', { id: 'new' })
     await land('20260703T020000Z')
     const ledger = await lake.rows('raw.runs', 'row_number')
@@ -320,7 +321,7 @@ describe('landing at the same time as others', () => {
     lake.put('c.json', '{bad')
     await land(NEXT_BATCH)
     const before = await lake.rows('raw.runs', 'row_number')
-    await rollBackLedger(BigInt(ledgerSnapshotId!))
+    await setHead(lake.catalog, 'raw.runs', ledgerSnapshotId!)
     expect(await lake.rows('raw.runs')).toHaveLength(1)
     expect(await land('20260703T020000Z')).toMatchObject({
       files: 0,
@@ -401,23 +402,6 @@ describe('what is asked for wrongly', () => {
     expect(String(failure)).toMatch(message)
   })
 })
-
-async function rollBackLedger(snapshotId: bigint): Promise<void> {
-  await lake.catalog.commit([
-    {
-      identifier: { namespace: 'raw', name: 'runs' },
-      requirements: [],
-      updates: [
-        {
-          action: 'set-snapshot-ref',
-          'ref-name': 'main',
-          type: 'branch',
-          'snapshot-id': snapshotId as never,
-        },
-      ],
-    },
-  ])
-}
 
 function chainOf(error: unknown): readonly unknown[] {
   return error instanceof Error ? [error, ...chainOf(error.cause)] : []

@@ -1,4 +1,4 @@
-import { FirnError } from '../../schemas/error.js'
+import { FirnError } from './error.js'
 
 /**
  * The canonical text of a JSON value (RFC 8785): members ordered by UTF-16 code units, numbers as ECMAScript writes
