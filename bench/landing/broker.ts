@@ -1,33 +1,11 @@
-import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Admin } from 'kafkajs'
 import { Kafka, logLevel } from 'kafkajs'
 import { paymentMessage } from './payment-messages.js'
 
-const SERVICES = join(import.meta.dirname, '..', '..', '..', 'scripts', 'services.mjs')
 const PARTITIONS = 4
 const BATCH_BYTES = 500_000
 const TRIES = 100
-
-/** A real broker, and Temporal, as long as this process lives; returns the environment that leads to them. */
-export function startServices(dir: string): Readonly<Record<string, string>> {
-  const guard = ['--from', 'packages', '--while-pid', String(process.pid)]
-  const settings = ['message.max.bytes=20000000', 'log.segment.bytes=104857600'].flatMap((set) => [
-    '--kafka-set',
-    set,
-  ])
-  const args = [SERVICES, 'start', 'kafka', 'temporal', '--dir', dir, '--json', ...guard, ...settings]
-  const output = execFileSync(process.execPath, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  return JSON.parse(output) as Record<string, string>
-}
-
-export function stopServices(dir: string): void {
-  execFileSync(process.execPath, [SERVICES, 'stop', '--force', '--dir', dir], { stdio: 'ignore' })
-}
 
 /** Fills a topic of four partitions, made anew, uncompressed, as producers do by default. */
 export async function fillTopic(
