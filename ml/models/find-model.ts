@@ -60,5 +60,5 @@ export function chooseEstimator(
     estimator.kind === 'external'
       ? { parameters: { ...estimator.parameters, ...choice.parameters } }
       : choice.parameters
-  return { name, definition: { ...estimator, ...changed } as EstimatorDefinition }
+  return { name, definition: { ...estimator, ...changed } }
 }
