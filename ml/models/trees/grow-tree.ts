@@ -1,0 +1,233 @@
+import { missingCode, type BinnedColumns } from './bin-columns.js'
+import { findSplit, shrink, type Split, type SplitRules } from './find-split.js'
+import { countHistogram, subtractHistogram, type RowSums } from './histogram.js'
+import type { Tree } from './tree.js'
+
+export interface GrowOptions {
+  readonly binned: BinnedColumns
+  readonly sums: RowSums
+  /** Rows that the tree sees, ascending. Afterwards each leaf's rows stand together, ascending. */
+  readonly rows: Int32Array
+  readonly rules: SplitRules
+  /** Infinity: until nothing can be split. */
+  readonly maxDepth: number
+  /** Leaves are scaled by it: the learning rate. */
+  readonly leafScale: number
+  readonly columns:
+    | { readonly of: 'tree'; readonly columns: Int32Array }
+    | { readonly of: 'node'; readonly draw: () => Int32Array }
+}
+
+export interface GrownTree {
+  readonly tree: Tree
+  readonly leaves: readonly { readonly node: number; readonly rows: Int32Array }[]
+}
+
+interface OpenNode {
+  readonly node: number
+  readonly depth: number
+  readonly start: number
+  readonly end: number
+  readonly total: Float64Array
+  /** Where it was left over by subtraction. */
+  readonly histogram?: Float64Array
+}
+
+/** Grows one tree depth first, so that as few histograms are held as the tree is deep. */
+export function growTree(options: GrowOptions): GrownTree {
+  return new Grower(options).grow()
+}
+
+class Grower {
+  readonly #nodes = new NodeList()
+  readonly #leaves: { readonly node: number; readonly rows: Int32Array }[] = []
+  readonly #free: Float64Array[] = []
+  readonly #moved: Int32Array
+
+  constructor(readonly options: GrowOptions) {
+    this.#moved = new Int32Array(options.rows.length)
+  }
+
+  grow(): GrownTree {
+    const { rows, sums, rules } = this.options
+    const total = totalOf(sums, rows)
+    const root = this.#nodes.add(leafValues(total, this.options))
+    const open: OpenNode[] = [{ node: root, depth: 0, start: 0, end: rows.length, total }]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const children = this.#split(next)
+      if (children === undefined) {
+        this.#leaves.push({ node: next.node, rows: rows.subarray(next.start, next.end) })
+      } else open.push(children.right, children.left)
+    }
+    return { tree: this.#nodes.finish(rules.numerators), leaves: this.#leaves }
+  }
+
+  /** Undefined: it stays a leaf. */
+  #split(node: OpenNode): { readonly left: OpenNode; readonly right: OpenNode } | undefined {
+    const { binned, columns, rules, maxDepth } = this.options
+    const worthLooking = node.depth < maxDepth && node.end - node.start > 1
+    if (!worthLooking) {
+      this.#giveBack(node.histogram)
+      return undefined
+    }
+    const looked = columns.of === 'tree' ? columns.columns : columns.draw()
+    const histogram = node.histogram ?? this.#count(node, looked)
+    const split = findSplit(histogram, { binned, total: node.total, rules, columns: looked })
+    if (split === undefined) {
+      this.#giveBack(histogram)
+      return undefined
+    }
+    const middle = this.#partition(node, split)
+    const { left, right } = this.#nodes.split(node.node, {
+      split,
+      left: leafValues(split.left, this.options),
+      right: leafValues(split.right, this.options),
+    })
+    const depth = node.depth + 1
+    return this.#share(histogram, looked, {
+      left: { node: left, depth, start: node.start, end: middle, total: split.left },
+      right: { node: right, depth, start: middle, end: node.end, total: split.right },
+    })
+  }
+
+  /** Counts the smaller child and leaves the rest of the parent's histogram to the other one. */
+  #share(
+    histogram: Float64Array,
+    columns: Int32Array,
+    children: { readonly left: OpenNode; readonly right: OpenNode },
+  ): { readonly left: OpenNode; readonly right: OpenNode } {
+    const { left, right } = children
+    if (this.options.columns.of === 'node' || left.depth >= this.options.maxDepth) {
+      this.#giveBack(histogram)
+      return children
+    }
+    const leftIsSmaller = left.end - left.start <= right.end - right.start
+    const counted = this.#count(leftIsSmaller ? left : right, columns)
+    subtractHistogram(histogram, counted)
+    return leftIsSmaller
+      ? { left: { ...left, histogram: counted }, right: { ...right, histogram } }
+      : { left: { ...left, histogram }, right: { ...right, histogram: counted } }
+  }
+
+  #count(node: OpenNode, columns: Int32Array): Float64Array {
+    const { binned, sums, rows } = this.options
+    const codes = binned.offsets[binned.columns] ?? 0
+    const histogram = this.#free.pop() ?? new Float64Array(codes * sums.channels)
+    if (columns.length === binned.columns) histogram.fill(0)
+    else clearColumns(histogram, binned, sums.channels, columns)
+    countHistogram(histogram, {
+      binned,
+      sums,
+      rows: rows.subarray(node.start, node.end),
+      ...(columns.length < binned.columns && { columns }),
+    })
+    return histogram
+  }
+
+  /** Rows that go left first, both sides still ascending; returns where the right ones begin. */
+  #partition({ start, end }: OpenNode, { column, code, defaultLeft }: Split): number {
+    const { binned, rows } = this.options
+    const missing = missingCode(binned, column)
+    let [left, moved] = [start, 0]
+    for (let i = start; i < end; i += 1) {
+      const row = rows[i] as number
+      const own = binned.codes[row * binned.columns + column] as number
+      if (own === missing ? defaultLeft : own <= code) {
+        rows[left] = row
+        left += 1
+      } else {
+        this.#moved[moved] = row
+        moved += 1
+      }
+    }
+    rows.set(this.#moved.subarray(0, moved), left)
+    return left
+  }
+
+  #giveBack(histogram: Float64Array | undefined): void {
+    if (histogram !== undefined) this.#free.push(histogram)
+  }
+}
+
+function clearColumns(
+  histogram: Float64Array,
+  { offsets }: BinnedColumns,
+  channels: number,
+  columns: Int32Array,
+): void {
+  for (const column of columns) {
+    histogram.fill(0, (offsets[column] ?? 0) * channels, (offsets[column + 1] ?? 0) * channels)
+  }
+}
+
+function totalOf({ channels, values }: RowSums, rows: Int32Array): Float64Array {
+  const total = new Float64Array(channels)
+  for (const row of rows) {
+    for (let c = 0; c < channels; c += 1) {
+      total[c] = (total[c] ?? 0) + (values[row * channels + c] ?? 0)
+    }
+  }
+  return total
+}
+
+function leafValues(total: Float64Array, { rules, leafScale }: GrowOptions): number[] {
+  const weight = (total[rules.numerators] ?? 0) + rules.l2
+  const tooSmall = (total.at(-1) ?? 0) < rules.minChildSize || weight <= 0
+  return Array.from({ length: rules.numerators }, (_, i) =>
+    tooSmall ? 0 : (leafScale * shrink(total[i] ?? 0, rules.l1)) / weight,
+  )
+}
+
+/** A tree in the making. */
+class NodeList {
+  readonly #feature: number[] = []
+  readonly #threshold: number[] = []
+  readonly #left: number[] = []
+  readonly #right: number[] = []
+  readonly #defaultLeft: number[] = []
+  readonly #gain: number[] = []
+  readonly #values: (readonly number[])[] = []
+
+  add(values: readonly number[]): number {
+    this.#feature.push(-1)
+    this.#threshold.push(0)
+    this.#left.push(0)
+    this.#right.push(0)
+    this.#defaultLeft.push(0)
+    this.#gain.push(0)
+    return this.#values.push(values) - 1
+  }
+
+  split(
+    node: number,
+    into: { readonly split: Split; readonly left: readonly number[]; readonly right: readonly number[] },
+  ): { readonly left: number; readonly right: number } {
+    const { column, threshold, defaultLeft, gain } = into.split
+    const left = this.add(into.left)
+    const right = this.add(into.right)
+    this.#feature[node] = column
+    this.#threshold[node] = threshold
+    this.#left[node] = left
+    this.#right[node] = right
+    this.#defaultLeft[node] = defaultLeft ? 1 : 0
+    this.#gain[node] = gain
+    return { left, right }
+  }
+
+  finish(leafValues: number): Tree {
+    const inner = this.#feature.map((column) => column >= 0)
+    return {
+      feature: Int32Array.from(this.#feature),
+      threshold: Float64Array.from(this.#threshold),
+      left: Int32Array.from(this.#left),
+      right: Int32Array.from(this.#right),
+      defaultLeft: Uint8Array.from(this.#defaultLeft),
+      value: Float64Array.from(
+        this.#values.flatMap((values, node) =>
+          inner[node] === true ? Array<number>(leafValues).fill(0) : values,
+        ),
+      ),
+      gain: Float64Array.from(this.#gain),
+    }
+  }
+}
