@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
 import { isIcebergError } from '../../iceberg/error.js'
+import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
+import { changeRefs } from '../../iceberg/write/refs.js'
 import { maintainTable } from '../../lake/maintain/maintain-lake.js'
 import { ledgerIdentifier } from '../../schemas/lake-tables.js'
 import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
@@ -145,15 +146,9 @@ async function rollBack({ lake }: Rig, random: Random): Promise<void> {
     if (head === undefined) return
     const target = [...ancestorsOf(metadata, head)][1 + random.below(4)]
     if (target === undefined) return
-    const update = {
-      action: 'set-snapshot-ref',
-      'ref-name': 'main',
-      type: 'branch',
-      'snapshot-id': target['snapshot-id'],
-    } as const
-    const asSeen = { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': head } as const
+    const change = { kind: 'rollback', to: { snapshotId: target['snapshot-id'] } } as const
     try {
-      await lake.deps.catalog.commit([{ identifier, requirements: [asSeen], updates: [update] }])
+      await changeRefs({ ...lake.deps, tables: [{ identifier, changes: [change] }] })
       return
     } catch (error) {
       if (!isIcebergError(error, 'commit-conflict')) throw error

@@ -23,6 +23,7 @@ import { FULL } from '../support/full.js'
 import { incarnationName, MemoryTopics } from '../support/memory-topics.js'
 import { Crash } from './support/crashing.js'
 import { testLake, type TestLake } from './support/lake.js'
+import { setHead } from './support/set-head.js'
 
 const TOPIC = 'lab.events'
 const PARTITIONS = 3
@@ -217,14 +218,7 @@ class Model {
     const head = metadata === undefined ? undefined : headOf(metadata)
     if (metadata === undefined || head === undefined) return
     const target = [...ancestorsOf(metadata, head['snapshot-id'])][back]
-    if (target === undefined) return
-    const update = {
-      action: 'set-snapshot-ref',
-      'ref-name': 'main',
-      type: 'branch',
-      'snapshot-id': target['snapshot-id'],
-    } as const
-    await this.lake.catalog.commit([{ identifier: LEDGER, requirements: [], updates: [update] }])
+    if (target !== undefined) await setHead(this.lake.catalog, 'raw.events', target['snapshot-id'])
   }
 
   private async maintain(): Promise<void> {

@@ -13,6 +13,7 @@ import { incarnationName, MemoryTopics } from '../support/memory-topics.js'
 import { keepOneSnapshot } from './support/keep-one-snapshot.js'
 import type { TestLake } from './support/lake.js'
 import { testLake } from './support/lake.js'
+import { setHead } from './support/set-head.js'
 
 const TOPIC = 'lab.events'
 const SOURCE: SourceDefinition = {
@@ -100,18 +101,6 @@ function send(count: number, partition = 0): void {
 async function head(): Promise<bigint> {
   const { metadata } = await lake.catalog.loadTable({ namespace: 'raw', name: 'events' })
   return metadata.refs['main']!['snapshot-id']
-}
-
-async function rollBack(snapshotId: bigint): Promise<void> {
-  const update = {
-    action: 'set-snapshot-ref',
-    'ref-name': 'main',
-    type: 'branch',
-    'snapshot-id': snapshotId as never,
-  } as const
-  await lake.catalog.commit([
-    { identifier: { namespace: 'raw', name: 'events' }, requirements: [], updates: [update] },
-  ])
 }
 
 describe('landing a topic', () => {
@@ -390,7 +379,7 @@ describe('a ledger that others touch', () => {
     send(2, 1)
     await land()
     const before = await lake.rows('raw.events', 'row_number')
-    await rollBack(there)
+    await setHead(lake.catalog, 'raw.events', there)
     send(3)
     topics.truncate(TOPIC, 0, 5)
     const result = await land()
@@ -412,7 +401,7 @@ describe('a ledger that others touch', () => {
     const zombie = await plan()
     const fetched = [await fetchLanding(deps, zombie, 0)]
     await carryOut(first)
-    await rollBack(there)
+    await setHead(lake.catalog, 'raw.events', there)
     await expect(commitLanding(deps, zombie, fetched)).rejects.toMatchObject({
       kind: 'stale-range',
       message: expect.stringMatching(/was rolled back since/) as string,

@@ -1,7 +1,6 @@
 import { planScan } from '../../../iceberg/scan/plan-scan.js'
 import { ancestorsOf, headOf } from '../../../iceberg/spec/refs.js'
 import type { TableMetadata } from '../../../iceberg/spec/table-metadata.js'
-import { changeRefs } from '../../../iceberg/write/refs.js'
 import { expireSnapshots } from '../../../iceberg/maintain/expire.js'
 import { compactTable } from '../../../iceberg/maintain/compact.js'
 import { refreshWindows } from '../../../lake/windows/refresh-windows.js'
@@ -9,6 +8,7 @@ import type { LakeDeps } from '../../../schemas/lake-deps.js'
 import type { Pipeline } from '../../../schemas/pipeline.js'
 import { landEvents, type LandedEvent } from './landed-events.js'
 import { testLake, type TestLake } from './lake.js'
+import { setHead } from './set-head.js'
 
 export const MINUTE = 60_000
 /** Near midnight, so that windows lie in two partitions. */
@@ -88,8 +88,7 @@ export class WindowModel {
     const heads = this.ledgerHeads.filter(({ end }) => end < this.ledgerEnd)
     const to = heads.at(-steps)
     if (to === undefined) return
-    const identifier = { namespace: 'raw', name: 'clicks' }
-    await setCurrent(this.deps, identifier, to.snapshotId)
+    await setHead(this.deps.catalog, 'raw.clicks', to.snapshotId)
     this.ledgerEnd = to.end
   }
 
@@ -116,7 +115,8 @@ export class WindowModel {
     const head = headOf(metadata)
     if (head === undefined) return
     const target = [...ancestorsOf(metadata, head['snapshot-id'])][steps]
-    if (target !== undefined) await setCurrent(this.deps, identifierOf(name), target['snapshot-id'])
+    if (target === undefined) return
+    await setHead(this.deps.catalog, `shop_features.${name}`, target['snapshot-id'])
   }
 
   /** Only the heads stay. */
@@ -213,18 +213,4 @@ export class WindowModel {
 
 function identifierOf(name: WindowName | 'ledger') {
   return name === 'ledger' ? { namespace: 'raw', name: 'clicks' } : { namespace: 'shop_features', name }
-}
-
-async function setCurrent(
-  deps: LakeDeps,
-  identifier: { readonly namespace: string; readonly name: string },
-  snapshotId: bigint,
-): Promise<void> {
-  const { catalog, now, newUuid } = deps
-  await changeRefs({
-    ...{ catalog, now, newUuid },
-    tables: [
-      { identifier, changes: [{ kind: 'replace-branch', name: 'main', snapshotId: snapshotId as never }] },
-    ],
-  })
 }
