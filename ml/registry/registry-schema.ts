@@ -1,8 +1,21 @@
 /**
- * Tables of runs, versions and aliases. `model_versions`, where Firn 0.1 left one, stays as it is: its versions are listed
- * and deleted, and nothing is added to it.
+ * Tables of runs, versions and aliases. `model_versions` is the table of Firn 0.1: where there was none it is made, so
+ * that it can be read everywhere; its versions are listed and deleted, and nothing is added to it.
  */
 export const REGISTRY_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS model_versions (
+    pipeline TEXT NOT NULL,
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('PENDING', 'READY', 'DELETING', 'DELETED')),
+    pin TEXT NOT NULL,
+    weights_digest TEXT NOT NULL,
+    dataset TEXT NOT NULL,
+    trained TEXT NOT NULL,
+    registered_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (pipeline, model, version)
+  );
+
   CREATE TABLE runs (
     run_id TEXT PRIMARY KEY,
     experiment TEXT NOT NULL,

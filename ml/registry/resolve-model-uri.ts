@@ -64,7 +64,7 @@ function versionOf(registry: Versions, model: string, version: number): ModelVer
     found !== undefined
       ? `version ${version} of model "${model}" is ${found.state}`
       : isLegacy
-        ? `version ${version} of model "${model}" was registered by Firn 0.1, whose models can't be used any more: train it again`
+        ? `version ${version} of model "${model}" is of Firn 0.1, whose models can't be used any more`
         : `model "${model}" has no version ${version}`
   throw new FirnError('not-found', `${why}. ${versionsOf(registry, model)}`)
 }
@@ -76,6 +76,7 @@ function versionsOf(registry: Versions, model: string): string {
     .filter(({ state }) => state === 'READY')
     .map(({ version }) => version)
   if (ready.length > 0) return `READY versions: ${ready.join(', ')}.`
+  if (registry.listLegacy(model).length > 0) return 'Firn 0.1 registered versions of it: train it again.'
   const models = [...new Set(registry.list().map((version) => version.model))]
   return models.length === 0
     ? 'No model is registered yet: `firn train` does it.'
