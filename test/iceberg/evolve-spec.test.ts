@@ -1,39 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { planSpec, type SpecChange } from '../../iceberg/evolve/plan-spec.js'
-import type { PartitionSpec } from '../../iceberg/spec/partition-spec.js'
 import { defaultSpec } from '../../iceberg/spec/specs.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
-import type { Schema } from '../../iceberg/spec/type.js'
 import { applyUpdates } from '../../iceberg/update/apply-updates.js'
 import { newTableMetadata } from '../../iceberg/update/new-metadata.js'
+import { BY_KIND, KINDS_SCHEMA } from '../support/kinds-schema.js'
 
-const SCHEMA: Schema = {
-  type: 'struct',
-  'schema-id': 0,
-  fields: [
-    { id: 1, name: 'id', required: true, type: 'long' },
-    { id: 2, name: 'seen', required: false, type: 'timestamptz' },
-    { id: 3, name: 'kind', required: false, type: 'string' },
-    {
-      id: 4,
-      name: 'at',
-      required: false,
-      type: { type: 'struct', fields: [{ id: 5, name: 'x', required: false, type: 'int' }] },
-    },
-    {
-      id: 6,
-      name: 'tags',
-      required: false,
-      type: { type: 'list', 'element-id': 7, 'element-required': false, element: 'string' },
-    },
-  ],
-}
-const BY_KIND: PartitionSpec = {
-  'spec-id': 0,
-  fields: [{ 'source-id': 3, 'field-id': 1000, name: 'kind', transform: 'identity' }],
-}
-
-const v2 = newTableMetadata({ uuid: 'u', location: '/t', schema: SCHEMA, partitionSpec: BY_KIND, now: 1 })
+const v2 = newTableMetadata({
+  uuid: 'u',
+  location: '/t',
+  schema: KINDS_SCHEMA,
+  partitionSpec: BY_KIND,
+  now: 1,
+})
 const v1: TableMetadata = { ...v2, 'format-version': 1 }
 const evolve = (metadata: TableMetadata, ...changes: readonly SpecChange[]) =>
   applyUpdates(metadata, planSpec(metadata, changes).updates, { now: 2 })

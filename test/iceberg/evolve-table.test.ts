@@ -18,38 +18,12 @@ import type { SchemaChange } from '../../iceberg/evolve/schema-change.js'
 import { MemoryFileIO } from '../../iceberg/io/memory.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import { eq } from '../../iceberg/expr/expression.js'
-import type { PartitionSpec } from '../../iceberg/spec/partition-spec.js'
 import { allFields, currentSchema } from '../../iceberg/spec/schema.js'
 import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import { defaultSpec } from '../../iceberg/spec/specs.js'
-import type { PrimitiveType, Schema } from '../../iceberg/spec/type.js'
+import type { PrimitiveType } from '../../iceberg/spec/type.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
-
-const SCHEMA: Schema = {
-  type: 'struct',
-  'schema-id': 0,
-  fields: [
-    { id: 1, name: 'id', required: true, type: 'long' },
-    { id: 2, name: 'seen', required: false, type: 'timestamptz' },
-    { id: 3, name: 'kind', required: false, type: 'string' },
-    {
-      id: 4,
-      name: 'at',
-      required: false,
-      type: { type: 'struct', fields: [{ id: 5, name: 'x', required: false, type: 'int' }] },
-    },
-    {
-      id: 6,
-      name: 'tags',
-      required: false,
-      type: { type: 'list', 'element-id': 7, 'element-required': false, element: 'string' },
-    },
-  ],
-}
-const BY_KIND: PartitionSpec = {
-  'spec-id': 0,
-  fields: [{ 'source-id': 3, 'field-id': 1000, name: 'kind', transform: 'identity' }],
-}
+import { BY_KIND, KINDS_SCHEMA } from '../support/kinds-schema.js'
 
 const T: TableIdentifier = { namespace: 'n', name: 't' }
 let counter = 0
@@ -85,7 +59,7 @@ async function table(properties: Readonly<Record<string, string>> = {}) {
     newUuid,
   })
   await catalog.createNamespace('n')
-  await catalog.createTable({ identifier: T, schema: SCHEMA, partitionSpec: BY_KIND, properties })
+  await catalog.createTable({ identifier: T, schema: KINDS_SCHEMA, partitionSpec: BY_KIND, properties })
   const options = { catalog, identifier: T, newUuid, retry: { minWaitMs: 0, sleep: () => Promise.resolve() } }
   return { catalog, options }
 }

@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
-import { MemoryCatalog } from '../../iceberg/catalog/memory.js'
 import { IcebergError } from '../../iceberg/error.js'
-import { MemoryFileIO } from '../../iceberg/io/memory.js'
 import { readManifests } from '../../iceberg/scan/manifests.js'
 import type { DataFile } from '../../iceberg/spec/data-file.js'
 import type { PartitionSpec } from '../../iceberg/spec/partition-spec.js'
@@ -14,51 +12,14 @@ import { changeRefs } from '../../iceberg/write/refs.js'
 import type { Change, TableChange } from '../../iceberg/write/table-change.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
 import { liveFiles, MODEL_SCHEMA } from '../support/lake-model.js'
+import { file, memoryLake, newId } from '../support/write-lake.js'
 
 const ONE: TableIdentifier = { namespace: 'm', name: 'one' }
 const TWO: TableIdentifier = { namespace: 'm', name: 'two' }
 const DAY_MS = 86_400_000
 
-let counter = 0
-const newUuid = () => `00000000-0000-4000-8000-${(++counter).toString(16).padStart(12, '0')}`
-const newId = () => toSnapshotId(2n ** 60n + BigInt(++counter))
-
-function file(partition: number, name: string, more: Partial<DataFile> = {}): DataFile {
-  return {
-    content: 'data',
-    filePath: `memory://data/${name}.parquet`,
-    fileFormat: 'parquet',
-    specId: 0,
-    partition: [partition],
-    recordCount: 10,
-    fileSizeInBytes: 1000,
-    ...more,
-  }
-}
-
 async function lake(properties: Readonly<Record<string, string>> = {}) {
-  const clock = { nowMs: 1_800_000_000_000 }
-  const now = () => clock.nowMs
-  const catalog = new MemoryCatalog({
-    name: 'm',
-    warehouse: 'memory://w',
-    io: new MemoryFileIO(),
-    now,
-    newUuid,
-  })
-  await catalog.createNamespace('m')
-  for (const identifier of [ONE, TWO]) {
-    await catalog.createTable({
-      identifier,
-      schema: MODEL_SCHEMA,
-      partitionSpec: {
-        'spec-id': 0,
-        fields: [{ 'source-id': 1, 'field-id': 1000, name: 'partition', transform: 'identity' }],
-      },
-      properties,
-    })
-  }
-  const options = { catalog, now, newUuid, retry: { sleep: () => Promise.resolve(), tries: 3 } }
+  const { catalog, clock, options } = await memoryLake([ONE, TWO], properties)
   const commit = (...changes: readonly TableChange[]) => commitTransaction({ ...options, changes })
   const change = (
     identifier: TableIdentifier,

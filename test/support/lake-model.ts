@@ -3,6 +3,7 @@ import { readManifest } from '../../iceberg/format/manifest.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { readManifests } from '../../iceberg/scan/manifests.js'
 import type { DataFile, ManifestEntry } from '../../iceberg/spec/data-file.js'
+import type { PartitionSpec } from '../../iceberg/spec/partition-spec.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { Schema } from '../../iceberg/spec/type.js'
@@ -17,6 +18,11 @@ export const MODEL_SCHEMA: Schema = {
     { id: 1, name: 'partition', required: true, type: 'int' },
     { id: 2, name: 'row', required: true, type: 'string' },
   ],
+}
+
+export const BY_PARTITION: PartitionSpec = {
+  'spec-id': 0,
+  fields: [{ 'source-id': 1, 'field-id': 1000, name: 'partition', transform: 'identity' }],
 }
 
 /** One row of one data file, as a position delete names it. */
@@ -139,10 +145,7 @@ export async function createModelTables(catalog: Catalog, tables: readonly Table
     await catalog.createTable({
       identifier,
       schema: MODEL_SCHEMA,
-      partitionSpec: {
-        'spec-id': 0,
-        fields: [{ 'source-id': 1, 'field-id': 1000, name: 'partition', transform: 'identity' }],
-      },
+      partitionSpec: BY_PARTITION,
       // Few on some, so that merging happens in short histories too.
       properties: { 'commit.manifest.min-count-to-merge': ['2', '4', '100'][at] ?? '100' },
     })

@@ -14,7 +14,7 @@ import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import { changeRefs, type RefChange } from '../../iceberg/write/refs.js'
 import type { Change, TableChange } from '../../iceberg/write/table-change.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
-import { MODEL_SCHEMA } from './lake-model.js'
+import { BY_PARTITION, MODEL_SCHEMA } from './lake-model.js'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
@@ -55,10 +55,7 @@ export class RowLake {
     return this.catalog.createTable({
       identifier,
       schema: MODEL_SCHEMA,
-      partitionSpec: {
-        'spec-id': 0,
-        fields: [{ 'source-id': 1, 'field-id': 1000, name: 'partition', transform: 'identity' }],
-      },
+      partitionSpec: BY_PARTITION,
       ...more,
     })
   }

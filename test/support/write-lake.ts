@@ -8,7 +8,7 @@ import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import type { Change, RewriteChange, RowDelta, TableChange } from '../../iceberg/write/table-change.js'
 import { commitTransaction } from '../../iceberg/write/transaction.js'
 import { alwaysTrue } from '../../iceberg/expr/expression.js'
-import { liveEntries, liveFiles, MODEL_SCHEMA } from './lake-model.js'
+import { BY_PARTITION, liveEntries, liveFiles, MODEL_SCHEMA } from './lake-model.js'
 
 export const TABLE: TableIdentifier = { namespace: 'm', name: 't' }
 
@@ -39,8 +39,11 @@ export function equalityDeletes(partition: number, name: string): DataFile {
   return file(partition, name, { content: 'equality-deletes', recordCount: 1, equalityIds: [2] })
 }
 
-/** A catalog in memory with one table, partitioned by its first column. */
-export async function writeLake(properties: Readonly<Record<string, string>> = {}) {
+/** A catalog in memory with these tables, partitioned by their first column. */
+export async function memoryLake(
+  tables: readonly TableIdentifier[],
+  properties: Readonly<Record<string, string>> = {},
+) {
   const clock = { nowMs: 1_800_000_000_000 }
   const now = () => clock.nowMs
   const [store, io] = [new MemoryPointerStore(), new MemoryFileIO()]
@@ -48,16 +51,15 @@ export async function writeLake(properties: Readonly<Record<string, string>> = {
   const another = () => new PointerCatalog(store, { name: 'm', warehouse: 'memory://w', io, now, newUuid })
   const catalog = another()
   await catalog.createNamespace('m')
-  await catalog.createTable({
-    identifier: TABLE,
-    schema: MODEL_SCHEMA,
-    partitionSpec: {
-      'spec-id': 0,
-      fields: [{ 'source-id': 1, 'field-id': 1000, name: 'partition', transform: 'identity' }],
-    },
-    properties,
-  })
+  for (const identifier of tables)
+    await catalog.createTable({ identifier, schema: MODEL_SCHEMA, partitionSpec: BY_PARTITION, properties })
   const options = { catalog, now, newUuid, retry: { sleep: () => Promise.resolve(), tries: 3 } }
+  return { catalog, another, clock, options }
+}
+
+/** A memoryLake of one table, and what is done to it. */
+export async function writeLake(properties: Readonly<Record<string, string>> = {}) {
+  const { catalog, another, clock, options } = await memoryLake([TABLE], properties)
   const commit = async (change: Change, more: Partial<TableChange> = {}) => {
     const snapshotId = newId()
     await commitTransaction({ ...options, changes: [{ identifier: TABLE, change, snapshotId, ...more }] })
