@@ -1,3 +1,4 @@
+import type { RecordBatch } from 'apache-arrow'
 import type { FileScanTask } from '../iceberg/scan/scan-plan.js'
 import type { DataFile } from '../iceberg/spec/data-file.js'
 import type { PartitionSpec } from '../iceberg/spec/partition-spec.js'
@@ -104,11 +105,25 @@ export interface EngineSession {
   addRelation(relation: Relation): Promise<void>
   /** Runs a SELECT. `limit` bounds the rows returned (default 10,000); more is an error of kind `too-many-rows`. */
   query(sql: string, options?: { readonly limit?: number }): Promise<QueryResult>
+  /**
+   * Runs a SELECT and gives its rows, in its order, as Arrow: timestamps µs, decimals 128 bits, lists and arrays `List`,
+   * uuids 16 bytes; structs and maps are `unsupported`. Memory is bounded however many rows there are: nothing is read
+   * ahead of who iterates but a buffer of 32 MiB. Other calls may run meanwhile; breaking off frees what it took.
+   */
+  stream(sql: string, options?: StreamOptions): AsyncIterable<RecordBatch>
   /** Runs a SELECT and writes its rows as durable data files with field ids, metrics and partitions. */
   write(sql: string, target: WriteTarget): Promise<WrittenFiles>
   /** Paths at which SQL finds files wherever they lie, by location; good until the session is closed. */
   openFiles(locations: readonly string[]): Promise<ReadonlyMap<string, string>>
   close(): Promise<void>
+}
+
+/** Where a batch of a stream ends: the same rows are the same batches, whatever the threads. */
+export interface StreamOptions {
+  /** Rows of every batch but the last. Default 65,536. */
+  readonly batchRows?: number
+  /** A batch also ends at the first multiple of 256 rows at which it takes so many bytes. Default 16 MiB. */
+  readonly batchBytes?: number
 }
 
 /** Opens sessions, which share its memory and its temporary folder. */

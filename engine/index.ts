@@ -13,6 +13,7 @@ export {
   type Row,
   type RowValue,
   type ScanRelation,
+  type StreamOptions,
   type WriteTarget,
   type WrittenFiles,
 } from './engine.js'

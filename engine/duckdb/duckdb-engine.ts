@@ -53,8 +53,10 @@ export function createDuckDBEngine(options: DuckDBEngineOptions): Engine {
       }
       const drop = (): void => void instances.delete(key)
       try {
+        const opened = await instance.opened
         return await DuckDBSession.open({
-          connection: await (await instance.opened).connect(),
+          connection: await opened.connect(),
+          connect: () => opened.connect(),
           functions: instance.functions,
           ...(sessionOptions.signal === undefined ? {} : { signal: sessionOptions.signal }),
           newUuid,

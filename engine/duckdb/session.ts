@@ -1,7 +1,21 @@
-import type { DuckDBConnection, DuckDBResultReader } from '@duckdb/node-api'
+import type {
+  DuckDBConnection,
+  DuckDBPreparedStatement,
+  DuckDBResult,
+  DuckDBResultReader,
+} from '@duckdb/node-api'
 import { StatementType } from '@duckdb/node-api'
+import type { RecordBatch } from 'apache-arrow'
 import type { FileIO } from '../../iceberg/io/file-io.js'
-import type { EngineSession, QueryResult, Relation, Row, WriteTarget, WrittenFiles } from '../engine.js'
+import type {
+  EngineSession,
+  QueryResult,
+  Relation,
+  Row,
+  StreamOptions,
+  WriteTarget,
+  WrittenFiles,
+} from '../engine.js'
 import { EngineError } from '../engine.js'
 import type { AppendColumns } from './append-rows.js'
 import { appendRows } from './append-rows.js'
@@ -13,10 +27,13 @@ import { rawSql } from './raw-relation.js'
 import { toDuckDBValue, toRowValue } from './row-values.js'
 import { scanSql } from './scan-relation.js'
 import { quoteName, sqlType } from './sql-text.js'
+import { streamBatches } from './stream-batches.js'
 import { writeFiles } from './write-files.js'
 
 export interface SessionOptions {
   readonly connection: DuckDBConnection
+  /** Another connection to the same instance. */
+  readonly connect: () => Promise<DuckDBConnection>
   readonly signal?: AbortSignal
   readonly newUuid: () => string
   /** Names of the functions that the instance has. */
@@ -39,7 +56,11 @@ export class DuckDBSession implements EngineSession {
   private last: Promise<unknown> = Promise.resolve()
   private nameCount = 0
   private closed = false
-  private readonly onAbort = (): void => this.options.connection.interrupt()
+  private readonly streams = new Set<OpenStream>()
+  private readonly onAbort = (): void => {
+    this.options.connection.interrupt()
+    for (const { connection } of this.streams) connection.interrupt()
+  }
 
   private constructor(private readonly options: SessionOptions) {
     this.database = `firn_session_${sessionCount++}`
@@ -83,11 +104,8 @@ export class DuckDBSession implements EngineSession {
     const limit = options.limit ?? 10_000
     return this.inTurn(async () => {
       const reader = await this.attempt(sql, async (connection) => {
-        const statements = await connection.extractStatements(sql)
-        if (statements.count !== 1) throw notOneSelect(sql)
-        const prepared = await statements.prepare(0)
+        const prepared = await prepareSelect(connection, sql)
         try {
-          if (!READS.has(prepared.statementType)) throw notOneSelect(sql)
           return await prepared.streamAndReadUntil(limit + 1)
         } finally {
           prepared.destroySync()
@@ -104,6 +122,23 @@ export class DuckDBSession implements EngineSession {
       }
       return resultOf(reader)
     })
+  }
+
+  async *stream(sql: string, options: StreamOptions = {}): AsyncGenerator<RecordBatch, void, undefined> {
+    const stream = await this.inTurn(() => this.openStream(sql))
+    const batches = streamBatches(stream.result, options)
+    try {
+      for (;;) {
+        const next = await this.attempt(sql, () => batches.next())
+        if (next.done === true) return
+        yield next.value
+      }
+    } finally {
+      // Before the connection: nothing may be under way on it.
+      stream.connection.interrupt()
+      await batches.return()
+      await this.closeStream(stream)
+    }
   }
 
   write(sql: string, target: WriteTarget): Promise<WrittenFiles> {
@@ -135,6 +170,10 @@ export class DuckDBSession implements EngineSession {
     this.closed = true
     this.options.signal?.removeEventListener('abort', this.onAbort)
     await this.last.catch(() => undefined)
+    for (const stream of this.streams) {
+      stream.connection.interrupt()
+      await this.closeStream(stream)
+    }
     const { connection } = this.options
     try {
       await connection.run('USE memory')
@@ -146,6 +185,35 @@ export class DuckDBSession implements EngineSession {
       connection.disconnectSync()
       this.options.files.release()
     }
+  }
+
+  /** A connection of its own, so that the session stays usable while somebody reads. */
+  private openStream(sql: string): Promise<OpenStream> {
+    return this.attempt(sql, async () => {
+      const connection = await this.options.connect()
+      try {
+        await connection.run(`SET TimeZone = 'UTC'`)
+        // With DuckDB's own default of 1 MB its other threads wait for the reader most of the time.
+        await connection.run(`SET streaming_buffer_size = '${STREAM_BUFFER}'`)
+        await connection.run(`USE ${this.database}`)
+        const prepared = await prepareSelect(connection, sql)
+        const stream = { connection, prepared, result: await prepared.stream() }
+        this.streams.add(stream)
+        return stream
+      } catch (error) {
+        connection.disconnectSync()
+        throw error
+      }
+    })
+  }
+
+  private async closeStream(stream: OpenStream): Promise<void> {
+    const { connection, prepared } = stream
+    if (!this.streams.delete(stream)) return
+    prepared.destroySync()
+    // Ends the query that was broken off; its buffer would stay until V8 collects the result.
+    await connection.run('SELECT 1').catch(() => undefined)
+    connection.disconnectSync()
   }
 
   private scanContext() {
@@ -229,6 +297,14 @@ export class DuckDBSession implements EngineSession {
   }
 }
 
+interface OpenStream {
+  readonly connection: DuckDBConnection
+  readonly prepared: DuckDBPreparedStatement
+  readonly result: DuckDBResult
+}
+
+const STREAM_BUFFER = '32MiB'
+
 const ROW_GROUP_ROWS = 122_880
 const ROWS_WORTH_A_PART = 32
 const MOST_PARTS = 8
@@ -237,6 +313,16 @@ const MOST_PARTS = 8
 const BATCH_ROWS = 2048
 
 const READS: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN])
+
+/** The caller destroys it. */
+async function prepareSelect(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
+  const statements = await connection.extractStatements(sql)
+  if (statements.count !== 1) throw notOneSelect(sql)
+  const prepared = await statements.prepare(0)
+  if (READS.has(prepared.statementType)) return prepared
+  prepared.destroySync()
+  throw notOneSelect(sql)
+}
 
 function notOneSelect(sql: string): EngineError {
   return new EngineError('sql-invalid', 'expected exactly one SELECT: nothing else may run here', {
