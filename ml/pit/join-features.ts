@@ -1,5 +1,9 @@
-import type { EngineSession } from '../../engine/engine.js'
+import { quoteName, sqlType } from '../../engine/duckdb/sql-text.js'
+import type { EngineSession, RowValue } from '../../engine/engine.js'
+import { relationSql } from '../views/add-rows.js'
 import type { ResolvedFeature, ResolvedView } from '../views/resolved-view.js'
+import { checkEntityRows, checkView, columnsOf } from './check-columns.js'
+import { orderOf } from './total-order.js'
 
 /** A view whose rows are a relation of the session. */
 export interface ViewRelation {
@@ -10,7 +14,7 @@ export interface ViewRelation {
 
 export interface JoinFeaturesOptions {
   readonly session: EngineSession
-  /** Relation of entity rows: join keys, an observation time (timestamptz), anything else. Duplicates are allowed. */
+  /** Relation of entity rows: join keys, an observation time, anything else. Duplicates are allowed. */
   readonly entityRows: string
   readonly timestampField: string
   readonly views: readonly ViewRelation[]
@@ -22,5 +26,183 @@ export interface JoinFeaturesOptions {
   readonly knownBy?: boolean
 }
 
-/** Declared here, implemented below. */
-export type JoinFeatures = (options: JoinFeaturesOptions) => Promise<void>
+/**
+ * The point-in-time join: beside each entity row, in the order they were given, what each view said at its time. Of the
+ * rows with its keys and `time − ttl <= feature time <= time`, known by then, the latest wins; then the one known last;
+ * then the greatest by `orderOf`. Times are instants: dates begin at midnight and timestamps without a zone are in UTC.
+ * A row whose keys or time are null (or whose time is infinite) gets nulls. Errors: FirnError `config`.
+ *
+ * One view at a time, and first only its keys and times: the features are read of the rows that won. What remains between
+ * views are its columns, which spill.
+ */
+export async function joinFeatures(options: JoinFeaturesOptions): Promise<void> {
+  const { session, entityRows, timestampField, views, features, into } = options
+  const given = await columnsOf(session, entityRows)
+  checkEntityRows(options, given)
+  const add = adder(session, into)
+  const rows = await add(`SELECT row_number() OVER () AS ${ROW}, * FROM ${relationSql(entityRows)}`)
+  const probes = new Map<string, Probes>()
+  const joined: string[] = []
+  for (const { view, relation } of views) {
+    const wanted = features.filter(({ view: name }) => name === view.name)
+    if (wanted.length === 0) continue
+    checkView({ view, given, columns: await columnsOf(session, relation) })
+    const by = JSON.stringify(view.joinKeys)
+    const probe =
+      probes.get(by) ?? (await addProbes(session, add, { rows, timestampField, joinKeys: view.joinKeys }))
+    probes.set(by, probe)
+    const knownBy = options.knownBy ?? true
+    joined.push(await add(viewSql({ view, relation: relationSql(relation), wanted, rows, probe, knownBy })))
+  }
+  // Each has a row for every entity row, in their order, so nothing is hashed or sorted once more.
+  const columns = [`${rows}.* EXCLUDE (${ROW})`, ...features.map(({ column }) => quoteName(column))]
+  const from = [rows, ...joined].join(' POSITIONAL JOIN ')
+  const sql = `SELECT ${columns.join(', ')} FROM ${from}`
+  await session.addRelation({ kind: 'query', name: into, sql, lazy: true })
+}
+
+/** Number of an entity row, beside columns of any name. */
+const ROW = '"firn row"'
+
+/** Makes a relation of a SELECT, in a schema of their own, and returns its name as SQL says it. */
+function adder(session: EngineSession, into: string): (sql: string) => Promise<string> {
+  const schema = `joining ${into.replaceAll('.', ' ')}`
+  let count = 0
+  return async (sql) => {
+    const name = `${schema}.${count++}`
+    await session.addRelation({ kind: 'query', name, sql })
+    return relationSql(name)
+  }
+}
+
+/** What views with the same join keys are asked. */
+interface Probes {
+  /** (k0, k1, …, key): each combination of keys, numbered. */
+  readonly keys: string
+  /** (row, key, at): number of an entity row and of its keys, its time in µs. */
+  readonly asked: string
+  /** µs; undefined: nothing is asked. */
+  readonly first: bigint | undefined
+  readonly last: bigint | undefined
+}
+
+async function addProbes(
+  session: EngineSession,
+  add: (sql: string) => Promise<string>,
+  of: { readonly rows: string; readonly timestampField: string; readonly joinKeys: readonly string[] },
+): Promise<Probes> {
+  const { rows, timestampField, joinKeys } = of
+  const columns = joinKeys.map(quoteName)
+  const present = columns.map((column) => `${column} IS NOT NULL`).join(' AND ')
+  const named = columns.map((column, i) => `${column} AS k${i}`).join(', ')
+  const keys = await add(`SELECT *, row_number() OVER () AS key
+    FROM (SELECT DISTINCT ${named} FROM ${rows} WHERE ${present})`)
+  const at = microseconds(`r.${quoteName(timestampField)}`)
+  const asked = await add(`SELECT r.${ROW} AS row, k.key, ${at} AS at
+    FROM ${rows} r JOIN ${keys} k ON ${columns.map((column, i) => `r.${column} = k.k${i}`).join(' AND ')}
+    WHERE ${at} IS NOT NULL`)
+  const bounds = await session.query(`SELECT min(at) AS first, max(at) AS last FROM ${asked}`)
+  const { first, last } = bounds.rows[0] ?? {}
+  return { keys, asked, first: asBigint(first), last: asBigint(last) }
+}
+
+function asBigint(value: RowValue | undefined): bigint | undefined {
+  return typeof value === 'bigint' ? value : undefined
+}
+
+interface ViewJoin {
+  readonly view: ResolvedView
+  readonly relation: string
+  readonly wanted: readonly ResolvedFeature[]
+  readonly rows: string
+  readonly probe: Probes
+  readonly knownBy: boolean
+}
+
+/**
+ * A SELECT of a view's features, a row for each entity row in their order. `rank` orders the rows of one key: by feature
+ * time and then by when they were known. Of those that are equal in both the first by `orderOf` wins.
+ */
+function viewSql(join: ViewJoin): string {
+  const { view, wanted, rows } = join
+  const columns = view.schema.map(({ name, type }, i) => ({ name, type, alias: `c${i}` }))
+  const outputs = wanted.map(({ feature, column, type }) => {
+    const alias = columns.find(({ name }) => name === feature)?.alias ?? 'NULL'
+    return `CAST(${alias} AS ${sqlType(type)}) AS ${quoteName(column)}`
+  })
+  const features = columns.map(({ name, alias }) => `s.${quoteName(name)} AS ${alias}`)
+  const order = orderOf(columns.map(({ alias, type }) => ({ column: alias, type })))
+  return `
+    WITH hits AS MATERIALIZED (${hitsSql(join)}),
+    winners AS (
+      SELECT * FROM (${candidatesSql(join, features)}) JOIN (SELECT DISTINCT key, rank FROM hits) USING (key, rank)
+      QUALIFY row_number() OVER (PARTITION BY key, rank ORDER BY ${order.join(', ')}) = 1
+    )
+    SELECT ${outputs.join(', ')}
+    FROM ${rows} r LEFT JOIN (SELECT * FROM hits JOIN winners USING (key, rank)) w ON w.row = r.${ROW}
+    ORDER BY r.${ROW}`
+}
+
+/** (row, key, rank): which rows win for an entity row; those that have none are left out. */
+function hitsSql(join: ViewJoin): string {
+  const { view, probe, knownBy } = join
+  const { ttlMs, createdTimestampField: created } = view
+  // 128 bits: between two times of 64 there may be more.
+  const valid = ttlMs === undefined ? 'true' : `CAST(p.at AS HUGEINT) - v.at <= ${BigInt(ttlMs) * 1000n}`
+  const candidates = candidatesSql(join, [])
+  if (created === undefined || !knownBy) {
+    const latest = created === undefined ? 'p.at' : rankOf('p.at', GREATEST)
+    return `SELECT p.row, p.key, v.rank FROM ${probe.asked} p
+      ASOF JOIN (${candidates}) v ON v.key = p.key AND v.rank <= ${latest} WHERE ${valid}`
+  }
+  // A row that became known late does not hide one of a later time that was known before it: the greatest so far wins.
+  return `SELECT p.row, p.key, v.rank FROM ${probe.asked} p
+    ASOF JOIN (
+      SELECT key, since, max(rank) OVER so_far AS rank, max(at) OVER so_far AS at FROM (${candidates})
+      WINDOW so_far AS (PARTITION BY key ORDER BY since RANGE UNBOUNDED PRECEDING)
+    ) v ON v.key = p.key AND v.since <= p.at WHERE ${valid}`
+}
+
+/** (key, at, since, rank, columns) of the rows that may win for some entity row. `since`: from when on they are known. */
+function candidatesSql({ view, relation, probe, knownBy }: ViewJoin, columns: readonly string[]): string {
+  const { joinKeys, timestampField, createdTimestampField } = view
+  const time = `s.${quoteName(timestampField)}`
+  const at = microseconds(time)
+  const created = createdTimestampField && microseconds(`s.${quoteName(createdTimestampField)}`)
+  const known = knownBy && created
+  const rank = created ? rankOf(at, `coalesce(${created}, ${LEAST})`) : at
+  const since = known ? `greatest(${at}, ${created})` : at
+  return `SELECT ${['k.key', `${at} AS at`, `${since} AS since`, `${rank} AS rank`, ...columns].join(', ')}
+    FROM ${relation} s
+    JOIN ${probe.keys} k ON ${joinKeys.map((key, i) => `s.${quoteName(key)} = k.k${i}`).join(' AND ')}
+    WHERE ${at} IS NOT NULL AND ${boundsSql(time, probe, view.ttlMs)}${known ? ` AND ${created} IS NOT NULL` : ''}`
+}
+
+/** What lies before or behind all that is asked for is not even read, where files know their bounds. */
+function boundsSql(time: string, { first, last }: Probes, ttlMs: number | undefined): string {
+  if (first === undefined || last === undefined) return 'false'
+  const bound = (us: bigint): string => `make_timestamptz(${us})`
+  const earliest = ttlMs === undefined ? undefined : first - BigInt(ttlMs) * 1000n
+  const instant = `CAST(${time} AS TIMESTAMPTZ)`
+  return [
+    `${instant} <= ${bound(last)}`,
+    ...(earliest === undefined || earliest < EARLIEST ? [] : [`${instant} >= ${bound(earliest)}`]),
+  ].join(' AND ')
+}
+
+/** The engine's own first instant, in µs. */
+const EARLIEST = -9_223_372_022_400_000_000n
+
+/** Of 64 bits. */
+const LEAST = '-9223372036854775808'
+const GREATEST = '9223372036854775807'
+
+/** Two numbers of 64 bits as one of 128, ordered by the first and then the second. */
+function rankOf(first: string, second: string): string {
+  return `(CAST(${first} AS HUGEINT) * 18446744073709551616 + CAST(${second} AS HUGEINT))`
+}
+
+/** Null for infinite times. Sessions are in UTC, so dates and times without a zone are read in it. */
+function microseconds(column: string): string {
+  return `epoch_us(CAST(${column} AS TIMESTAMPTZ))`
+}
