@@ -1,6 +1,23 @@
 export { definePipeline, jsonSource, table } from './lake/define/define-pipeline.js'
+export {
+  entity,
+  featureService,
+  featureView,
+  labelView,
+  model,
+  split,
+} from './lake/define/typed-definitions.js'
 export { FirnError } from './schemas/error.js'
 export type { FirnErrorKind } from './schemas/error.js'
+export type {
+  EntityDefinition,
+  FeatureServiceDefinition,
+  FeatureViewDefinition,
+  Fractions,
+  LabelViewDefinition,
+  SplitDefinition,
+} from './schemas/feature-definitions.js'
+export type { EstimatorDefinition, ModelTask, PreprocessingStep } from './schemas/model-definitions.js'
 export type {
   CheckDefinition,
   ContractMode,

@@ -119,3 +119,38 @@ export const CHECK_RESULT_COLUMNS = {
 } as const satisfies TableSchema
 
 export const CHECK_RESULTS: TableIdentifier = { namespace: 'audit', name: 'check_results' }
+
+/** What every row of a table of predictions has beside the entity's join keys and the model's constants. */
+export const PREDICTION_COLUMNS = {
+  model: 'string',
+  model_version: 'int',
+  prediction: 'double',
+  features_snapshot_id: 'long',
+  scoring_run_id: 'string',
+  scored_at: 'timestamptz',
+  score_date: 'date',
+} as const satisfies TableSchema
+
+/** `ml_datasets`: what is the same for the models of all pipelines. */
+export const DATASETS_NAMESPACE = 'ml_datasets'
+
+/**
+ * `ml_datasets.splits`: one row an observation (entity and time) and split version. `entity_key` is the JSON array of the
+ * join keys' values; `method` is the version's method in words, which may not change under its name.
+ */
+export const SPLIT_COLUMNS = {
+  pipeline: 'string!',
+  split_version: 'string!',
+  label_view: 'string!',
+  entity_key: 'string!',
+  event_timestamp: 'timestamptz!',
+  split: 'string!',
+  stratum: 'string',
+  method: 'string!',
+  split_seed: 'long!',
+} as const satisfies TableSchema
+
+export const SPLIT_KEY = ['pipeline', 'split_version', 'entity_key', 'event_timestamp'] as const
+export const SPLIT_PARTITION = ['pipeline', 'split_version'] as const
+
+export const SPLITS: TableIdentifier = { namespace: DATASETS_NAMESPACE, name: 'splits' }

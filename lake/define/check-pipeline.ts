@@ -1,22 +1,21 @@
 import { inspectSql } from '../../engine/duckdb/inspect-sql.js'
-import type { Engine, EngineSession, QueryResult } from '../../engine/engine.js'
-import type { Schema, Type } from '../../iceberg/spec/type.js'
-import { isPrimitive } from '../../iceberg/spec/type.js'
+import type { Engine, EngineSession } from '../../engine/engine.js'
+import type { Schema } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
 import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
-import type { ModelDefinition, Pipeline, TableDefinition } from '../../schemas/pipeline.js'
+import type {
+  ModelDefinition,
+  Pipeline,
+  PipelineDefinition,
+  TableDefinition,
+} from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
 import { fitsColumn, isNumber } from './column-types.js'
 import { definePipeline } from './define-pipeline.js'
+import { columnsOf, problemsOf, sqlProblems, type Problem } from './check-sql.js'
+import { viewProblems } from './check-views.js'
 import { sqlOf, tableDependencies, unknownRelations } from './dependencies.js'
-import { clockOrChance } from './clock-or-chance.js'
 import { WINDOW_COLUMNS } from './window-problems.js'
-
-export interface Problem {
-  /** `tables.vqe_results`, `checks.energies_finite`, … */
-  readonly where: string
-  readonly message: string
-}
 
 /**
  * Everything that can be said of a pipeline before it runs: its definition, what its SQL reads, circles, aggregates
@@ -35,7 +34,9 @@ export async function checkPipeline(pipeline: Pipeline, engine: Engine): Promise
       if (table.window === undefined) problems.push(...(await tableProblems(session, pipeline, name, table)))
     }
     problems.push(...(await windowTableProblems(engine, pipeline)))
+    problems.push(...(await viewProblems(engine, pipeline)))
     for (const [name, model] of Object.entries(pipeline.models ?? {})) {
+      if ('service' in model) continue
       problems.push(...(await modelProblems(session, pipeline, name, model)))
     }
     for (const [name, check] of Object.entries(pipeline.checks ?? {})) {
@@ -50,14 +51,10 @@ export async function checkPipeline(pipeline: Pipeline, engine: Engine): Promise
   }
 }
 
-function definitionOf(pipeline: Pipeline): Parameters<typeof definePipeline>[0] {
-  const { name, namespace, sources, tables, checks, models, schedule } = pipeline
-  return {
-    ...{ name, namespace, sources, tables },
-    ...(checks === undefined ? {} : { checks }),
-    ...(models === undefined ? {} : { models }),
-    ...(schedule === undefined ? {} : { schedule }),
-  }
+/** The definition alone, as its file has it. */
+function definitionOf(pipeline: Pipeline): PipelineDefinition {
+  const members = Object.entries(pipeline).filter(([name]) => name !== 'directory' && name !== 'sqlTexts')
+  return Object.fromEntries(members) as unknown as PipelineDefinition
 }
 
 /** A table's name and all_<table> are the same empty relation: checks may say either. */
@@ -114,7 +111,9 @@ async function tableProblems(
       : [{ where, message: 'it has no SQL and no model writes predictions to it; give it one' }]
   }
   const sql = sqlOf(pipeline, table.sql)
-  const problems = await sqlProblems(pipeline, where, sql, (names) => unknownRelations(pipeline, names))
+  const problems = await sqlProblems(pipeline, where, sql, (names) =>
+    unknownRelations(pipeline, names).map((name) => `it reads ${name}`),
+  )
   if (problems.length > 0) return problems
   return await columnsOf(session, where, sql, ({ columns }) => {
     const schema = parseTableSchema(table.schema)
@@ -146,7 +145,7 @@ async function modelProblems(
   const problems = await sqlProblems(pipeline, where, sql, (names) =>
     names
       .filter((table) => !model.reads.includes(table))
-      .map((table) => `${table}, which is not among its \`reads\`: ${model.reads.join(', ')}`),
+      .map((table) => `it reads ${table}, which is not among its \`reads\`: ${model.reads.join(', ')}`),
   )
   if (problems.length > 0) return problems
   return await columnsOf(session, where, sql, ({ columns }) => {
@@ -181,67 +180,4 @@ async function checkProblems(
     if (unknown.length > 0) throw new FirnError('config', `it reads ${unknown.join('; ')}`)
   })
   return inspected.length > 0 ? inspected : await columnsOf(session, where, sql, () => [])
-}
-
-/** What the text alone shows. */
-async function sqlProblems(
-  pipeline: Pipeline,
-  where: string,
-  sql: string,
-  unknown: (names: readonly string[]) => readonly string[],
-): Promise<readonly Problem[]> {
-  const messages: string[] = []
-  const failed = await problemsOf(where, async () => {
-    const found = await inspectSql(sql, { isExactColumn: exactColumns(pipeline) })
-    if (found.statementType !== 'select') messages.push('it is not a SELECT; write one SELECT')
-    messages.push(...unknown(found.tables).map((name) => `it reads ${name}`))
-    messages.push(
-      ...found.tableFunctions
-        .filter((name) => /^read_|_scan$|^(glob|sniff_csv|parquet_.*|query|query_table)$/.test(name))
-        .map((name) => `${name}() reads past the lake: use sources and tables`),
-      ...found.unorderedFloatAggregates.map(
-        (text) => `${text} differs from run to run: give its argument an order, e.g. sum(x ORDER BY key)`,
-      ),
-      ...clockOrChance(sql).map((call) => `${call} differs from run to run: use the columns of \`batch\``),
-    )
-  })
-  return [...failed, ...messages.map((message) => ({ where, message }))]
-}
-
-async function columnsOf(
-  session: EngineSession,
-  where: string,
-  sql: string,
-  judge: (result: QueryResult) => readonly string[],
-): Promise<readonly Problem[]> {
-  const messages: string[] = []
-  const failed = await problemsOf(where, async () => {
-    messages.push(...judge(await session.query(`SELECT * FROM (\n${sql.replace(/;\s*$/, '')}\n) LIMIT 0`)))
-  })
-  return [...failed, ...messages.map((message) => ({ where, message }))]
-}
-
-async function problemsOf(where: string, run: () => Promise<unknown>): Promise<readonly Problem[]> {
-  try {
-    await run()
-    return []
-  } catch (error) {
-    return [{ where, message: error instanceof Error ? error.message : String(error) }]
-  }
-}
-
-/** A column name that means an integer, boolean or decimal wherever the pipeline has it. */
-function exactColumns(pipeline: Pipeline): (column: string) => boolean {
-  const exact = new Map<string, boolean>()
-  const note = (type: Type, name: string): void => {
-    if (isPrimitive(type)) {
-      const isExact = /^(int|long|boolean|decimal.*)$/.test(type)
-      exact.set(name, isExact && exact.get(name) !== false)
-    } else if (type.type === 'list') note(type.element, name)
-    else if (type.type === 'struct') for (const field of type.fields) note(field.type, field.name)
-    else note(type.value, name)
-  }
-  for (const table of Object.values(pipeline.tables)) note(parseTableSchema(table.schema), '')
-  for (const source of Object.values(pipeline.sources)) note(parseDocumentSchema(source.schema), '')
-  return (column) => exact.get(column) === true
 }

@@ -1,7 +1,8 @@
 import type { Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
-import { ENVELOPE_COLUMNS, sourceIdsName } from '../../schemas/lake-tables.js'
+import { DATASETS_NAMESPACE, ENVELOPE_COLUMNS, sourceIdsName } from '../../schemas/lake-tables.js'
+import type { ModelDefinition as NewModelDefinition } from '../../schemas/model-definitions.js'
 import type {
   ModelDefinition,
   PipelineDefinition,
@@ -9,22 +10,21 @@ import type {
   TableDefinition,
 } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parsePartition, parseTableSchema } from '../../schemas/table-schema.js'
+import { attempt } from './attempt.js'
+import { featureProblems } from './feature-problems.js'
+import { modelProblems } from './model-problems.js'
+import { duplicates } from './name-problems.js'
 import { pipelineShape } from './pipeline-shape.js'
 import { WINDOW_COLUMNS, windowProblems } from './window-problems.js'
 
 /** Checks a pipeline's definition as far as it goes without its SQL; FirnError `config` names everything that is wrong. */
 export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
-  const parsed = pipelineShape.safeParse(definition)
-  const problems = parsed.success
-    ? [
-        ...reservedNames(definition),
-        ...Object.entries(definition.sources).flatMap(([name, source]) => sourceProblems(name, source)),
-        ...Object.entries(definition.tables).flatMap(([name, table]) => tableProblems(name, table)),
-        ...Object.entries(definition.models ?? {}).flatMap(([name, model]) =>
-          modelProblems(name, model, definition),
-        ),
-      ]
-    : parsed.error.issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`)
+  const issues = pipelineShape.safeParse(definition).error?.issues ?? []
+  const problems = [
+    ...issues.map((issue) => `${issue.path.map(String).join('.')}: ${issue.message}`),
+    // Values out of range leave a definition that can be looked through; what is of another type does not.
+    ...(issues.every(({ code }) => OF_RIGHT_TYPE.has(code)) ? partProblems(definition) : []),
+  ]
   if (problems.length === 0) return definition
   const name = typeof definition === 'object' && typeof definition.name === 'string' ? definition.name : '?'
   throw new FirnError(
@@ -33,6 +33,31 @@ export function definePipeline(definition: PipelineDefinition): PipelineDefiniti
     {
       context: { problems },
     },
+  )
+}
+
+const OF_RIGHT_TYPE: ReadonlySet<string> = new Set(['too_small', 'too_big', 'unrecognized_keys'])
+
+function partProblems(definition: PipelineDefinition): readonly string[] {
+  const models = Object.entries(definition.models ?? {})
+  return [
+    ...reservedNames(definition),
+    ...Object.entries(definition.sources).flatMap(([name, source]) => sourceProblems(name, source)),
+    ...Object.entries(definition.tables).flatMap(([name, table]) => tableProblems(name, table)),
+    ...featureProblems(definition),
+    ...models.flatMap(([name, model]) => networkModelProblems(name, model, definition)),
+    ...newModels(definition).flatMap(([name, model]) =>
+      modelProblems(definition, model).map((problem) => `models.${name}.${problem}`),
+    ),
+  ]
+}
+
+/** Models with a service, until all have one. */
+function newModels({ models = {} }: PipelineDefinition): readonly (readonly [string, NewModelDefinition])[] {
+  return Object.entries(models).flatMap(([name, model]: readonly [string, unknown]) =>
+    typeof model === 'object' && model !== null && 'service' in model
+      ? [[name, model as NewModelDefinition] as const]
+      : [],
   )
 }
 
@@ -56,6 +81,7 @@ const RESERVED_NAMESPACES = [
   'raw',
   'audit',
   'ledger',
+  DATASETS_NAMESPACE,
   'main',
   'temp',
   'system',
@@ -157,11 +183,12 @@ function newByProblems(table: TableDefinition, missing: (column: string) => stri
   return type === 'string' ? [] : [`${newBy} holds record ids, so it must be a string, not ${type}`]
 }
 
-function modelProblems(
+function networkModelProblems(
   name: string,
   model: ModelDefinition,
   definition: PipelineDefinition,
 ): readonly string[] {
+  if ('service' in model) return []
   const at = `models.${name}`
   const tables = Object.keys(definition.tables)
   const unknown = (table: string): string => `there is no table ${table}; there are ${tables.join(', ')}`
@@ -174,17 +201,4 @@ function modelProblems(
     ...(features.length === 0 ? [`${at}: it has no features; name some as numeric or categorical`] : []),
     ...duplicates(features).map((feature) => `${at}: the feature ${feature} is named twice`),
   ]
-}
-
-function duplicates(names: readonly string[]): readonly string[] {
-  return [...new Set(names.filter((name, i) => names.indexOf(name) !== i))]
-}
-
-/** The result, or what was wrong in words. */
-function attempt<T extends object>(parse: () => T): T | string {
-  try {
-    return parse()
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
 }

@@ -1,18 +1,7 @@
 import { z } from 'zod'
-
-/** Names of pipelines, sources, tables, columns, checks and models: they become SQL names, file names and tags. */
-export const NAME = /^[a-z][a-z0-9_]*$/
-const MAX_NAME = 64
-
-const name = z.string().max(MAX_NAME).regex(NAME, 'must be lower case: a letter, then letters, digits and _')
-const text = z.string().min(1, 'must not be empty')
-const columns = z.record(name, text)
-const sqlFile = text
-  .regex(/\.sql$/, 'must name a .sql file')
-  .refine(
-    (path) => isInside(path),
-    'must be a path inside the folder of the pipeline, without .. and not absolute',
-  )
+import { featureShapes } from './feature-shape.js'
+import { modelShape } from './model-shape.js'
+import { columns, name, positive, sqlFile, text } from './shape-parts.js'
 
 const source = z.strictObject({
   kind: z.literal('json'),
@@ -56,9 +45,7 @@ const check = z.strictObject({
   description: text.optional(),
 })
 
-const positive = z.number().int().positive()
-
-const model = z.strictObject({
+const modelOfNetwork = z.strictObject({
   task: z.literal('binary-classification'),
   features: sqlFile,
   numeric: z.array(name),
@@ -75,6 +62,14 @@ const model = z.strictObject({
   predictions: name,
 })
 
+/** A model with a `service` is of the new kind; each is told what is wrong with it by its own shape. */
+const model = z.unknown().check((context) => {
+  const { value } = context
+  const isNew = typeof value === 'object' && value !== null && 'service' in value
+  const parsed = (isNew ? modelShape : modelOfNetwork).safeParse(value)
+  for (const issue of parsed.error?.issues ?? []) context.issues.push({ ...issue, input: value } as never)
+})
+
 /** The shape of a definition; unknown fields are refused. What its parts say of each other is checked after. */
 export const pipelineShape = z.strictObject({
   name,
@@ -82,6 +77,7 @@ export const pipelineShape = z.strictObject({
   sources: z.record(name, source).refine((sources) => Object.keys(sources).length > 0, 'must name a source'),
   tables: z.record(name, table),
   checks: z.record(name, check).optional(),
+  ...featureShapes,
   models: z.record(name, model).optional(),
   schedule: z
     .strictObject({
@@ -90,10 +86,6 @@ export const pipelineShape = z.strictObject({
     })
     .optional(),
 })
-
-function isInside(path: string): boolean {
-  return !path.startsWith('/') && !/^[A-Za-z]:|\\|\0/.test(path) && !path.split('/').includes('..')
-}
 
 function isTimeZone(zone: string): boolean {
   try {

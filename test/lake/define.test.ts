@@ -10,6 +10,7 @@ import { definePipeline, jsonSource, table } from '../../lake/define/define-pipe
 import { definitionFingerprint } from '../../lake/define/fingerprint.js'
 import { loadPipeline, loadPipelines } from '../../lake/define/load-pipeline.js'
 import type { Pipeline, PipelineDefinition } from '../../schemas/pipeline.js'
+import { SHOP, SHOP_SQL } from './support/feature-pipeline.js'
 
 const events = jsonSource({
   topic: 'shop.events',
@@ -172,6 +173,21 @@ describe('loading pipelines', () => {
     )
     await expect(loadPipelines([folder])).rejects.toThrow(/declare source events differently/)
     await expect(loadPipelines(['/no/such/folder'])).rejects.toThrow(/FIRN_PIPELINES/)
+  })
+
+  it('reads the SQL of views and label views', async () => {
+    write('pipeline.mjs', module(SHOP))
+    for (const [path, text] of Object.entries(SHOP_SQL)) write(path, text)
+    expect((await loadPipeline(folder)).sqlTexts).toEqual(SHOP_SQL)
+  })
+
+  it('refuses two models of one name, whatever their pipelines', async () => {
+    for (const [at, name] of ['one', 'two'].entries()) {
+      const sources = { [`events${at}`]: SHOP.sources['events'] }
+      write(`${name}/pipeline.mjs`, module({ ...SHOP, name, sources }))
+      for (const [path, text] of Object.entries(SHOP_SQL)) write(`${name}/${path}`, text)
+    }
+    await expect(loadPipelines([folder])).rejects.toThrow(/both have a model churn, .*models:\/churn\/1/)
   })
 })
 
