@@ -9,8 +9,10 @@ export interface BinnedColumns {
   readonly cuts: readonly Float64Array[]
   /** [columns + 1]: first code of each column. */
   readonly offsets: Int32Array
-  /** Row-major [rows, columns]. */
+  /** Row-major [rows, columns]: histograms read whole rows. */
   readonly codes: Uint16Array | Uint32Array
+  /** The same column-major: a split reads one column of many rows. */
+  readonly byColumn: Uint16Array | Uint32Array
 }
 
 /** Code of a column's missing values. */
@@ -20,19 +22,19 @@ export function missingCode(binned: BinnedColumns, column: number): number {
 
 /** At most `bins` bins a column: one for each distinct value where there are no more, else about equal shares of rows. */
 export function binColumns(train: TrainingInputs, bins: number): BinnedColumns {
-  const columns = train.columns.length
-  const values = Array.from({ length: columns }, (_, column) => columnOf(train, column))
-  const cuts = values.map((column) => cutsOf(column, train.weights, bins))
+  const { rows, columns: names } = train
+  const columns = names.length
+  const cuts = names.map((_, column) => cutsOf(columnOf(train, column), train.weights, bins))
   const offsets = new Int32Array(columns + 1)
   cuts.forEach(({ length }, column) => {
     offsets[column + 1] = (offsets[column] ?? 0) + length + 2
   })
-  const codeCount = offsets[columns] ?? 0
-  const cells = train.rows * columns
-  const codes = codeCount <= 0x10000 ? new Uint16Array(cells) : new Uint32Array(cells)
-  const binned = { rows: train.rows, columns, cuts, offsets, codes }
-  values.forEach((column, i) => {
-    writeCodes(binned, i, column)
+  const Codes = (offsets[columns] ?? 0) <= 0x10000 ? Uint16Array : Uint32Array
+  const codes = new Codes(rows * columns)
+  const byColumn = new Codes(rows * columns)
+  const binned = { rows, columns, cuts, offsets, codes, byColumn }
+  cuts.forEach((own, column) => {
+    writeCodes(binned, column, { cuts: own, values: columnOf(train, column) })
   })
   return binned
 }
@@ -43,14 +45,19 @@ function columnOf({ rows, columns, x }: TrainingInputs, column: number): Float64
   return values
 }
 
-function writeCodes(binned: BinnedColumns, column: number, values: Float64Array): void {
-  const cuts = binned.cuts[column] ?? new Float64Array()
+function writeCodes(
+  binned: BinnedColumns,
+  column: number,
+  { cuts, values }: { readonly cuts: Float64Array; readonly values: Float64Array },
+): void {
+  const { codes, byColumn, rows, columns } = binned
   const offset = binned.offsets[column] ?? 0
   const missing = missingCode(binned, column)
-  const { codes, columns } = binned
-  for (let row = 0, at = column; row < values.length; row += 1, at += columns) {
+  for (let row = 0; row < rows; row += 1) {
     const value = values[row] ?? NaN
-    codes[at] = value === value ? offset + notAbove(cuts, value) : missing
+    const code = value === value ? offset + notAbove(cuts, value) : missing
+    byColumn[column * rows + row] = code
+    codes[row * columns + column] = code
   }
 }
 
@@ -66,14 +73,35 @@ function notAbove(ascending: Float64Array, value: number): number {
 }
 
 function cutsOf(values: Float64Array, weights: Float64Array | undefined, bins: number): Float64Array {
-  const present = values.filter((value, row) => value === value && weights?.[row] !== 0).sort()
-  const distinct = present.filter((value, i) => i === 0 || value !== present[i - 1])
-  if (distinct.length <= bins) return distinct.subarray(1)
-  return quantileCuts(
-    distinct,
-    weights === undefined ? runLengths(present, distinct) : weightsOf(values, weights, distinct),
-    bins,
-  )
+  const sorted = presentOf(values, weights).sort()
+  const distinct = distinctOf(sorted)
+  if (distinct.length <= bins) return distinct.slice(1)
+  const held = weights === undefined ? runLengths(sorted, distinct) : weightsOf(values, weights, distinct)
+  return quantileCuts(distinct, held, bins)
+}
+
+/** Values of rows that count. */
+function presentOf(values: Float64Array, weights: Float64Array | undefined): Float64Array {
+  const present = new Float64Array(values.length)
+  let count = 0
+  for (let row = 0; row < values.length; row += 1) {
+    const value = values[row] ?? NaN
+    if (value !== value || weights?.[row] === 0) continue
+    present[count] = value
+    count += 1
+  }
+  return present.subarray(0, count)
+}
+
+function distinctOf(sorted: Float64Array): Float64Array {
+  const distinct = new Float64Array(sorted.length)
+  let count = 0
+  for (let i = 0; i < sorted.length; i += 1) {
+    if (i > 0 && sorted[i] === sorted[i - 1]) continue
+    distinct[count] = sorted[i] ?? 0
+    count += 1
+  }
+  return distinct.subarray(0, count)
 }
 
 /**
@@ -81,19 +109,17 @@ function cutsOf(values: Float64Array, weights: Float64Array | undefined, bins: n
  * others to the rest.
  */
 function quantileCuts(distinct: Float64Array, weights: Float64Array, bins: number): Float64Array {
-  let left = weights.reduce((sum, weight) => sum + weight, 0)
-  let [held, closed] = [0, 0]
   const cuts: number[] = []
-  const close = (value: number) => {
-    cuts.push(value)
-    left -= held
-    held = 0
-    closed += 1
-  }
-  for (let i = 0; i < distinct.length && closed < bins - 1; i += 1) {
-    const [value, weight] = [distinct[i] ?? 0, weights[i] ?? 0]
-    const share = left / (bins - closed)
-    if (held > 0 && (held >= share || weight >= share)) close(value)
+  let [left, held] = [0, 0]
+  for (let i = 0; i < weights.length; i += 1) left += weights[i] ?? 0
+  for (let i = 0; i < distinct.length && cuts.length < bins - 1; i += 1) {
+    const weight = weights[i] ?? 0
+    const share = left / (bins - cuts.length)
+    if (held > 0 && (held >= share || weight >= share)) {
+      cuts.push(distinct[i] ?? 0)
+      left -= held
+      held = 0
+    }
     held += weight
   }
   return Float64Array.from(cuts)
@@ -102,8 +128,8 @@ function quantileCuts(distinct: Float64Array, weights: Float64Array, bins: numbe
 function runLengths(sorted: Float64Array, distinct: Float64Array): Float64Array {
   const lengths = new Float64Array(distinct.length)
   let run = 0
-  for (const value of sorted) {
-    if (value !== distinct[run]) run += 1
+  for (let i = 0; i < sorted.length; i += 1) {
+    if (sorted[i] !== distinct[run]) run += 1
     lengths[run] = (lengths[run] ?? 0) + 1
   }
   return lengths
@@ -113,10 +139,11 @@ function weightsOf(values: Float64Array, weights: Float64Array, distinct: Float6
   const rounded = weights.slice()
   roundForSums(rounded)
   const sums = new Float64Array(distinct.length)
-  values.forEach((value, row) => {
-    if (value !== value || weights[row] === 0) return
+  for (let row = 0; row < values.length; row += 1) {
+    const value = values[row] ?? NaN
+    if (value !== value || weights[row] === 0) continue
     const at = notAbove(distinct, value) - 1
     sums[at] = (sums[at] ?? 0) + (rounded[row] ?? 0)
-  })
+  }
   return sums
 }

@@ -3,6 +3,9 @@ import { findSplit, shrink, type Split, type SplitRules } from './find-split.js'
 import { countHistogram, subtractHistogram, type RowSums } from './histogram.js'
 import type { Tree } from './tree.js'
 
+/** Positive, and above all codes. */
+const NO_CODE = 0x7fffffff
+
 export interface GrowOptions {
   readonly binned: BinnedColumns
   readonly sums: RowSums
@@ -127,20 +130,20 @@ class Grower {
   /** Rows that go left first, both sides still ascending; returns where the right ones begin. */
   #partition({ start, end }: OpenNode, { column, code, defaultLeft }: Split): number {
     const { binned, rows } = this.options
-    const missing = missingCode(binned, column)
-    let [left, moved] = [start, 0]
+    const moved = this.#moved
+    const codes = binned.byColumn.subarray(column * binned.rows, (column + 1) * binned.rows)
+    // Without branches, since which way a row goes cannot be foreseen: 1 where it goes left.
+    const missing = defaultLeft ? missingCode(binned, column) : NO_CODE
+    let left = start
     for (let i = start; i < end; i += 1) {
       const row = rows[i] as number
-      const own = binned.codes[row * binned.columns + column] as number
-      if (own === missing ? defaultLeft : own <= code) {
-        rows[left] = row
-        left += 1
-      } else {
-        this.#moved[moved] = row
-        moved += 1
-      }
+      const own = codes[row] as number
+      const goesLeft = ((own - code - 1) >>> 31) | (((own ^ missing) - 1) >>> 31)
+      moved[i - left] = row
+      rows[left] = row
+      left += goesLeft
     }
-    rows.set(this.#moved.subarray(0, moved), left)
+    rows.set(moved.subarray(0, end - left), left)
     return left
   }
 
