@@ -53,6 +53,8 @@ export interface FittedEstimator {
   readonly curve: readonly LearningPoint[]
   /** Column → share of the total, where the kind has one. */
   readonly importance?: Readonly<Record<string, number>>
+  /** Epochs that were done when it went on from a checkpoint. */
+  readonly resumedFrom?: number
   readonly dispose?: () => void
 }
 
@@ -72,5 +74,7 @@ export interface Estimator<Definition extends EstimatorDefinition = EstimatorDef
   readonly backend: () => Promise<{
     readonly name: string
     readonly libraries: Readonly<Record<string, string>>
+    /** What people should hear of it, e.g. that it is a slower one than could be. */
+    readonly notice?: string
   }>
 }
