@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { parseDuration } from '../lake/define/duration.js'
+import { parseDuration } from '../schemas/duration.js'
 
 /** Parser of an option that takes a duration; in ms. */
 export function durationOption(text: string): number {

@@ -7,7 +7,7 @@ import type {
 import type { Pipeline } from '../../schemas/pipeline.js'
 import { parseTableSchema } from '../../schemas/table-schema.js'
 import { columnsOf, sqlProblems, type Problem } from './check-sql.js'
-import { fitsColumn, isNumber } from './column-types.js'
+import { fitsColumn, isNumber } from '../../schemas/column-types.js'
 import { sqlOf } from './dependencies.js'
 import { joinKeysOf } from './feature-problems.js'
 
@@ -156,11 +156,9 @@ const LABEL_FITS: Readonly<Record<LabelViewDefinition['type'], (type: string) =>
 function timeProblems(what: string, column: string, columns: Columns): readonly string[] {
   const type = columns.get(column)
   if (type === undefined) return [`the SELECT lacks ${column}, its ${what}`]
-  return fitsColumn('timestamptz', type)
+  return (['timestamptz', 'timestamp', 'date'] as const).some((time) => fitsColumn(time, type))
     ? []
-    : [
-        `${what} ${column} is ${type}, not TIMESTAMP WITH TIME ZONE: say which zone, e.g. x AT TIME ZONE 'UTC'`,
-      ]
+    : [`${what} ${column} is ${type}, which is no time: give a timestamptz, timestamp or date`]
 }
 
 function noteType(

@@ -10,7 +10,7 @@ import type { PipelineDefinition, TableSchema } from '../../schemas/pipeline.js'
 import { parseTableSchema } from '../../schemas/table-schema.js'
 import { shapeOf } from '../tables/ensure-tables.js'
 import { attempt } from './attempt.js'
-import { parseDuration } from './duration.js'
+import { parseDuration } from '../../schemas/duration.js'
 import { duplicates, noneNamed } from './name-problems.js'
 import { splitProblems } from './split-problems.js'
 
@@ -164,13 +164,13 @@ function columnProblems(
 
 const NUMBER = 'int|long|float|double|decimal\\(.*\\)'
 const FITS = {
-  timestamptz: /^timestamptz$/,
+  timestamptz: /^(timestamptz|timestamp|date)$/,
   boolean: /^(boolean|int|long)$/,
   string: /^string$/,
   double: new RegExp(`^(${NUMBER})$`),
 }
 const WANTED = {
-  timestamptz: 'a time must be timestamptz: name another column, or read the table by sql that converts it',
+  timestamptz: 'which is no time: it must be timestamptz, timestamp or date (read in UTC)',
   boolean: 'must be boolean, or int with 0 and 1',
   string: 'must be string',
   double: 'must be a number',

@@ -1,5 +1,5 @@
 import type { TableDefinition, WindowDefinition } from '../../schemas/pipeline.js'
-import { parseDuration } from './duration.js'
+import { parseDuration } from '../../schemas/duration.js'
 
 /** The column of a window table that says when a row's window is over. */
 export const WINDOW_END = 'window_end'

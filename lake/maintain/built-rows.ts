@@ -2,7 +2,7 @@ import { ifFound } from '../../iceberg/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier } from '../../schemas/lake-tables.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
-import { parseDuration } from '../define/duration.js'
+import { parseDuration } from '../../schemas/duration.js'
 import { publishedState } from '../publish/audit.js'
 import { windowPosition } from '../windows/window-marker.js'
 

@@ -65,9 +65,9 @@ describe('definitions of features', () => {
       /^featureViews\.profile\.timestampField: table orders has no column when; it has order_id/,
     ],
     [
-      'a time without a zone',
-      [['featureViews.profile.timestampField', 'local_time']],
-      /timestampField: local_time is timestamp in table orders, a time must be timestamptz/,
+      'a time that is none',
+      [['featureViews.profile.timestampField', 'age']],
+      /timestampField: age is int in table orders, which is no time/,
     ],
     [
       'a created time that is no column',
@@ -304,10 +304,10 @@ describe('firn check of views', () => {
       /lacks seen_at, its timestampField/,
     ],
     [
-      'a time without a zone',
-      activity('o.at AS', 'o.local_time AS'),
+      'a time that is text',
+      activity('o.at AS', 'o.country AS'),
       'featureViews.activity',
-      /seen_at is TIMESTAMP, not TIMESTAMP WITH TIME ZONE/,
+      /seen_at is VARCHAR, which is no time/,
     ],
     [
       'a float sum without an order',

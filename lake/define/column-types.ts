@@ -1,1 +1,0 @@
-export { fitsColumn, isNumber } from '../../schemas/column-types.js'
