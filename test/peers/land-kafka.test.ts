@@ -12,6 +12,7 @@ import type { Pipeline } from '../../schemas/pipeline.js'
 import type { Topics } from '../../schemas/topics.js'
 import { testLake, type TestLake } from '../lake/support/lake.js'
 import { missingService, startServices, type Services } from '../support/services.js'
+import { createTopic } from './kafka-broker.js'
 
 const BATCH = '20260701T020000Z'
 const missing = missingService('kafka')
@@ -55,7 +56,7 @@ describe.skipIf(missing !== undefined)(
     /** A lake of its own that lands a topic of its own. */
     async function lab(partitions: number, work: (landing: Landing) => Promise<void>): Promise<void> {
       const topic = `lab.${++count}`
-      await createTopic(topic, partitions)
+      await createTopic({ brokers, clientId: 'test' }, topic, {}, partitions)
       const pipeline: Pipeline = {
         name: 'lab',
         namespace: 'lab_features',
@@ -72,10 +73,6 @@ describe.skipIf(missing !== undefined)(
         await topics.close()
         lake.close()
       }
-    }
-
-    async function createTopic(topic: string, numPartitions: number): Promise<void> {
-      await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true })
     }
 
     async function send(topic: string, records: number, partition = 0): Promise<void> {
@@ -111,7 +108,7 @@ describe.skipIf(missing !== undefined)(
         await send(landing.topic, 8)
         await landing.land()
         await admin.deleteTopics({ topics: [landing.topic] })
-        await createTopic(landing.topic, 2)
+        await createTopic({ brokers, clientId: 'test' }, landing.topic, {}, 2)
         await send(landing.topic, 3)
         const failure = await landing.fails()
         expect(failure).toMatchObject({ kind: 'source-changed' })
