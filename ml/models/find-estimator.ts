@@ -15,6 +15,12 @@ async function load(kind: EstimatorDefinition['kind']): Promise<unknown> {
       return (await import('./dense/dense.js')).dense
     case 'cnn':
       return (await import('./cnn/cnn.js')).cnn
+    case 'gbdt':
+      return (await import('./gbdt/gbdt.js')).gbdt
+    case 'logistic':
+      return (await import('./logistic/logistic.js')).logisticRegression
+    case 'ridge':
+      return (await import('./ridge/ridge.js')).ridge
     default:
       throw new FirnError(
         'config',
