@@ -55,9 +55,8 @@ export async function joinFeatures(options: JoinFeaturesOptions): Promise<void> 
     joined.push(await add(viewSql({ view, relation: relationSql(relation), wanted, rows, probe, knownBy })))
   }
   // Each has a row for every entity row, in their order, so nothing is hashed or sorted once more.
-  const columns = [`${rows}.* EXCLUDE (${ROW})`, ...features.map(({ column }) => quoteName(column))]
-  const from = [rows, ...joined].join(' POSITIONAL JOIN ')
-  const sql = `SELECT ${columns.join(', ')} FROM ${from}`
+  const columns = [...given.keys(), ...features.map(({ column }) => column)].map(quoteName)
+  const sql = `SELECT ${columns.join(', ')} FROM ${[rows, ...joined].join(' POSITIONAL JOIN ')}`
   await session.addRelation({ kind: 'query', name: into, sql, lazy: true })
 }
 
@@ -77,9 +76,9 @@ function adder(session: EngineSession, into: string): (sql: string) => Promise<s
 
 /** What views with the same join keys are asked. */
 interface Probes {
-  /** (k0, k1, …, key): each combination of keys, numbered. */
+  /** (k0, k1, …, key_no): each combination of keys, numbered. */
   readonly keys: string
-  /** (row, key, at): number of an entity row and of its keys, its time in µs. */
+  /** (row_no, key_no, us): number of an entity row and of its keys, its time in µs. */
   readonly asked: string
   /** µs; undefined: nothing is asked. */
   readonly first: bigint | undefined
@@ -95,13 +94,13 @@ async function addProbes(
   const columns = joinKeys.map(quoteName)
   const present = columns.map((column) => `${column} IS NOT NULL`).join(' AND ')
   const named = columns.map((column, i) => `${column} AS k${i}`).join(', ')
-  const keys = await add(`SELECT *, row_number() OVER () AS key
+  const keys = await add(`SELECT *, row_number() OVER () AS key_no
     FROM (SELECT DISTINCT ${named} FROM ${rows} WHERE ${present})`)
   const at = microseconds(`r.${quoteName(timestampField)}`)
-  const asked = await add(`SELECT r.${ROW} AS row, k.key, ${at} AS at
+  const asked = await add(`SELECT r.${ROW} AS row_no, k.key_no, ${at} AS us
     FROM ${rows} r JOIN ${keys} k ON ${columns.map((column, i) => `r.${column} = k.k${i}`).join(' AND ')}
     WHERE ${at} IS NOT NULL`)
-  const bounds = await session.query(`SELECT min(at) AS first, max(at) AS last FROM ${asked}`)
+  const bounds = await session.query(`SELECT min(us) AS first, max(us) AS last FROM ${asked}`)
   const { first, last } = bounds.rows[0] ?? {}
   return { keys, asked, first: asBigint(first), last: asBigint(last) }
 }
@@ -121,49 +120,66 @@ interface ViewJoin {
 
 /**
  * A SELECT of a view's features, a row for each entity row in their order. `rank` orders the rows of one key: by feature
- * time and then by when they were known. Of those that are equal in both the first by `orderOf` wins.
+ * time and then by when they were known. Only of those that are equal in both are all features read, to choose by
+ * `orderOf`; the choice is made by number, since the engine's sort gives −0.0 back as 0.0.
  */
 function viewSql(join: ViewJoin): string {
   const { view, wanted, rows } = join
-  const columns = view.schema.map(({ name, type }, i) => ({ name, type, alias: `c${i}` }))
-  const outputs = wanted.map(({ feature, column, type }) => {
-    const alias = columns.find(({ name }) => name === feature)?.alias ?? 'NULL'
-    return `CAST(${alias} AS ${sqlType(type)}) AS ${quoteName(column)}`
-  })
-  const features = columns.map(({ name, alias }) => `s.${quoteName(name)} AS ${alias}`)
-  const order = orderOf(columns.map(({ alias, type }) => ({ column: alias, type })))
+  const all = view.schema.map(({ name, type }, i) => ({ name, type, column: `c${i}` }))
+  const outputs = wanted.map((feature) => ({
+    ...feature,
+    from: all.find(({ name }) => name === feature.feature)?.column ?? 'NULL',
+  }))
+  const needed = [...new Set(outputs.map(({ from }) => from))]
+  const read = (columns: readonly (typeof all)[number][]): string =>
+    candidatesSql(
+      join,
+      columns.map(({ name, column }) => `s.${quoteName(name)} AS ${column}`),
+    )
   return `
     WITH hits AS MATERIALIZED (${hitsSql(join)}),
+    found AS MATERIALIZED (
+      SELECT key_no, rank, ${needed.join(', ')} FROM (${read(all.filter(({ column }) => needed.includes(column)))})
+      SEMI JOIN hits USING (key_no, rank)
+    ),
+    tied AS MATERIALIZED (SELECT key_no, rank FROM found GROUP BY ALL HAVING count(*) > 1),
+    contested AS MATERIALIZED (
+      SELECT *, row_number() OVER () AS number FROM (${read(all)}) SEMI JOIN tied USING (key_no, rank)
+    ),
+    chosen AS (
+      SELECT number FROM contested
+      QUALIFY row_number() OVER (PARTITION BY key_no, rank ORDER BY ${orderOf(all).join(', ')}) = 1
+    ),
     winners AS (
-      SELECT * FROM (${candidatesSql(join, features)}) JOIN (SELECT DISTINCT key, rank FROM hits) USING (key, rank)
-      QUALIFY row_number() OVER (PARTITION BY key, rank ORDER BY ${order.join(', ')}) = 1
+      SELECT * FROM found ANTI JOIN tied USING (key_no, rank)
+      UNION ALL SELECT key_no, rank, ${needed.join(', ')} FROM contested SEMI JOIN chosen USING (number)
     )
-    SELECT ${outputs.join(', ')}
-    FROM ${rows} r LEFT JOIN (SELECT * FROM hits JOIN winners USING (key, rank)) w ON w.row = r.${ROW}
+    SELECT ${outputs.map(({ from, type, column }) => `CAST(${from} AS ${sqlType(type)}) AS ${quoteName(column)}`).join(', ')}
+    FROM ${rows} r LEFT JOIN (SELECT * FROM hits JOIN winners USING (key_no, rank)) w ON w.row_no = r.${ROW}
     ORDER BY r.${ROW}`
 }
 
-/** (row, key, rank): which rows win for an entity row; those that have none are left out. */
+/** (row_no, key_no, rank): which rows win for an entity row; those that have none are left out. */
 function hitsSql(join: ViewJoin): string {
   const { view, probe, knownBy } = join
   const { ttlMs, createdTimestampField: created } = view
   // 128 bits: between two times of 64 there may be more.
-  const valid = ttlMs === undefined ? 'true' : `CAST(p.at AS HUGEINT) - v.at <= ${BigInt(ttlMs) * 1000n}`
+  const valid = ttlMs === undefined ? 'true' : `CAST(p.us AS HUGEINT) - v.us <= ${BigInt(ttlMs) * 1000n}`
   const candidates = candidatesSql(join, [])
   if (created === undefined || !knownBy) {
-    const latest = created === undefined ? 'p.at' : rankOf('p.at', GREATEST)
-    return `SELECT p.row, p.key, v.rank FROM ${probe.asked} p
-      ASOF JOIN (${candidates}) v ON v.key = p.key AND v.rank <= ${latest} WHERE ${valid}`
+    const latest = created === undefined ? 'p.us' : rankOf('p.us', GREATEST)
+    return `SELECT p.row_no, p.key_no, v.rank FROM ${probe.asked} p
+      ASOF JOIN (${candidates}) v ON v.key_no = p.key_no AND v.rank <= ${latest} WHERE ${valid}`
   }
   // A row that became known late does not hide one of a later time that was known before it: the greatest so far wins.
-  return `SELECT p.row, p.key, v.rank FROM ${probe.asked} p
+  return `SELECT p.row_no, p.key_no, v.rank FROM ${probe.asked} p
     ASOF JOIN (
-      SELECT key, since, max(rank) OVER so_far AS rank, max(at) OVER so_far AS at FROM (${candidates})
-      WINDOW so_far AS (PARTITION BY key ORDER BY since RANGE UNBOUNDED PRECEDING)
-    ) v ON v.key = p.key AND v.since <= p.at WHERE ${valid}`
+      SELECT key_no, since, max(rank) OVER so_far AS rank, max(us) OVER so_far AS us FROM (${candidates})
+      WINDOW so_far AS (PARTITION BY key_no ORDER BY since RANGE UNBOUNDED PRECEDING)
+    ) v ON v.key_no = p.key_no AND v.since <= p.us WHERE ${valid}`
 }
 
-/** (key, at, since, rank, columns) of the rows that may win for some entity row. `since`: from when on they are known. */
+/** (key_no, us, since, rank, columns) of the rows that may win for some entity row. `since`: from when on they are known. */
 function candidatesSql({ view, relation, probe, knownBy }: ViewJoin, columns: readonly string[]): string {
   const { joinKeys, timestampField, createdTimestampField } = view
   const time = `s.${quoteName(timestampField)}`
@@ -172,7 +188,7 @@ function candidatesSql({ view, relation, probe, knownBy }: ViewJoin, columns: re
   const known = knownBy && created
   const rank = created ? rankOf(at, `coalesce(${created}, ${LEAST})`) : at
   const since = known ? `greatest(${at}, ${created})` : at
-  return `SELECT ${['k.key', `${at} AS at`, `${since} AS since`, `${rank} AS rank`, ...columns].join(', ')}
+  return `SELECT ${['k.key_no', `${at} AS us`, `${since} AS since`, `${rank} AS rank`, ...columns].join(', ')}
     FROM ${relation} s
     JOIN ${probe.keys} k ON ${joinKeys.map((key, i) => `s.${quoteName(key)} = k.k${i}`).join(' AND ')}
     WHERE ${at} IS NOT NULL AND ${boundsSql(time, probe, view.ttlMs)}${known ? ` AND ${created} IS NOT NULL` : ''}`
