@@ -27,7 +27,7 @@ export interface TrainJobResult {
   readonly environment: TrainingEnvironment
 }
 
-serveJob(async (job, onProgress): Promise<TrainJobResult> => {
+serveJob(async (job, { onProgress }): Promise<TrainJobResult> => {
   const { network, seed, ...stored } = job as TrainJob
   const dataset = decodeDataset(stored.dataset, stored.datasetDigest)
   const { tf, backend } = await loadTensorflow()
