@@ -21,10 +21,7 @@ export class Validity {
   append(start: number, count: number, onNull?: (index: number) => void): void {
     const base = this.length
     this.length += count
-    if (this.source === null) {
-      if (this.bits !== undefined) this.reserve()
-      return
-    }
+    if (this.source === null) return
     for (let index = 0; index < count; index++) {
       const row = start + index
       if ((row & 7) === 0 && this.source[row >> 3] === 0xff) {
@@ -41,7 +38,8 @@ export class Validity {
   }
 
   take(): { readonly length: number; readonly nullCount: number; readonly nullBitmap?: Uint8Array } {
-    const { length, nulls: nullCount, bits } = this
+    const { length, nulls: nullCount } = this
+    const bits = this.bits === undefined ? undefined : this.reserve()
     this.length = this.nulls = 0
     this.bits = undefined
     if (bits === undefined) return { length, nullCount }

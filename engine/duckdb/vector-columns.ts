@@ -252,7 +252,7 @@ class Lists implements VectorColumn {
     for (let index = 0; index < count; index++) {
       const row = start + index
       const { size } = this
-      const own = size ?? (this.entries[row * 4 + 2] as number)
+      const own = size ?? this.entries[row * 4 + 2] ?? 0
       const length = this.validity.has(row) ? own : 0
       const first = size === undefined ? (this.entries[row * 4] as number) : row * size
       if (length > 0 && first !== end) {

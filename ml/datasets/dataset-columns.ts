@@ -1,4 +1,5 @@
 import type { Type } from '../../iceberg/spec/type.js'
+import { isPrimitive } from '../../iceberg/spec/type.js'
 
 /**
  * Columns of a data set's file, in this order: `entity` (JSON array text of the join keys' values), `event_timestamp`
@@ -12,4 +13,29 @@ export const FEATURE_PREFIX = 'f:'
 export interface DatasetColumn {
   readonly name: string
   readonly type: Type
+}
+
+/** A data set's columns: those of every data set, then the features. */
+export function datasetColumns(
+  label: 'double' | 'string',
+  features: readonly DatasetColumn[],
+): readonly DatasetColumn[] {
+  const types: Readonly<Record<string, Type>> = { event_timestamp: 'timestamptz', label }
+  return [
+    ...DATASET_COLUMNS.map((name) => ({ name, type: types[name] ?? 'string' })),
+    ...features.map(({ name, type }) => ({ name: `${FEATURE_PREFIX}${name}`, type })),
+  ]
+}
+
+/** A type as digests and files say it: Iceberg's own word, `list<double>`; ids and what is required are left out. */
+export function typeText(type: Type): string {
+  if (isPrimitive(type)) return type
+  switch (type.type) {
+    case 'list':
+      return `list<${typeText(type.element)}>`
+    case 'map':
+      return `map<${typeText(type.key)}, ${typeText(type.value)}>`
+    case 'struct':
+      return `struct<${type.fields.map((field) => `${field.name}: ${typeText(field.type)}`).join(', ')}>`
+  }
 }

@@ -126,6 +126,13 @@ describe('batches', () => {
     expect([...(batch?.getChildAt(0)?.data[0]?.values as Int32Array)]).toEqual([5, 0, 7])
   })
 
+  test('rows behind the last null have their values', async () => {
+    const [batch] = await collect(`SELECT CASE WHEN i <> 1 THEN i END AS x FROM range(5000) t(i)`)
+    const column = batch?.getChildAt(0)
+    expect([column?.nullCount, column?.get(1), column?.get(4999)]).toEqual([1, null, 4999n])
+    expect(column?.data[0]?.nullBitmap.length).toBe(625)
+  })
+
   test('no rows are no batches', async () => {
     expect(await collect('SELECT 1 AS x WHERE false')).toEqual([])
   })
