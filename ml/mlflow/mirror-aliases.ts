@@ -9,7 +9,7 @@ import { unlessMissing } from './remote-run.js'
 import { withLease } from './with-lease.js'
 
 type Aliases = Pick<AliasStore, 'aliases' | 'aliasHistory'> &
-  Pick<VersionStore, 'findVersion'> &
+  Pick<VersionStore, 'findVersion' | 'list'> &
   Pick<RunStore, 'getRun' | 'metricHistory'> &
   MirrorStore
 

@@ -1,5 +1,5 @@
 import { FirnError } from '../../schemas/error.js'
-import type { MirrorStore } from '../registry/mirror-store.js'
+import type { MirrorStore, MirrorSubject } from '../registry/mirror-store.js'
 import type { RunStore } from '../registry/run-store.js'
 import type { ModelVersion, VersionKey, VersionStore } from '../registry/version-store.js'
 import { mirrorRun } from './mirror-run.js'
@@ -7,36 +7,53 @@ import type { JsonObject, MlflowClient } from './mlflow-client.js'
 import { quoted, unlessMissing } from './remote-run.js'
 import { withLease } from './with-lease.js'
 
-type Versions = Pick<VersionStore, 'findVersion'> & Pick<RunStore, 'getRun' | 'metricHistory'> & MirrorStore
+type Versions = Pick<VersionStore, 'findVersion' | 'list'> &
+  Pick<RunStore, 'getRun' | 'metricHistory'> &
+  MirrorStore
 
 /** Tag that a version is found again by: MLflow counts its versions itself. */
 const VERSION_TAG = 'firn.version'
 
 /**
  * Tells MLflow of a version that is READY, or of one it knows that was deleted since: its run, the registered model, the
- * version with what it was trained on as tags. Resolves to the version's number at MLflow. Errors: as `mirrorRun`.
+ * version with what it was trained on as tags. Earlier versions that it doesn't know come first, so that its numbers are
+ * ours where they can be. Resolves to the version's number at MLflow. Errors: as `mirrorRun`.
  */
 export async function mirrorVersion(
   client: MlflowClient,
   registry: Versions,
   key: VersionKey,
 ): Promise<string> {
+  const isKnown = (version: VersionKey): boolean =>
+    registry.mirrored(client.target, subjectOf(version)) !== undefined
+  const earlier = registry
+    .list(key.model)
+    .filter(({ state, version }) => state === 'READY' && version < key.version)
+    .reverse()
+  for (const version of earlier) if (!isKnown(version)) await mirrorOne(client, registry, version)
+  return await mirrorOne(client, registry, key)
+}
+
+async function mirrorOne(client: MlflowClient, registry: Versions, key: VersionKey): Promise<string> {
   const version = registry.findVersion(key)
   if (version === undefined || version.state === 'PENDING') {
     throw new FirnError('not-found', `model "${key.model}" has no version ${key.version} that is READY`)
   }
-  const subject = { kind: 'version', model: key.model, version: key.version } as const
-  const known = registry.mirrored(client.target, subject)
+  const known = registry.mirrored(client.target, subjectOf(key))
   if (known !== undefined && known.revision >= version.revision) return known.remoteId
   const run = registry.getRun(version.runId)
   const runId = run === undefined ? undefined : await mirrorRun(client, registry, run.runId)
   return await client.insist(() =>
     withLease(client, registry, `model ${key.model}`, async (leased) => {
       const remoteId = await ensureRemoteVersion(leased, version, runId)
-      registry.markMirrored(client.target, subject, { revision: version.revision, remoteId })
+      registry.markMirrored(client.target, subjectOf(key), { revision: version.revision, remoteId })
       return remoteId
     }),
   )
+}
+
+function subjectOf({ model, version }: VersionKey): MirrorSubject {
+  return { kind: 'version', model, version }
 }
 
 interface RemoteVersion {
@@ -129,7 +146,13 @@ function versionTags(version: ModelVersion): readonly (readonly [string, string]
   })
 }
 
-/** A server takes no `file:` source but of its own disk: where the artifact lies on ours is said under another scheme. */
-function sourceOf({ trained }: ModelVersion): string {
-  return trained.artifactLocation.replace(/^file:/, 'firn+file:')
+/**
+ * A server takes no `file:` source but of its own disk, and no path that leads elsewhere there: where the artifact lies on
+ * our disk is said in a query.
+ */
+function sourceOf({ model, version, trained }: ModelVersion): string {
+  const { artifactLocation } = trained
+  return artifactLocation.startsWith('file:')
+    ? `firn:/models/${model}/${version}?location=${artifactLocation}`
+    : artifactLocation
 }

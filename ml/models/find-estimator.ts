@@ -17,6 +17,8 @@ async function load(kind: EstimatorDefinition['kind']): Promise<unknown> {
       return (await import('./cnn/cnn.js')).cnn
     case 'gbdt':
       return (await import('./gbdt/gbdt.js')).gbdt
+    case 'random-forest':
+      return (await import('./random-forest/random-forest.js')).randomForest
     case 'logistic':
       return (await import('./logistic/logistic.js')).logisticRegression
     case 'ridge':

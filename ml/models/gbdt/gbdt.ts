@@ -10,7 +10,7 @@ import { growTree, type GrownTree } from '../trees/grow-tree.js'
 import { addTree, type TreeModel } from '../trees/predict-trees.js'
 import { leafOf, type Tree } from '../trees/tree.js'
 import { createTreeCheckpoints } from '../trees/tree-checkpoints.js'
-import { drawColumns, treeRandom } from '../trees/tree-random.js'
+import { drawOrder, treeRandom } from '../trees/tree-random.js'
 import { objectiveOf, type Objective } from './objective.js'
 
 /**
@@ -161,7 +161,7 @@ class Boosting {
       rules: { numerators: 1, l1, l2, minSplitGain, minChildSize: minChildWeight },
       maxDepth: definition.maxDepth,
       leafScale: definition.learningRate,
-      columns: { of: 'tree', columns: drawColumns(train.columns.length, count, random) },
+      columns: { of: 'tree', columns: drawOrder(train.columns.length, random).subarray(0, count).sort() },
     })
     return { ...grown, outside }
   }

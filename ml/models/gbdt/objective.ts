@@ -1,7 +1,7 @@
 import type { ModelTask } from '../../../schemas/model-definitions.js'
 import type { TrainingInputs } from '../estimator.js'
 import { logistic, softmax } from '../trees/predict-trees.js'
-import { exactSum } from '../trees/exact-sums.js'
+import { exactSum, meanLabel } from '../trees/exact-sums.js'
 
 /** What boosting minimises. `margins` are row-major [rows, outputs], before the link. */
 export interface Objective {
@@ -86,11 +86,6 @@ function softmaxLoss(classes: number): Objective {
     loss: (data, margins) =>
       weightedMean(data, (row) => -Math.log(Math.max(sharesOf(margins, row)[data.y[row] ?? 0] ?? 0, 1e-300))),
   }
-}
-
-function meanLabel({ y, weights }: TrainingInputs): number {
-  if (weights === undefined) return exactSum(y) / y.length
-  return exactSum(y.map((label, row) => label * (weights[row] ?? 0))) / exactSum(weights)
 }
 
 function classShares({ rows, y, weights }: TrainingInputs, classes: number): number[] {

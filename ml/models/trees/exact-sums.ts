@@ -1,3 +1,5 @@
+import type { TrainingInputs } from '../estimator.js'
+
 const GRID_BITS = 51
 
 /**
@@ -20,6 +22,12 @@ export function exactSum(values: Float64Array): number {
   let sum = 0
   for (const value of rounded) sum += value
   return sum
+}
+
+/** By weight; the same for any order of rows. */
+export function meanLabel({ y, weights }: TrainingInputs): number {
+  if (weights === undefined) return exactSum(y) / y.length
+  return exactSum(y.map((label, row) => label * (weights[row] ?? 0))) / exactSum(weights)
 }
 
 /** Sum of the absolute values, itself on a grid: the sum of the numbers as they are would depend on their order. */

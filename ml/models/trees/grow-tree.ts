@@ -2,6 +2,7 @@ import { missingCode, type BinnedColumns } from './bin-columns.js'
 import { findSplit, shrink, type Split, type SplitRules } from './find-split.js'
 import { countHistogram, subtractHistogram, type RowSums } from './histogram.js'
 import type { Tree } from './tree.js'
+import { drawOrder } from './tree-random.js'
 
 /** Positive, and above all codes. */
 const NO_CODE = 0x7fffffff
@@ -16,9 +17,16 @@ export interface GrowOptions {
   readonly maxDepth: number
   /** Leaves are scaled by it: the learning rate. */
   readonly leafScale: number
-  readonly columns:
-    | { readonly of: 'tree'; readonly columns: Int32Array }
-    | { readonly of: 'node'; readonly draw: () => Int32Array }
+  readonly columns: { readonly of: 'tree'; readonly columns: Int32Array } | ColumnsOfNode
+}
+
+/** A forest's way: so many columns drawn for each node, and more where these cannot split it. */
+export interface ColumnsOfNode {
+  readonly of: 'node'
+  readonly count: number
+  readonly random: () => number
+  /** [rows]: a node of one label is a leaf. */
+  readonly labels: Float64Array
 }
 
 export interface GrownTree {
@@ -67,19 +75,13 @@ class Grower {
 
   /** Undefined: it stays a leaf. */
   #split(node: OpenNode): { readonly left: OpenNode; readonly right: OpenNode } | undefined {
-    const { binned, columns, rules, maxDepth } = this.options
-    const worthLooking = node.depth < maxDepth && node.end - node.start > 1
-    if (!worthLooking) {
+    const worthLooking = node.depth < this.options.maxDepth && node.end - node.start > 1
+    const found = worthLooking ? this.#find(node) : undefined
+    if (found === undefined) {
       this.#giveBack(node.histogram)
       return undefined
     }
-    const looked = columns.of === 'tree' ? columns.columns : columns.draw()
-    const histogram = node.histogram ?? this.#count(node, looked)
-    const split = findSplit(histogram, { binned, total: node.total, rules, columns: looked })
-    if (split === undefined) {
-      this.#giveBack(histogram)
-      return undefined
-    }
+    const { split, histogram } = found
     const middle = this.#partition(node, split)
     const { left, right } = this.#nodes.split(node.node, {
       split,
@@ -87,25 +89,52 @@ class Grower {
       right: leafValues(split.right, this.options),
     })
     const depth = node.depth + 1
-    return this.#share(histogram, looked, {
+    return this.#share(histogram, {
       left: { node: left, depth, start: node.start, end: middle, total: split.left },
       right: { node: right, depth, start: middle, end: node.end, total: split.right },
     })
   }
 
+  /** The best split with the histogram that shows it; the histogram is free again where there is none. */
+  #find(node: OpenNode): { readonly split: Split; readonly histogram: Float64Array } | undefined {
+    const { binned, columns, rules } = this.options
+    if (columns.of === 'node') return this.#findByDrawing(node, columns)
+    const histogram = node.histogram ?? this.#count(node, columns.columns)
+    const split = findSplit(histogram, { binned, total: node.total, rules, columns: columns.columns })
+    return split === undefined ? undefined : { split, histogram }
+  }
+
+  #findByDrawing(
+    node: OpenNode,
+    { count, random, labels }: ColumnsOfNode,
+  ): { readonly split: Split; readonly histogram: Float64Array } | undefined {
+    const { binned, rules, rows } = this.options
+    const own = rows.subarray(node.start, node.end)
+    if (own.every((row) => labels[row] === labels[own[0] ?? 0])) return undefined
+    const order = drawOrder(binned.columns, random)
+    for (let from = 0; from < order.length; from += count) {
+      const columns = order.slice(from, from + count).sort()
+      const histogram = this.#count(node, columns)
+      const split = findSplit(histogram, { binned, total: node.total, rules, columns })
+      if (split !== undefined) return { split, histogram }
+      this.#giveBack(histogram)
+    }
+    return undefined
+  }
+
   /** Counts the smaller child and leaves the rest of the parent's histogram to the other one. */
   #share(
     histogram: Float64Array,
-    columns: Int32Array,
     children: { readonly left: OpenNode; readonly right: OpenNode },
   ): { readonly left: OpenNode; readonly right: OpenNode } {
     const { left, right } = children
-    if (this.options.columns.of === 'node' || left.depth >= this.options.maxDepth) {
+    const { columns, maxDepth } = this.options
+    if (columns.of === 'node' || left.depth >= maxDepth) {
       this.#giveBack(histogram)
       return children
     }
     const leftIsSmaller = left.end - left.start <= right.end - right.start
-    const counted = this.#count(leftIsSmaller ? left : right, columns)
+    const counted = this.#count(leftIsSmaller ? left : right, columns.columns)
     subtractHistogram(histogram, counted)
     return leftIsSmaller
       ? { left: { ...left, histogram: counted }, right: { ...right, histogram } }

@@ -8,14 +8,14 @@ export function treeRandom(seed: number, tree: number): () => number {
   return seededRandom((mixed ^ (mixed >>> 16)) >>> 0)
 }
 
-/** `count` of the columns, ascending. */
-export function drawColumns(columns: number, count: number, random: () => number): Int32Array {
-  const all = Int32Array.from({ length: columns }, (_, i) => i)
-  for (let i = 0; i < count; i += 1) {
-    const other = i + Math.floor(random() * (columns - i))
-    const drawn = all[other] ?? 0
-    all[other] = all[i] ?? 0
-    all[i] = drawn
+/** All columns in random order. */
+export function drawOrder(columns: number, random: () => number): Int32Array {
+  const order = Int32Array.from({ length: columns }, (_, i) => i)
+  for (let last = columns - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1))
+    const drawn = order[other] ?? 0
+    order[other] = order[last] ?? 0
+    order[last] = drawn
   }
-  return all.subarray(0, count).sort()
+  return order
 }
