@@ -29,5 +29,7 @@ export function printTraining({ model, version, runId, pin, dataset, trained }: 
 }
 
 function foldMetrics(metrics: Metrics = {}): readonly string[] {
-  return ['roc_auc', 'f1', 'log_loss', 'mae', 'rmse'].filter((name) => metrics[name] !== undefined).slice(0, 3)
+  return ['roc_auc', 'f1', 'log_loss', 'mae', 'rmse']
+    .filter((name) => metrics[name] !== undefined)
+    .slice(0, 3)
 }

@@ -110,6 +110,14 @@ export interface LearningPoint {
   readonly valLoss?: number
 }
 
+/** Where a training stands: heartbeat details, and what its status shows. */
+export interface TrainingProgress extends LearningPoint {
+  /** What is being fitted, e.g. `without adam` or `all rows`. */
+  readonly phase: string
+  /** Epochs there will be, or fewer where it stops early. */
+  readonly epochs: number
+}
+
 export interface FoldMetrics {
   readonly fold: string
   readonly rows: number

@@ -1,11 +1,6 @@
 import { isBatchId } from './batch.js'
 import { FirnError } from './error.js'
-import type {
-  BuildFeaturesInput,
-  LandSourceInput,
-  MaintainLakeInput,
-  NightlyInput,
-} from './messages.js'
+import type { BuildFeaturesInput, LandSourceInput, MaintainLakeInput, NightlyInput } from './messages.js'
 import type {
   PromoteRequest,
   ReproduceInput,

@@ -50,7 +50,8 @@ export const workflowIds = {
   score: (pipeline: string, model: string): string => `score-${pipeline}-${model}`,
   train: (pipeline: string, model: string): string => `train-${pipeline}-${model}`,
   search: (pipeline: string, model: string): string => `search-${pipeline}-${model}`,
-  reproduce: (uri: string): string => `reproduce-${uri.replace('models:/', '').replaceAll(/[^A-Za-z0-9]+/g, '-')}`,
+  reproduce: (uri: string): string =>
+    `reproduce-${uri.replace('models:/', '').replaceAll(/[^A-Za-z0-9]+/g, '-')}`,
   trainer: (pipeline: string, model: string): string => `trainer-${pipeline}-${model}`,
   maintain: (): string => 'maintain-lake',
   /** Starting the same batch's night again while it runs joins it. */

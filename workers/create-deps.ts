@@ -64,9 +64,7 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
   return {
     deps,
     registry,
-    ...(mlflow === undefined
-      ? {}
-      : { mlflow: createMlflowClient({ ...mlflow, now, newUuid: randomUUID }) }),
+    ...(mlflow === undefined ? {} : { mlflow: createMlflowClient({ ...mlflow, now, newUuid: randomUUID }) }),
     close() {
       void topics?.close()
       registry.close()

@@ -35,7 +35,8 @@ export async function reproduceModel(input: ReproduceInput): Promise<ReproduceRe
   )
   const result = await progress.step(
     'compare',
-    () => control.compareReproduction.executeWithOptions({ summary }, [{ given, recorded, rebuilt, retrained }]),
+    () =>
+      control.compareReproduction.executeWithOptions({ summary }, [{ given, recorded, rebuilt, retrained }]),
     (compared) => compared.verdict,
   )
   progress.finish(result.verdict === 'identical' ? 'done' : 'failed')

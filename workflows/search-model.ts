@@ -1,5 +1,18 @@
-import { ApplicationFailure, executeChild, isCancellation, ParentClosePolicy, rootCause, uuid4, workflowInfo } from '@temporalio/workflow'
-import type { SearchModelInput, SearchModelResult, SearchTrial, TrainModelInput } from '../schemas/model-messages.js'
+import {
+  ApplicationFailure,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+  rootCause,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow'
+import type {
+  SearchModelInput,
+  SearchModelResult,
+  SearchTrial,
+  TrainModelInput,
+} from '../schemas/model-messages.js'
 import { readSearchModelInput } from '../schemas/validate-input.js'
 import { control } from './activity-groups.js'
 import { startProgress } from './progress.js'
@@ -36,7 +49,8 @@ export async function searchModel(input: SearchModelInput): Promise<SearchModelR
   }
   const trials = await progress.step(
     'trials',
-    () => runTrials(base, plan, (done) => progress.tell('trials', { note: `${done} of ${plan.trials.length}` })),
+    () =>
+      runTrials(base, plan, (done) => progress.tell('trials', { note: `${done} of ${plan.trials.length}` })),
     (done) => `${done.filter((trial) => trial.value !== null).length} measured`,
   )
   const best = bestOf(trials, plan.lowerIsBetter)
@@ -52,7 +66,12 @@ export async function searchModel(input: SearchModelInput): Promise<SearchModelR
     (trained) => `version ${trained.version ?? 0}: ${JSON.stringify(best.parameters)}`,
   )
   await control.finishSearch.executeWithOptions({ summary }, [
-    { runId, metric: plan.metric, best, ...(result.version === undefined ? {} : { version: result.version }) },
+    {
+      runId,
+      metric: plan.metric,
+      best,
+      ...(result.version === undefined ? {} : { version: result.version }),
+    },
   ])
   progress.finish('done')
   return { runId, metric: plan.metric, trials, best, result }
@@ -93,7 +112,11 @@ async function trial(
     return { parameters, runId, value: trained.metrics[metric] ?? null }
   } catch (error) {
     if (isCancellation(error)) throw error
-    return { parameters, value: null, error: rootCause(error) ?? 'the trial failed; its own workflow says why' }
+    return {
+      parameters,
+      value: null,
+      error: rootCause(error) ?? 'the trial failed; its own workflow says why',
+    }
   }
 }
 

@@ -55,7 +55,13 @@ export async function trainModel(input: TrainModelInput): Promise<TrainModelResu
     (built) => `${built.rows} rows, ${built.features} features`,
   )
   const { workflowId, parent } = workflowInfo()
-  const training = { pin, dataset, runId, run: runInfo(), tell: [workflowId, ...(parent ? [parent.workflowId] : [])] }
+  const training = {
+    pin,
+    dataset,
+    runId,
+    run: runInfo(),
+    tell: [workflowId, ...(parent ? [parent.workflowId] : [])],
+  }
   const inputs = given.parentRunId === undefined ? training : { ...training, parentRunId: given.parentRunId }
   const trained = await progress.step(
     'train',
@@ -71,7 +77,9 @@ export async function trainModel(input: TrainModelInput): Promise<TrainModelResu
   const version = await progress.step(
     'register',
     () =>
-      control.registerVersion.executeWithOptions({ summary }, [{ pin, dataset, trained, runId, run: runInfo() }]),
+      control.registerVersion.executeWithOptions({ summary }, [
+        { pin, dataset, trained, runId, run: runInfo() },
+      ]),
     (registered) => `version ${registered}`,
   )
   await progress.step(
@@ -99,7 +107,10 @@ export async function trainModel(input: TrainModelInput): Promise<TrainModelResu
       (done) => `${split}: ${done.added} new rows`,
     )
     if (extended.snapshotId === null) return unsplit
-    return { ...unsplit, snapshots: { ...snapshots, [`${SPLITS.namespace}.${SPLITS.name}`]: extended.snapshotId } }
+    return {
+      ...unsplit,
+      snapshots: { ...snapshots, [`${SPLITS.namespace}.${SPLITS.name}`]: extended.snapshotId },
+    }
   }
 
   function runTraining(): Promise<TrainedModel> {

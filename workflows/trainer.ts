@@ -137,7 +137,10 @@ async function trainOnce(
   }
 }
 
-function last({ version, trained }: {
+function last({
+  version,
+  trained,
+}: {
   readonly version?: number
   readonly trained: { readonly curve: readonly LearningPoint[] }
 }): Pick<TrainerState, 'lastVersion' | 'curve'> {

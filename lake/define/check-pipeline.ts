@@ -9,7 +9,7 @@ import type {
   TableDefinition,
 } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
-import { fitsColumn, isNumber } from '../../schemas/column-types.js'
+import { fitsColumn } from '../../schemas/column-types.js'
 import { definePipeline } from './define-pipeline.js'
 import { columnsOf, problemsOf, sqlProblems, type Problem } from './check-sql.js'
 import { viewProblems } from './check-views.js'

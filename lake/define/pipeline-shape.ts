@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { featureShapes } from './feature-shape.js'
 import { modelShape } from './model-shape.js'
-import { columns, name, positive, sqlFile, text } from './shape-parts.js'
+import { columns, name, sqlFile, text } from './shape-parts.js'
 
 const source = z.strictObject({
   kind: z.literal('json'),

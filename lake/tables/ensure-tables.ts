@@ -14,12 +14,16 @@ import {
   auditIdentifier,
   CHECK_RESULT_COLUMNS,
   CHECK_RESULTS,
+  DATASETS_NAMESPACE,
   DEAD_LETTER_COLUMNS,
   DEAD_LETTERS,
   LEDGER_COLUMNS,
   ledgerIdentifier,
   SOURCE_IDS_COLUMNS,
   sourceIdsName,
+  SPLIT_COLUMNS,
+  SPLIT_PARTITION,
+  SPLITS,
 } from '../../schemas/lake-tables.js'
 import type { Pipeline, TableSchema } from '../../schemas/pipeline.js'
 import { parsePartition, parseTableSchema } from '../../schemas/table-schema.js'
@@ -73,6 +77,14 @@ export async function ensureLandingTables(
     throw new FirnError('io', `the catalog did not return the tables of source ${source}; try again`)
   }
   return { ledger, deadLetters }
+}
+
+/** The table of splits and the audit table beside it. */
+export async function ensureSplitTables(deps: TablesDeps): Promise<void> {
+  await ensureAll(deps, [
+    wanted(SPLITS, SPLIT_COLUMNS, SPLIT_PARTITION),
+    wanted(auditIdentifier(DATASETS_NAMESPACE), AUDIT_COLUMNS),
+  ])
 }
 
 /** Ledgers lie apart from `raw/<source>/`, where raw objects are: no clean-up of a table may come near those. */

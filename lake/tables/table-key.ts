@@ -1,12 +1,13 @@
-import type { TableIdentifier } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier, type TableIdentifier } from '../../iceberg/catalog/catalog.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { sourceIdsName } from '../../schemas/lake-tables.js'
+import { sourceIdsName, SPLIT_KEY, SPLITS } from '../../schemas/lake-tables.js'
 
-/** Columns that name a row of a pipeline's table, by its definition; undefined for tables that no pipeline defines. */
+/** Columns that name a row of a pipeline's table or of the splits; undefined for tables that nothing defines. */
 export function keyOf(
   deps: Pick<LakeDeps, 'pipelines'>,
   identifier: TableIdentifier,
 ): readonly string[] | undefined {
+  if (formatIdentifier(identifier) === formatIdentifier(SPLITS)) return SPLIT_KEY
   for (const pipeline of deps.pipelines.values()) {
     if (pipeline.namespace !== identifier.namespace) continue
     if (Object.hasOwn(pipeline.tables, identifier.name)) return pipeline.tables[identifier.name]?.key

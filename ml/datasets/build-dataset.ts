@@ -71,7 +71,10 @@ async function addPinnedSplit(
   const name = formatIdentifier(SPLITS)
   const table = (await pinnedTables(deps, { [name]: snapshots[name] ?? '' })).get(name)
   if (snapshots[name] === undefined || table === undefined) {
-    throw new FirnError('invalid-input', `the pin has the split "${split}", but no snapshot of ${name}. Extend the split first.`)
+    throw new FirnError(
+      'invalid-input',
+      `the pin has the split "${split}", but no snapshot of ${name}. Extend the split first.`,
+    )
   }
   await addSplit(session, { name: SPLIT_RELATION, split: { pipeline, split }, table })
   return SPLIT_RELATION

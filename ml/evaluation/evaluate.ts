@@ -12,6 +12,7 @@ import { foldsOf, type Fold } from './folds.js'
 import { isBetter, measure, prefixed, primaryMetric } from './metrics.js'
 import { openPhases, type Phases } from './phases.js'
 import { plotsOf, thinned, type Plots } from './plots.js'
+import { tableDigest } from './table-digest.js'
 
 export interface EvaluateOptions extends Fitter {
   /** Absent: nothing is kept, a killed training starts anew. */
@@ -55,10 +56,10 @@ export async function trainAndEvaluate(options: EvaluateOptions): Promise<Evalua
   const parts = partsOf(table)
   checkSettings(table, settings, allRows(table.rows))
   checkParts(options, parts)
-  const phases = openPhases(options.checkpoints, {
-    ...{ definition, settings, seed, rows: table.rows },
-    columns: table.columns.map(({ name, kind }) => [name, kind]),
-  })
+  const phases = openPhases(options.checkpoints, () => ({
+    ...{ definition, settings, seed },
+    table: tableDigest(table),
+  }))
   const folds = foldsFor(options, parts)
   const results = await crossValidate(options, folds, { phases, hasSplit })
   const model = await fitFinal(options, { parts, phases, heldOut: pooled(results) })

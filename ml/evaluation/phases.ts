@@ -23,9 +23,9 @@ interface Header {
 }
 
 /** `training`: what decides the outcome; a checkpoint of another training is not looked at. */
-export function openPhases(checkpoints: Checkpoints | undefined, training: unknown): Phases {
+export function openPhases(checkpoints: Checkpoints | undefined, training: () => unknown): Phases {
   if (checkpoints === undefined) return { once: (_phase, work) => work(undefined), of: () => undefined }
-  const digest = createHash('sha256').update(canonicalJson(training)).digest('hex')
+  const digest = createHash('sha256').update(canonicalJson(training())).digest('hex')
   let loaded: Promise<Map<string, Uint8Array>> | undefined
   const entries = (): Promise<Map<string, Uint8Array>> =>
     (loaded ??= checkpoints.load().then((bytes) => decode(bytes, digest)))

@@ -42,7 +42,8 @@ export async function joinFeatures(options: JoinFeaturesOptions): Promise<void> 
   const add = adder(session, into)
   const rows = await add(`SELECT row_number() OVER () AS ${ROW}, * FROM ${relationSql(entityRows)}`)
   const probes = new Map<string, Probes>()
-  const joined: string[] = []
+  /** By view: the relation of its features. */
+  const joined = new Map<string, string>()
   for (const { view, relation } of views) {
     const wanted = features.filter(({ view: name }) => name === view.name)
     if (wanted.length === 0) continue
@@ -52,11 +53,21 @@ export async function joinFeatures(options: JoinFeaturesOptions): Promise<void> 
       probes.get(by) ?? (await addProbes(session, add, { rows, timestampField, joinKeys: view.joinKeys }))
     probes.set(by, probe)
     const knownBy = options.knownBy ?? true
-    joined.push(await add(viewSql({ view, relation: relationSql(relation), wanted, rows, probe, knownBy })))
+    joined.set(
+      view.name,
+      await add(viewSql({ view, relation: relationSql(relation), wanted, rows, probe, knownBy })),
+    )
   }
   // Each has a row for every entity row, in their order, so nothing is hashed or sorted once more.
-  const columns = [...given.keys(), ...features.map(({ column }) => column)].map(quoteName)
-  const sql = `SELECT ${columns.join(', ')} FROM ${[rows, ...joined].join(' POSITIONAL JOIN ')}`
+  const from = [
+    `${rows} r`,
+    ...[...joined].map(([view, relation]) => `${relation} ${quoteName(`v ${view}`)}`),
+  ]
+  const columns = [
+    ...[...given.keys()].map((column) => `r.${quoteName(column)}`),
+    ...features.map(({ view, column }) => `${quoteName(`v ${view}`)}.${quoteName(column)}`),
+  ]
+  const sql = `SELECT ${columns.join(', ')} FROM ${from.join(' POSITIONAL JOIN ')}`
   await session.addRelation({ kind: 'query', name: into, sql, lazy: true })
 }
 
@@ -128,7 +139,7 @@ function viewSql(join: ViewJoin): string {
   const all = view.schema.map(({ name, type }, i) => ({ name, type, column: `c${i}` }))
   const outputs = wanted.map((feature) => ({
     ...feature,
-    from: all.find(({ name }) => name === feature.feature)?.column ?? 'NULL',
+    from: all.find(({ name }) => name === feature.feature)?.column ?? '',
   }))
   const needed = [...new Set(outputs.map(({ from }) => from))]
   const read = (columns: readonly (typeof all)[number][]): string =>
@@ -154,7 +165,7 @@ function viewSql(join: ViewJoin): string {
       SELECT * FROM found ANTI JOIN tied USING (key_no, rank)
       UNION ALL SELECT key_no, rank, ${needed.join(', ')} FROM contested SEMI JOIN chosen USING (number)
     )
-    SELECT ${outputs.map(({ from, type, column }) => `CAST(${from} AS ${sqlType(type)}) AS ${quoteName(column)}`).join(', ')}
+    SELECT ${outputs.map(({ from, type, column }) => `CAST(w.${from} AS ${sqlType(type)}) AS ${quoteName(column)}`).join(', ')}
     FROM ${rows} r LEFT JOIN (SELECT * FROM hits JOIN winners USING (key_no, rank)) w ON w.row_no = r.${ROW}
     ORDER BY r.${ROW}`
 }

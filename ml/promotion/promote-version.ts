@@ -29,10 +29,18 @@ export function promoteVersion(
     ...comparability(challenger, champion),
     ...decidePromotion({
       metric,
-      challenger: { version: challenger.version, value: valueOf(challenger, challenger.trained.metrics, metric) },
+      challenger: {
+        version: challenger.version,
+        value: valueOf(challenger, challenger.trained.metrics, metric),
+      },
       ...(champion === undefined || comparability(challenger, champion).length > 0
         ? {}
-        : { champion: { version: champion.version, value: valueOf(champion, champion.trained.metrics, metric) } }),
+        : {
+            champion: {
+              version: champion.version,
+              value: valueOf(champion, champion.trained.metrics, metric),
+            },
+          }),
       baseline: {
         name: challenger.trained.baselineName,
         value: valueOf(challenger, challenger.trained.baseline, metric),

@@ -32,7 +32,8 @@ export async function retrain(
   control: RunControl = {},
 ): Promise<RetrainedModel> {
   const { given, recorded, rebuilt } = of
-  if (rebuilt.kind === 'unavailable') return { kind: 'unavailable', reason: 'there is no data set to train on' }
+  if (rebuilt.kind === 'unavailable')
+    return { kind: 'unavailable', reason: 'there is no data set to train on' }
   const pin = { ...recorded.pin, seed: given.seed ?? recorded.pin.seed }
   try {
     const { stored, environment, evaluation } = await fitInChild(

@@ -6,6 +6,8 @@ import { seededRandom, shuffled } from '../training/seeded-random.js'
 /** More than anybody waits for; a space that is larger needs `trials`. */
 const TRIALS_MAX = 1000
 
+type Parameters = SearchTrial['parameters']
+
 /** Every combination of a model's search space, or as many of them as it says, drawn by the seed. */
 export function planSearch({ name, definition }: FoundModel, seed: number): Omit<SearchPlan, 'at'> {
   const { search, task } = definition
@@ -15,9 +17,9 @@ export function planSearch({ name, definition }: FoundModel, seed: number): Omit
       `model "${name}" has no \`search\`. Give it one: an estimator and values to try for its parameters.`,
     )
   }
-  const combinations = Object.entries(search.space).reduce<readonly SearchTrial['parameters'][]>(
+  const combinations = Object.entries(search.space).reduce<readonly Parameters[]>(
     (sofar, [parameter, values]) =>
-      sofar.flatMap((chosen) => values.map((value) => ({ ...chosen, [parameter]: value }))),
+      sofar.flatMap((chosen) => values.map((value): Parameters => ({ ...chosen, [parameter]: value }))),
     [{}],
   )
   const count = search.trials ?? combinations.length
@@ -32,7 +34,7 @@ export function planSearch({ name, definition }: FoundModel, seed: number): Omit
       ? combinations
       : shuffled(combinations.length, seededRandom(seed))
           .slice(0, count)
-          .flatMap((at) => combinations[at] ?? [])
+          .map((at) => combinations[at] ?? {})
   const metric = search.metric ?? (task === 'regression' ? 'cv_mae_mean' : 'cv_auc_mean')
   return {
     estimator: search.estimator,

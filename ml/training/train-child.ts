@@ -1,4 +1,9 @@
-import type { ColumnType, TrainedModel, TrainingEnvironment, TrainingPin } from '../../schemas/model-messages.js'
+import type {
+  ColumnType,
+  TrainedModel,
+  TrainingEnvironment,
+  TrainingPin,
+} from '../../schemas/model-messages.js'
 import { loadTrainingTable } from '../datasets/load-training-table.js'
 import type { TrainingTable } from '../datasets/training-table.js'
 import { trainAndEvaluate, type Evaluation } from '../evaluation/evaluate.js'

@@ -1,14 +1,18 @@
-import type { Scalar, Tensor2D } from '@tensorflow/tfjs'
 import type { ModelTask } from '../../../schemas/model-definitions.js'
-import type { Tf } from '../../training/tensorflow.js'
 
-/** What a network's outputs mean: cross entropy for classes, squared error of the standardised label otherwise. */
+/** What a network's scores mean: cross entropy for classes, squared error of the standardised label otherwise. */
 export interface Objective {
   readonly task: ModelTask
-  /** Numbers that the network gives for a row. */
+  /** Scores that the network gives for a row. */
   readonly outputs: number
   /** Of a regression's labels in training. */
   readonly label: { readonly mean: number; readonly deviation: number }
+}
+
+/** Rows with what is known of them. */
+export interface Labels {
+  readonly y: Float64Array
+  readonly weights?: Float64Array
 }
 
 export function objectiveOf(task: ModelTask, classes: number, labels: Float64Array): Objective {
@@ -21,49 +25,43 @@ export function objectiveOf(task: ModelTask, classes: number, labels: Float64Arr
   return { task, outputs: 1, label: { mean, deviation: Math.sqrt(squares / labels.length) || 1 } }
 }
 
-/** What the outputs of a row are compared with, into [outputs] numbers at `at`. */
-export function setTarget(objective: Objective, label: number, targets: Float32Array, at: number): void {
-  const { task, outputs } = objective
-  if (task === 'multiclass-classification') targets[at * outputs + label] = 1
-  else targets[at] = (label - objective.label.mean) / objective.label.deviation
-}
-
-/** Weighted mean over a batch, for the library to derive. */
-export function batchLoss(
-  tf: Tf,
-  { task }: Objective,
-  scores: Tensor2D,
-  targets: Tensor2D,
-  weights: Tensor2D,
-): Scalar {
-  if (task === 'regression') return scores.sub(targets).square().mul(weights).mean()
-  if (task === 'multiclass-classification') {
-    return tf.logSoftmax(scores).mul(targets).sum(1, true).neg().mul(weights).mean()
+/** Weighted sum of the rows' losses, from row-major scores [rows, outputs]. */
+export function totalLoss(objective: Objective, scores: Float32Array, { y, weights }: Labels): number {
+  let sum = 0
+  for (let row = 0; row < y.length; row += 1) {
+    sum += (weights?.[row] ?? 1) * rowLoss(objective, scores, row, y[row] ?? 0)
   }
-  return tf.softplus(scores).sub(scores.mul(targets)).mul(weights).mean()
+  return sum
 }
 
-/** The same over any number of scored rows. */
-export function meanLoss(
+/** How the mean over these rows of what `totalLoss` sums up changes with each score. */
+export function lossGradient(
   objective: Objective,
   scores: Float32Array,
-  { y, weights }: { readonly y: Float64Array; readonly weights?: Float64Array },
-): number {
-  let [sum, total] = [0, 0]
-  for (let row = 0; row < y.length; row += 1) {
-    const weight = weights?.[row] ?? 1
-    sum += weight * rowLoss(objective, scores, row, y[row] ?? 0)
-    total += weight
+  { y, weights }: Labels,
+): Float32Array {
+  const { task, outputs, label } = objective
+  const gradient = new Float32Array(scores.length)
+  // Standardised for a regression: what predictions are of a label that is standardised already.
+  const said = predictionsOf({ ...objective, label: { mean: 0, deviation: 1 } }, scores)
+  for (let at = 0; at < scores.length; at += 1) {
+    const row = Math.floor(at / outputs)
+    const known = y[row] ?? 0
+    const scale = (weights?.[row] ?? 1) / y.length
+    if (task === 'multiclass-classification') {
+      gradient[at] = scale * ((said[at] ?? 0) - (known === at % outputs ? 1 : 0))
+    } else if (task === 'regression') {
+      gradient[at] = 2 * scale * ((said[at] ?? 0) - (known - label.mean) / label.deviation)
+    } else gradient[at] = scale * ((said[at] ?? 0) - known)
   }
-  return sum / total
+  return gradient
 }
 
 /** Probabilities, or values in the label's own unit, from scores. */
 export function predictionsOf({ task, outputs, label }: Objective, scores: Float32Array): Float64Array {
-  if (task === 'regression') return Float64Array.from(scores, (score) => score * label.deviation + label.mean)
-  if (task === 'binary-classification')
-    return Float64Array.from(scores, (score) => 1 / (1 + Math.exp(-score)))
-  const predictions = new Float64Array(scores.length)
+  const predictions = Float64Array.from(scores)
+  if (task === 'regression') return predictions.map((score) => score * label.deviation + label.mean)
+  if (task === 'binary-classification') return predictions.map((score) => 1 / (1 + Math.exp(-score)))
   for (let from = 0; from < scores.length; from += outputs) {
     const row = scores.subarray(from, from + outputs)
     const sum = logSumExp(row)

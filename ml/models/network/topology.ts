@@ -44,6 +44,14 @@ export function denseLayers(
   }))
 }
 
+export function convolutionsOf(layers: readonly Layer[]): readonly ConvolutionLayer[] {
+  return layers.filter((layer) => layer.kind === 'convolution')
+}
+
+export function denseOf(layers: readonly Layer[]): readonly DenseLayer[] {
+  return layers.filter((layer) => layer.kind === 'dense')
+}
+
 /** [height, width, channels] of what comes out of a convolution and its pooling. */
 export function pooledShape({ input, size, filters }: ConvolutionLayer): readonly [number, number, number] {
   const pooled = (length: number): number => Math.floor((length - size + 1) / 2)

@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Tensor, Tensor2D } from '@tensorflow/tfjs'
 import { FirnError } from '../../../schemas/error.js'
 import type { CnnDefinition, DenseDefinition } from '../../../schemas/model-definitions.js'
 import { derivedSeed } from '../../evaluation/derived-seed.js'
@@ -7,10 +6,20 @@ import { seededRandom, shuffled } from '../../training/seeded-random.js'
 import type { Tf } from '../../training/tensorflow.js'
 import type { Checkpoints, FitOptions, TrainingInputs } from '../estimator.js'
 import { newAdam, stepAdam } from './adam.js'
-import { forward, scoreRows, toTensors } from './forward.js'
-import { batchLoss, meanLoss, setTarget, type Objective } from './loss.js'
+import { scoreRows } from './forward.js'
+import { lossGradient, totalLoss, type Labels, type Objective } from './loss.js'
+import {
+  convolutionsOf,
+  denseOf,
+  initialParameters,
+  inputWidth,
+  parameterSpecs,
+  type Layer,
+  type ParameterSpec,
+} from './topology.js'
+import { trainConvolutions } from './train-convolutions.js'
+import { trainDense } from './train-dense.js'
 import { decodeState, encodeState, type TrainingState } from './training-state.js'
-import { initialParameters, inputWidth, parameterSpecs, type Layer, type ParameterSpec } from './topology.js'
 
 /** A network to be trained, and with what. */
 export interface NetworkFit {
@@ -65,15 +74,13 @@ function isDone({ epoch, best }: TrainingState, { epochs, earlyStopping }: Dense
 async function trainEpoch(fit: NetworkFit, state: TrainingState): Promise<number> {
   const { train, definition, seed } = fit.options
   const order = shuffled(train.rows, seededRandom(derivedSeed(seed, 'order', String(state.epoch))))
-  const specs = parameterSpecs(fit.layers)
   const gradients = new Float32Array(state.parameters.length)
   let sum = 0
   for (let from = 0; from < order.length; from += definition.batchSize) {
-    const rows = order.slice(from, from + definition.batchSize)
+    const batch = batchOf(train, order.slice(from, from + definition.batchSize), inputWidth(fit.layers))
     const random = seededRandom(derivedSeed(seed, 'dropout', String(state.epoch), String(from)))
-    sum +=
-      rows.length * computeGradients(fit, { rows, random, specs, parameters: state.parameters, gradients })
-    addPenalty(definition, specs, state.parameters, gradients)
+    sum += computeGradients(fit, { batch, random, parameters: state.parameters, gradients })
+    addPenalty(definition, parameterSpecs(fit.layers), state.parameters, gradients)
     stepAdam(state.adam, state.parameters, gradients, definition.learningRate)
     // Nothing else here waits for events: without a turn the process would not see that its parent is gone.
     await setImmediate()
@@ -81,63 +88,55 @@ async function trainEpoch(fit: NetworkFit, state: TrainingState): Promise<number
   return sum / train.rows
 }
 
-/** Into `gradients`; returns the batch's loss. */
+interface Batch extends Labels {
+  readonly rows: number
+  readonly x: Float32Array
+}
+
+/** Rows as 32-bit numbers; only one batch of them at a time. */
+function batchOf(train: TrainingInputs, rows: readonly number[], width: number): Batch {
+  const x = new Float32Array(rows.length * width)
+  rows.forEach((row, at) => x.set(train.x.subarray(row * width, (row + 1) * width), at * width))
+  const { weights } = train
+  return {
+    rows: rows.length,
+    x,
+    y: Float64Array.from(rows, (row) => train.y[row] ?? NaN),
+    ...(weights !== undefined && { weights: Float64Array.from(rows, (row) => weights[row] ?? 0) }),
+  }
+}
+
+/** Into `gradients`; returns the sum of the rows' losses. */
 function computeGradients(
   { tf, layers, objective, options }: NetworkFit,
   step: {
-    readonly rows: readonly number[]
+    readonly batch: Batch
     readonly random: () => number
-    readonly specs: readonly ParameterSpec[]
     readonly parameters: Float32Array
     readonly gradients: Float32Array
   },
 ): number {
-  const { rows, specs } = step
-  const { x, targets, weights } = batchOf(options.train, rows, inputWidth(layers), objective)
-  let loss = 0
-  tf.tidy(() => {
-    const input = tf.tensor2d(x, [rows.length, inputWidth(layers)])
-    const wanted = tf.tensor2d(targets, [rows.length, objective.outputs])
-    const weighted = tf.tensor2d(weights, [rows.length, 1])
-    const masks = dropoutMasks(tf, layers, options.definition.dropout ?? 0, rows.length, step.random)
-    const derive = tf.valueAndGrads((...tensors: Tensor[]) =>
-      batchLoss(tf, objective, forward(tf, layers, tensors, input, masks), wanted, weighted),
-    )
-    const { value, grads } = derive(toTensors(tf, specs, step.parameters))
-    grads.forEach((grad, at) => step.gradients.set(grad.dataSync<'float32'>(), specs[at]?.start))
-    loss = value.dataSync()[0] ?? NaN
-  })
+  const { batch, random, parameters, gradients } = step
+  const specs = parameterSpecs(layers)
+  const before = specs.slice(0, 2 * convolutionsOf(layers).length)
+  let loss = NaN
+  const throughDense = (x: Float32Array) =>
+    trainDense(tf, {
+      layers: denseOf(layers),
+      specs: specs.slice(before.length),
+      parameters,
+      gradients,
+      x,
+      rows: batch.rows,
+      dropout: { rate: options.definition.dropout ?? 0, random },
+      derive: (scores) => {
+        loss = totalLoss(objective, scores, batch)
+        return lossGradient(objective, scores, batch)
+      },
+    })
+  if (before.length === 0) throughDense(batch.x)
+  else trainConvolutions(tf, { layers, specs: before, parameters, gradients, batch, throughDense })
   return loss
-}
-
-/** Rows as 32-bit numbers; only one batch of them at a time. */
-function batchOf(train: TrainingInputs, rows: readonly number[], width: number, objective: Objective) {
-  const x = new Float32Array(rows.length * width)
-  const targets = new Float32Array(rows.length * objective.outputs)
-  const weights = new Float32Array(rows.length).fill(1)
-  rows.forEach((row, at) => {
-    x.set(train.x.subarray(row * width, (row + 1) * width), at * width)
-    setTarget(objective, train.y[row] ?? NaN, targets, at)
-    if (train.weights !== undefined) weights[at] = train.weights[row] ?? 0
-  })
-  return { x, targets, weights }
-}
-
-/** Drawn by us, anew for each step: the library's dropout with a seed would drop the same units in every step. */
-function dropoutMasks(
-  tf: Tf,
-  layers: readonly Layer[],
-  rate: number,
-  rows: number,
-  random: () => number,
-): Tensor2D[] {
-  if (rate === 0) return []
-  const kept = 1 / (1 - rate)
-  return layers.slice(0, -1).flatMap((layer) => {
-    if (layer.kind !== 'dense') return []
-    const mask = Float32Array.from({ length: rows * layer.units }, () => (random() < rate ? 0 : kept))
-    return [tf.tensor2d(mask, [rows, layer.units])]
-  })
 }
 
 /** l2 · Σ w² over the kernels. */
@@ -183,5 +182,6 @@ function validationLoss(
   parameters: Float32Array,
   validation: TrainingInputs,
 ): number {
-  return meanLoss(objective, scoreRows(tf, layers, parameters, validation), validation)
+  const weights = validation.weights?.reduce((sum, weight) => sum + weight, 0) ?? validation.rows
+  return totalLoss(objective, scoreRows(tf, layers, parameters, validation), validation) / weights
 }
