@@ -17,13 +17,11 @@ export type {
   LabelViewDefinition,
   SplitDefinition,
 } from './schemas/feature-definitions.js'
-export type { EstimatorDefinition, ModelTask, PreprocessingStep } from './schemas/model-definitions.js'
+export type { EstimatorDefinition, ModelDefinition, ModelTask, PreprocessingStep } from './schemas/model-definitions.js'
 export type {
   CheckDefinition,
   ContractMode,
   DocumentSchema,
-  ModelDefinition,
-  NetworkDefinition,
   PartitionExpression,
   Pipeline,
   PipelineDefinition,

@@ -1,35 +1,35 @@
-import type { TrainModelResult } from '../schemas/messages.js'
+import type { Metrics, TrainModelResult } from '../schemas/model-messages.js'
 import { print, printTable } from './output.js'
 
 /** A model's metrics beside its baseline's, fold by fold, and what it was trained on. */
-export function printTraining({ model, version, pin, dataset, trained }: TrainModelResult): void {
+export function printTraining({ model, version, runId, pin, dataset, trained }: TrainModelResult): void {
+  const what = version === undefined ? `${model} (not registered, run ${runId})` : `${model} v${version}`
   print(
-    `${model} v${version}: trained on ${dataset.rows} rows × ${dataset.features} features at tag ${pin.tag} (${trained.backend}, seed ${pin.seed})`,
+    `${what}: ${pin.estimator} on ${dataset.rows} rows × ${dataset.features} features at tag ${pin.tag} (${trained.environment.backend}, seed ${pin.seed})`,
   )
-  const rows = trained.folds.map((fold) => [
-    `without ${fold.group}`,
-    fold.rows,
-    fold.model.auc,
-    fold.model.f1,
-    fold.model.logLoss,
-    fold.baseline.auc,
-    fold.baseline.f1,
-    fold.baseline.logLoss,
-  ])
-  const { metrics, baseline } = trained
-  const mean = [
-    'mean',
-    dataset.rows,
-    metrics.auc,
-    metrics.f1,
-    metrics.logLoss,
-    baseline.auc,
-    baseline.f1,
-    baseline.logLoss,
-  ]
-  printTable(['held out', 'rows', 'AUC', 'F1', 'log loss', 'baseline AUC', 'F1', 'log loss'], [...rows, mean])
-  if (trained.baselineName !== undefined) print(`baseline: ${trained.baselineName}`)
+  const names = Object.keys(trained.metrics).filter((name) => !name.startsWith('train/'))
+  printTable(
+    ['metric', 'model', trained.baselineName],
+    names.map((name) => [name, trained.metrics[name], trained.baseline[name]]),
+  )
+  const shown = foldMetrics(trained.folds[0]?.metrics)
+  if (shown.length > 0) {
+    printTable(
+      ['held out', 'rows', ...shown, ...shown.map((name) => `baseline ${name}`)],
+      trained.folds.map(({ fold, rows, metrics, baseline }) => [
+        ...[fold, rows],
+        ...shown.map((name) => metrics[name]),
+        ...shown.map((name) => baseline[name]),
+      ]),
+    )
+  }
   printTable(['pinned table', 'snapshot'], Object.entries(pin.snapshots))
   print(`weights ${trained.weightsDigest}`)
   print(`data    ${dataset.digest}`)
+}
+
+function foldMetrics(metrics: Metrics = {}): readonly string[] {
+  return ['roc_auc', 'f1', 'log_loss', 'mae', 'rmse']
+    .filter((name) => metrics[name] !== undefined)
+    .slice(0, 3)
 }

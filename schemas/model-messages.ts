@@ -139,8 +139,6 @@ export interface TrainedModel {
   readonly environment: TrainingEnvironment
   /** At most 200 points. */
   readonly curve: readonly LearningPoint[]
-  /** Where it went on from a checkpoint: the epoch. */
-  readonly resumedFrom?: number
 }
 
 export interface TrainModelResult {

@@ -1,4 +1,6 @@
 import type { FeatureDefinitions } from './feature-definitions.js'
+import type { ModelDefinition } from './model-definitions.js'
+
 /** How the rows of a table get there; contracts for concurrent writers hang on it (docs/decisions/0002-commits.md). */
 export type WriteMode = 'insert-new' | 'append' | 'overwrite-partitions'
 
@@ -99,36 +101,6 @@ export interface PipelineDefinition extends FeatureDefinitions {
   readonly checks?: Readonly<Record<string, CheckDefinition>>
   readonly models?: Readonly<Record<string, ModelDefinition>>
   readonly schedule?: ScheduleDefinition
-}
-
-/** A model that a pipeline trains and scores with. SQL runs on the pipeline's tables at one pinned tag. */
-export interface ModelDefinition {
-  readonly task: 'binary-classification'
-  /**
-   * SQL file: one row an entity with `entity`, `group`, `label` (null where unknown) and one column a feature; where it
-   * also has `batch` (a batch id), scoring takes the entities of the newest batch's day only, else all.
-   */
-  readonly features: string
-  /** Numeric feature columns, in the order the network sees them. */
-  readonly numeric: readonly string[]
-  /** Feature columns one-hot encoded by the values seen in training. */
-  readonly categorical: readonly string[]
-  /** Tables that the SQL reads. */
-  readonly reads: readonly string[]
-  /** Number of first iterations (or events) that features come from; stored with each prediction. */
-  readonly firstK: number
-  readonly network: NetworkDefinition
-  /** Unqualified name of the table that predictions go to. */
-  readonly predictions: string
-}
-
-export interface NetworkDefinition {
-  /** Units of each hidden layer; none: logistic regression. */
-  readonly hidden: readonly number[]
-  readonly epochs: number
-  readonly batchSize: number
-  readonly learningRate: number
-  readonly l2: number
 }
 
 /** A pipeline read from its folder: the definition checked, SQL texts beside it. */

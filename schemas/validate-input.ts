@@ -1,14 +1,15 @@
 import { isBatchId } from './batch.js'
 import { FirnError } from './error.js'
+import type { BuildFeaturesInput, LandSourceInput, MaintainLakeInput, NightlyInput } from './messages.js'
 import type {
-  BuildFeaturesInput,
-  LandSourceInput,
-  MaintainLakeInput,
-  NightlyInput,
+  PromoteRequest,
+  ReproduceInput,
   ScoreBatchInput,
+  SearchModelInput,
   TrainerInput,
   TrainModelInput,
-} from './messages.js'
+  TrainRequest,
+} from './model-messages.js'
 import type { ResumeStream, StreamSourceInput } from './stream-messages.js'
 
 /**
@@ -54,7 +55,42 @@ export const readTrainModelInput = (input: unknown): TrainModelInput =>
     model: name,
     at: optional(tag),
     seed: optional(seed),
+    estimator: optional(name),
+    service: optional(name),
+    parameters: optional(parameters),
+    register: optional(flag),
+    parentRunId: optional(runId),
   })
+
+export const readSearchModelInput = (input: unknown): SearchModelInput =>
+  read<SearchModelInput>('searchModel', input, {
+    pipeline: name,
+    model: name,
+    at: optional(tag),
+    seed: optional(seed),
+    service: optional(name),
+  })
+
+export const readTrainRequest = (input: unknown): TrainRequest =>
+  read<TrainRequest>('the signal train', input ?? {}, {
+    at: optional(tag),
+    seed: optional(seed),
+    estimator: optional(name),
+    service: optional(name),
+    search: optional(flag),
+  })
+
+export const readPromoteRequest = (input: unknown): PromoteRequest =>
+  read<PromoteRequest>('the update promote', input, {
+    version,
+    alias: optional(name),
+    by: optional(words),
+    reason: optional(words),
+    force: optional(flag),
+  })
+
+export const readReproduceInput = (input: unknown): ReproduceInput =>
+  read<ReproduceInput>('reproduceModel', input, { uri: modelUri, seed: optional(seed) })
 
 export const readTrainerInput = (input: unknown): TrainerInput =>
   read<TrainerInput>('trainer', input, { pipeline: name, model: name, state: optional(anything) })
@@ -64,6 +100,7 @@ export const readScoreBatchInput = (input: unknown): ScoreBatchInput =>
     pipeline: name,
     model: name,
     version: optional(version),
+    alias: optional(name),
     at: optional(tag),
     batch: optional(batch),
   })
@@ -173,6 +210,22 @@ const between =
       : `must be a whole number from ${min} to ${max}`
 const version: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 1 ? undefined : 'must be a model version, 1 or more'
+const parameters: Check = (value) =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.entries(value).every(
+    ([key, item]) => NAME.test(key) && (typeof item === 'string' || Number.isFinite(item)),
+  )
+    ? undefined
+    : 'must be an object of parameters, numbers or texts, such as {"maxDepth": 3}'
+const runId: Check = (value) =>
+  typeof value === 'string' && /^[0-9a-f]{32}$/.test(value) ? undefined : 'must be a run id of 32 hex digits'
+const words: Check = (value) =>
+  typeof value === 'string' && value.length <= 1000 ? undefined : 'must be a text of at most 1000 characters'
+const modelUri: Check = (value) =>
+  typeof value === 'string' && /^models:\/[^/@:]+[/@][^/@:]+$/.test(value)
+    ? undefined
+    : 'must be models:/<name>/<version> or models:/<name>@<alias>'
 const anything: Check = () => undefined
 
 function example(fields: Readonly<Record<string, Check>>): string {

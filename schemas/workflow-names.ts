@@ -30,6 +30,11 @@ export const INPUT_MEMO = 'firnInput'
 export const STATUS_QUERY = 'status'
 /** Signal of the trainer; its argument is a `TrainRequest`, or nothing. */
 export const TRAIN_SIGNAL = 'train'
+/** Update of the trainer; its argument is a `PromoteRequest`. */
+export const PROMOTE_UPDATE = 'promote'
+/** By which a training tells its workflow, and the trainer, its loss by epoch; and how both are asked for it. */
+export const LEARNING_SIGNAL = 'learning'
+export const LEARNING_QUERY = 'learningCurve'
 /** Signals of a stream; the argument of `resume` is a `ResumeStream`, or nothing. */
 export const STREAM_SIGNALS = { pause: 'pause', resume: 'resume', drain: 'drain' } as const
 
@@ -44,6 +49,9 @@ export const workflowIds = {
   build: (pipeline: string): string => `build-${pipeline}`,
   score: (pipeline: string, model: string): string => `score-${pipeline}-${model}`,
   train: (pipeline: string, model: string): string => `train-${pipeline}-${model}`,
+  search: (pipeline: string, model: string): string => `search-${pipeline}-${model}`,
+  reproduce: (uri: string): string =>
+    `reproduce-${uri.replace('models:/', '').replaceAll(/[^A-Za-z0-9]+/g, '-')}`,
   trainer: (pipeline: string, model: string): string => `trainer-${pipeline}-${model}`,
   maintain: (): string => 'maintain-lake',
   /** Starting the same batch's night again while it runs joins it. */

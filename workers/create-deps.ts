@@ -6,7 +6,9 @@ import { createRewriter } from '../engine/duckdb/rewriter.js'
 import type { FileIO } from '../iceberg/io/file-io.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
 import { loadPipelines } from '../lake/define/load-pipeline.js'
-import { openRegistry, type Registry } from '../ml/registry/registry.js'
+import { createMlflowClient, type MlflowClient } from '../ml/mlflow/mlflow-client.js'
+import { readMlflowSettings } from '../ml/mlflow/mlflow-settings.js'
+import { openModelRegistry, type ModelRegistry } from '../ml/registry/model-registry.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
 import type { Topics } from '../schemas/topics.js'
 import type { FirnConfig } from './config.js'
@@ -15,7 +17,9 @@ import { openCatalog } from './open-catalog.js'
 /** A lake that is open in this process. */
 export interface Lake {
   readonly deps: LakeDeps
-  readonly registry: Registry
+  readonly registry: ModelRegistry
+  /** The configured tracking server; absent where none is. */
+  readonly mlflow?: MlflowClient
   close(): void
 }
 
@@ -42,7 +46,7 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
     ...(config.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: config.memoryLimitBytes }),
   })
   const topics = overrides.topics ?? (await openTopics(config))
-  const registry = openRegistry({ path: config.registryPath })
+  const registry = openModelRegistry({ path: config.registryPath })
   const deps: LakeDeps = {
     catalog,
     engine,
@@ -56,9 +60,11 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
     sourceStore: config.s3,
     settings: config.settings,
   }
+  const mlflow = readMlflowSettings()
   return {
     deps,
     registry,
+    ...(mlflow === undefined ? {} : { mlflow: createMlflowClient({ ...mlflow, now, newUuid: randomUUID }) }),
     close() {
       void topics?.close()
       registry.close()

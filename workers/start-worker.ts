@@ -1,5 +1,6 @@
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker'
 import { createBuildActivities } from '../activities/build-activities.js'
+import { createFeatureActivities } from '../activities/feature-activities.js'
 import { createLandActivities } from '../activities/land-activities.js'
 import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
@@ -84,7 +85,8 @@ function createActivities(lake: Lake) {
     ...createLandActivities(lake.deps),
     ...createWindowActivities(lake.deps),
     ...createBuildActivities(lake.deps),
-    ...createModelActivities(lake.deps, lake.registry),
+    ...createFeatureActivities(lake.deps),
+    ...createModelActivities(lake.deps, lake.registry, lake.mlflow),
     ...createMaintainActivities(lake.deps),
   }
 }

@@ -1,5 +1,11 @@
-import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow'
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  type ActivityInterfaceFor,
+  type ActivityOptions,
+} from '@temporalio/workflow'
 import type { BuildActivities } from '../activities/build-activities.js'
+import type { FeatureActivities } from '../activities/feature-activities.js'
 import type { LandActivities } from '../activities/land-activities.js'
 import type { MaintainActivities } from '../activities/maintain-activities.js'
 import type { ModelActivities } from '../activities/model-activities.js'
@@ -7,7 +13,12 @@ import type { WindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
 import { REPLAN_KINDS } from './replan.js'
 
-type Activities = LandActivities & BuildActivities & ModelActivities & MaintainActivities & WindowActivities
+type Activities = LandActivities &
+  BuildActivities &
+  FeatureActivities &
+  ModelActivities &
+  MaintainActivities &
+  WindowActivities
 
 /**
  * Every activity says it is alive every 2 s (activities/run-core), so ten seconds of silence mean a dead worker. An
@@ -35,9 +46,17 @@ export const control = proxyActivities<
     | 'planBuild'
     | 'publishBatch'
     | 'listReadyModels'
-    | 'resolvePin'
-    | 'registerModel'
-    | 'settleModels'
+    | 'pinTraining'
+    | 'registerVersion'
+    | 'mirrorRegistry'
+    | 'promoteVersion'
+    | 'startSearch'
+    | 'finishSearch'
+    | 'findVersion'
+    | 'compareReproduction'
+    | 'listDueTrainings'
+    | 'requestTraining'
+    | 'settleVersions'
     | 'listMaintainable'
   >
 >({ ...COMMON, taskQueue: TASK_QUEUES.control, startToCloseTimeout: '10 minutes' })
@@ -46,7 +65,13 @@ export const control = proxyActivities<
 export const data = proxyActivities<
   Pick<
     Activities,
-    'planLanding' | 'fetchLanding' | 'buildTables' | 'runChecks' | 'scoreBatch' | 'maintainTable'
+    | 'planLanding'
+    | 'fetchLanding'
+    | 'buildTables'
+    | 'runChecks'
+    | 'extendSplit'
+    | 'scoreBatch'
+    | 'maintainTable'
   >
 >({ ...COMMON, taskQueue: TASK_QUEUES.data, startToCloseTimeout: '2 hours' })
 
@@ -70,8 +95,23 @@ export const watch = proxyActivities<Pick<Activities, 'awaitRecords'>>({
 export const FEW_ATTEMPTS: ActivityOptions = { retry: { ...COMMON.retry, maximumAttempts: 3 } }
 
 /** Data sets and training: one at a time. */
-export const train = proxyActivities<Pick<Activities, 'buildDataset' | 'runTraining'>>({
+export const train = proxyActivities<
+  Pick<Activities, 'buildDataset' | 'runTraining' | 'rebuildDataset' | 'retrain'>
+>({
   ...COMMON,
   taskQueue: TASK_QUEUES.train,
   startToCloseTimeout: '12 hours',
 })
+
+/** Training by a worker of another language on a queue of its own; what it takes and gives is `runTraining`'s. */
+export function external(taskQueue: string): ActivityInterfaceFor<{
+  trainExternal: Activities['runTraining']
+}> {
+  return proxyActivities<{ trainExternal: Activities['runTraining'] }>({
+    ...COMMON,
+    taskQueue,
+    startToCloseTimeout: '12 hours',
+    // Nobody may be there: then the training ends with that, and doesn't wait for ever.
+    scheduleToStartTimeout: '10 minutes',
+  })
+}

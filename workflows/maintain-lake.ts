@@ -23,7 +23,7 @@ export async function maintainLake(input: MaintainLakeInput): Promise<Maintenanc
   else {
     await progress.step(
       'settle',
-      () => control.settleModels(),
+      () => control.settleVersions(),
       (settled) => `${settled} model versions`,
     )
   }

@@ -5,9 +5,8 @@ import type {
   MaintenanceReport,
   NightlyInput,
   NightlyResult,
-  ScoreBatchInput,
-  ScoreBatchResult,
 } from '../schemas/messages.js'
+import type { ScoreBatchInput, ScoreBatchResult } from '../schemas/model-messages.js'
 import { readNightlyInput } from '../schemas/validate-input.js'
 import { workflowIds } from '../schemas/workflow-names.js'
 import { control } from './activity-groups.js'

@@ -1,4 +1,4 @@
-import type { ScoreBatchInput, ScoreBatchResult } from '../schemas/messages.js'
+import type { ScoreBatchInput, ScoreBatchResult } from '../schemas/model-messages.js'
 import { readScoreBatchInput } from '../schemas/validate-input.js'
 import { data } from './activity-groups.js'
 import { logicalBatch } from './logical-batch.js'

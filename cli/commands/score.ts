@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ScoreBatchInput, ScoreBatchResult } from '../../schemas/messages.js'
+import type { ScoreBatchInput, ScoreBatchResult } from '../../schemas/model-messages.js'
 import { workflowIds } from '../../schemas/workflow-names.js'
 import { integerOption } from '../integer-option.js'
 import { print, printJson } from '../output.js'

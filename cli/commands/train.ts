@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { TrainModelInput, TrainModelResult } from '../../schemas/messages.js'
+import type { TrainModelInput, TrainModelResult } from '../../schemas/model-messages.js'
 import { workflowIds } from '../../schemas/workflow-names.js'
 import { integerOption } from '../integer-option.js'
 import { printJson } from '../output.js'

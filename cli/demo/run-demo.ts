@@ -1,11 +1,7 @@
 import { listTables } from '../../lake/query/list-tables.js'
 import { runSql } from '../../lake/query/sql.js'
-import type {
-  MaintenanceReport,
-  NightlyResult,
-  ScoreBatchResult,
-  TrainModelResult,
-} from '../../schemas/messages.js'
+import type { MaintenanceReport, NightlyResult } from '../../schemas/messages.js'
+import type { ScoreBatchResult, TrainModelResult } from '../../schemas/model-messages.js'
 import { workflowIds } from '../../schemas/workflow-names.js'
 import { displayRow } from '../display-row.js'
 import { followWorkflow } from '../follow-workflow.js'

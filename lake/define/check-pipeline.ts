@@ -4,13 +4,12 @@ import type { Schema } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
 import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
 import type {
-  ModelDefinition,
   Pipeline,
   PipelineDefinition,
   TableDefinition,
 } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
-import { fitsColumn, isNumber } from '../../schemas/column-types.js'
+import { fitsColumn } from '../../schemas/column-types.js'
 import { definePipeline } from './define-pipeline.js'
 import { columnsOf, problemsOf, sqlProblems, type Problem } from './check-sql.js'
 import { viewProblems } from './check-views.js'
@@ -35,10 +34,6 @@ export async function checkPipeline(pipeline: Pipeline, engine: Engine): Promise
     }
     problems.push(...(await windowTableProblems(engine, pipeline)))
     problems.push(...(await viewProblems(engine, pipeline)))
-    for (const [name, model] of Object.entries(pipeline.models ?? {})) {
-      if ('service' in model) continue
-      problems.push(...(await modelProblems(session, pipeline, name, model)))
-    }
     for (const [name, check] of Object.entries(pipeline.checks ?? {})) {
       problems.push(...(await checkProblems(session, pipeline, name, check.sql)))
     }
@@ -130,35 +125,6 @@ async function tableProblems(
           `column ${field.name} is ${type} in the SELECT, declared is ${table.schema[field.name] ?? ''}: cast it`,
         ]
       }),
-    ]
-  })
-}
-
-async function modelProblems(
-  session: EngineSession,
-  pipeline: Pipeline,
-  name: string,
-  model: ModelDefinition,
-): Promise<readonly Problem[]> {
-  const where = `models.${name}`
-  const sql = sqlOf(pipeline, model.features)
-  const problems = await sqlProblems(pipeline, where, sql, (names) =>
-    names
-      .filter((table) => !model.reads.includes(table))
-      .map((table) => `it reads ${table}, which is not among its \`reads\`: ${model.reads.join(', ')}`),
-  )
-  if (problems.length > 0) return problems
-  return await columnsOf(session, where, sql, ({ columns }) => {
-    const given = new Map(columns.map((column) => [column.name, column.type]))
-    const wanted = ['entity', 'group', 'label', ...model.numeric, ...model.categorical]
-    return [
-      ...wanted.filter((column) => !given.has(column)).map((column) => `the SELECT lacks column ${column}`),
-      ...model.numeric
-        .filter((column) => given.has(column) && !isNumber(given.get(column) ?? ''))
-        .map(
-          (column) =>
-            `feature ${column} is ${given.get(column) ?? ''}, not a number: cast it, or name it categorical`,
-        ),
     ]
   })
 }

@@ -2,9 +2,7 @@ import type { Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
 import { DATASETS_NAMESPACE, ENVELOPE_COLUMNS, sourceIdsName } from '../../schemas/lake-tables.js'
-import type { ModelDefinition as NewModelDefinition } from '../../schemas/model-definitions.js'
 import type {
-  ModelDefinition,
   PipelineDefinition,
   SourceDefinition,
   TableDefinition,
@@ -45,20 +43,10 @@ function partProblems(definition: PipelineDefinition): readonly string[] {
     ...Object.entries(definition.sources).flatMap(([name, source]) => sourceProblems(name, source)),
     ...Object.entries(definition.tables).flatMap(([name, table]) => tableProblems(name, table)),
     ...featureProblems(definition),
-    ...models.flatMap(([name, model]) => networkModelProblems(name, model, definition)),
-    ...newModels(definition).flatMap(([name, model]) =>
+    ...models.flatMap(([name, model]) =>
       modelProblems(definition, model).map((problem) => `models.${name}.${problem}`),
     ),
   ]
-}
-
-/** Models with a service, until all have one. */
-function newModels({ models = {} }: PipelineDefinition): readonly (readonly [string, NewModelDefinition])[] {
-  return Object.entries(models).flatMap(([name, model]: readonly [string, unknown]) =>
-    typeof model === 'object' && model !== null && 'service' in model
-      ? [[name, model as NewModelDefinition] as const]
-      : [],
-  )
 }
 
 /** Where a pipeline's tables lie. */
@@ -181,24 +169,4 @@ function newByProblems(table: TableDefinition, missing: (column: string) => stri
   if (table.write !== 'insert-new') return [`only insert-new tables have it, this one is ${table.write}`]
   const type = table.schema[newBy]?.replace('!', '')
   return type === 'string' ? [] : [`${newBy} holds record ids, so it must be a string, not ${type}`]
-}
-
-function networkModelProblems(
-  name: string,
-  model: ModelDefinition,
-  definition: PipelineDefinition,
-): readonly string[] {
-  if ('service' in model) return []
-  const at = `models.${name}`
-  const tables = Object.keys(definition.tables)
-  const unknown = (table: string): string => `there is no table ${table}; there are ${tables.join(', ')}`
-  const features = [...model.numeric, ...model.categorical]
-  return [
-    ...model.reads
-      .filter((table) => !tables.includes(table))
-      .map((table) => `${at}.reads: ${unknown(table)}`),
-    ...(tables.includes(model.predictions) ? [] : [`${at}.predictions: ${unknown(model.predictions)}`]),
-    ...(features.length === 0 ? [`${at}: it has no features; name some as numeric or categorical`] : []),
-    ...duplicates(features).map((feature) => `${at}: the feature ${feature} is named twice`),
-  ]
 }

@@ -95,14 +95,11 @@ async function readSqlFiles(folder: string, definition: PipelineDefinition): Pro
   const tables = Object.values(definition.tables).flatMap((table) =>
     table.sql === undefined ? [] : [table.sql],
   )
-  const models = Object.values(definition.models ?? {}).flatMap((model) =>
-    'service' in model ? [] : [model.features],
-  )
   const views = [
     ...Object.values(definition.featureViews ?? {}),
     ...Object.values(definition.labelViews ?? {}),
   ].flatMap((view) => ('sql' in view ? [view.sql] : []))
-  const paths = [...new Set([...tables, ...models, ...views])].sort()
+  const paths = [...new Set([...tables, ...views])].sort()
   return Object.fromEntries(
     await Promise.all(paths.map(async (path) => [path, await readSqlFile(folder, path)] as const)),
   )

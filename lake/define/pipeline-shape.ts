@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { featureShapes } from './feature-shape.js'
 import { modelShape } from './model-shape.js'
-import { columns, name, positive, sqlFile, text } from './shape-parts.js'
+import { columns, name, sqlFile, text } from './shape-parts.js'
 
 const source = z.strictObject({
   kind: z.literal('json'),
@@ -45,31 +45,6 @@ const check = z.strictObject({
   description: text.optional(),
 })
 
-const modelOfNetwork = z.strictObject({
-  task: z.literal('binary-classification'),
-  features: sqlFile,
-  numeric: z.array(name),
-  categorical: z.array(name),
-  reads: z.array(name).min(1, 'must name the tables that its SQL reads'),
-  firstK: positive,
-  network: z.strictObject({
-    hidden: z.array(positive),
-    epochs: positive,
-    batchSize: positive,
-    learningRate: z.number().positive(),
-    l2: z.number().nonnegative(),
-  }),
-  predictions: name,
-})
-
-/** A model with a `service` is of the new kind; each is told what is wrong with it by its own shape. */
-const model = z.unknown().check((context) => {
-  const { value } = context
-  const isNew = typeof value === 'object' && value !== null && 'service' in value
-  const parsed = (isNew ? modelShape : modelOfNetwork).safeParse(value)
-  for (const issue of parsed.error?.issues ?? []) context.issues.push({ ...issue, input: value } as never)
-})
-
 /** The shape of a definition; unknown fields are refused. What its parts say of each other is checked after. */
 export const pipelineShape = z.strictObject({
   name,
@@ -78,7 +53,7 @@ export const pipelineShape = z.strictObject({
   tables: z.record(name, table),
   checks: z.record(name, check).optional(),
   ...featureShapes,
-  models: z.record(name, model).optional(),
+  models: z.record(name, modelShape).optional(),
   schedule: z
     .strictObject({
       nightly: z.string().regex(/^\S+( \S+){4}$/, 'must be a cron expression of five fields'),

@@ -1,33 +1,131 @@
-import { joinLocation } from '../../iceberg/io/location.js'
-import { tryCreate } from '../../iceberg/io/try-create.js'
+import type { ColumnType, DatasetInfo, TrainingPin } from '../../schemas/model-messages.js'
+import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
+import type { EngineSession } from '../../engine/engine.js'
+import type { Type } from '../../iceberg/spec/type.js'
+import { isPrimitive } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
+import { findPipeline } from '../../schemas/find-pipeline.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import type { DatasetInfo, TrainingPin } from '../../schemas/messages.js'
-import { encodeDataset, type LabelledRow } from './dataset.js'
-import { modelOf } from './model-of.js'
-import { readFeatures } from './read-features.js'
+import { SPLITS } from '../../schemas/lake-tables.js'
+import type { Pipeline } from '../../schemas/pipeline.js'
+import { addSplit } from '../splits/add-split.js'
+import { pinnedTables } from '../views/add-rows.js'
+import { digestOf } from '../views/digest-of.js'
+import { resolveLabels, resolveService } from '../views/resolve-features.js'
+import type { ResolvedFeatures, ResolvedLabels } from '../views/resolved-view.js'
+import { datasetColumns } from './dataset-columns.js'
+import { joinObservations } from './join-observations.js'
+import { writeDataset } from './write-dataset.js'
 
-/** Writes the labelled rows of a pin under a name drawn from their content: the same rows are the same file. */
-export async function buildDataset(deps: LakeDeps, pin: TrainingPin): Promise<DatasetInfo> {
-  const model = modelOf(deps, pin)
-  const { numeric, categorical } = model.definition
-  const features = await readFeatures(deps, model, pin.snapshots)
-  const rows = features.flatMap(({ label, ...row }): LabelledRow[] =>
-    label === null ? [] : [{ ...row, label }],
-  )
-  const positives = rows.filter((row) => row.label === 1).length
-  if (positives === 0 || positives === rows.length) {
+export type DatasetDeps = Pick<LakeDeps, 'catalog' | 'engine' | 'warehouse' | 'pipelines' | 'newUuid'>
+
+/**
+ * The labelled observations of a pin with their features, written as scratch under a name drawn from their content: the
+ * same pin and definitions give the same bytes. Errors: FirnError `not-found`, `definition-changed` (the pipeline no longer
+ * has, or reads more than, what was pinned), `training-failed` (no rows).
+ */
+export async function buildDataset(deps: DatasetDeps, pin: TrainingPin): Promise<DatasetInfo> {
+  const pipeline = findPipeline(deps.pipelines, pin.pipeline)
+  const features = resolveService(pipeline, pin.service)
+  const labels = resolveLabels(pipeline, pin.labels)
+  const session = await deps.engine.openSession()
+  try {
+    const split = pin.split === undefined ? undefined : await addPinnedSplit(deps, session, pin)
+    const relation = await joinObservations(deps, {
+      ...{ session, features, labels, snapshots: pin.snapshots, asOf: pin.asOf, which: 'labelled' },
+      ...(split === undefined ? {} : { split }),
+    })
+    const written = await writeDataset(deps, {
+      session,
+      sql: `SELECT * FROM ${relation}`,
+      columns: columnsOf(features, labels),
+      task: pin.settings.task,
+    })
+    if (written.rows === 0) {
+      throw new FirnError(
+        'training-failed',
+        `label view "${pin.labels}" has no labelled rows at ${pin.tag} that are old enough, so there is nothing to learn from. Land more data, or train at another tag.`,
+      )
+    }
+    const fingerprints = fingerprintsOf(pipeline, { pin, features, labels })
+    return {
+      ...written,
+      features: features.features.length,
+      definitionFingerprint: digestOf(fingerprints),
+      fingerprints,
+      signature: signatureOf(features, labels),
+    }
+  } finally {
+    await session.close()
+  }
+}
+
+/** Named apart from everything that a view's SQL could mean. */
+const SPLIT_RELATION = 'pinned_split'
+
+async function addPinnedSplit(
+  deps: Pick<LakeDeps, 'catalog'>,
+  session: EngineSession,
+  { pipeline, split = '', snapshots }: TrainingPin,
+): Promise<string> {
+  const name = formatIdentifier(SPLITS)
+  const table = (await pinnedTables(deps, { [name]: snapshots[name] ?? '' })).get(name)
+  if (snapshots[name] === undefined || table === undefined) {
     throw new FirnError(
-      'training-failed',
-      `model "${pin.model}" at ${pin.tag}: ${positives} of ${rows.length} labelled rows are positive, so there is nothing to learn. Land more data, or train at another tag.`,
+      'invalid-input',
+      `the pin has the split "${split}", but no snapshot of ${name}. Extend the split first.`,
     )
   }
-  const { bytes, digest } = encodeDataset({ numeric, categorical, rows })
-  const location = joinLocation(
-    deps.warehouse,
-    ...['ml', pin.pipeline, pin.model, 'datasets', `${digest}.json.gz`],
+  await addSplit(session, { name: SPLIT_RELATION, split: { pipeline, split }, table })
+  return SPLIT_RELATION
+}
+
+/** The columns of a data set of these features. */
+export function columnsOf(
+  features: ResolvedFeatures,
+  labels: ResolvedLabels,
+): ReturnType<typeof datasetColumns> {
+  return datasetColumns(
+    labels.type === 'string' ? 'string' : 'double',
+    features.features.map(({ column, type }) => ({ name: column, type })),
   )
-  // Its name is drawn from its content: whoever wrote it first wrote the same.
-  await tryCreate(deps.catalog.io, location, bytes)
-  return { location, rows: rows.length, features: numeric.length + categorical.length, digest }
+}
+
+/** By what a reason would call it, e.g. `view first_10`: the fingerprint of its definition. */
+export function fingerprintsOf(
+  pipeline: Pipeline,
+  of: { readonly pin: TrainingPin; readonly features: ResolvedFeatures; readonly labels: ResolvedLabels },
+): Readonly<Record<string, string>> {
+  const { pin, features, labels } = of
+  const split = pin.split === undefined ? undefined : pipeline.splits?.[pin.split]
+  return {
+    ...featureFingerprints(pin.service, features),
+    [`label view ${labels.name}`]: labels.fingerprint,
+    ...(pin.split === undefined ? {} : { [`split ${pin.split}`]: digestOf(split ?? null) }),
+  }
+}
+
+/** Of what a model's inputs mean alone. */
+export function featureFingerprints(
+  service: string,
+  features: ResolvedFeatures,
+): Readonly<Record<string, string>> {
+  return {
+    ...Object.fromEntries(features.views.map((view) => [`view ${view.name}`, view.fingerprint])),
+    [`service ${service}`]: digestOf(
+      features.features.map(({ view, feature, column }) => [view, feature, column]),
+    ),
+  }
+}
+
+function signatureOf(features: ResolvedFeatures, labels: ResolvedLabels): DatasetInfo['signature'] {
+  return {
+    inputs: features.features.map(({ column, type }) => ({ name: column, ...kindOf(type), nullable: true })),
+    output: { name: labels.label, type: labels.type === 'string' ? 'string' : 'double', nullable: false },
+  }
+}
+
+function kindOf(type: Type): Pick<ColumnType, 'type'> {
+  if (!isPrimitive(type)) return { type: 'tensor' }
+  return { type: type === 'string' || type === 'uuid' ? 'string' : 'double' }
 }

@@ -6,7 +6,7 @@ import { and, eq } from '../../iceberg/expr/expression.js'
 import type { BatchId } from '../../schemas/batch.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier } from '../../schemas/lake-tables.js'
-import type { ScoreBatchResult } from '../../schemas/messages.js'
+import type { Metrics, ScoreBatchResult } from '../../schemas/model-messages.js'
 
 /** What identifies a scoring, and where it writes. */
 export interface ScoringKey {
@@ -25,6 +25,7 @@ export interface ScoringInfo {
   readonly version: number
   readonly featuresTag: string
   readonly snapshots: Readonly<Record<string, string>>
+  readonly metrics?: Metrics
 }
 
 /** The recorded result of a scoring. With `ifTagged` only where its tag still exists, which costs no scan. */
@@ -59,6 +60,7 @@ export async function findScoring(
     rows: Number(listOf(row['record_counts'])[at] ?? 0),
     featuresTag: info.featuresTag,
     snapshotId: (listOf(row['snapshot_ids'])[at] as bigint).toString(),
+    ...(info.metrics === undefined ? {} : { metrics: info.metrics }),
   }
 }
 

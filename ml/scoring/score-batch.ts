@@ -1,61 +1,62 @@
-import type { Row } from '../../engine/engine.js'
-import { tableTarget } from '../../engine/table-target.js'
-import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
-import { headOf } from '../../iceberg/spec/refs.js'
-import { batchTimes, isBatchId, parseBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
-import type { LakeDeps } from '../../schemas/lake-deps.js'
-import type { ScoreBatchInput, ScoreBatchResult, TrainingPin } from '../../schemas/messages.js'
-import type { Publish, PublishTable, RunInfo } from '../../schemas/publish.js'
-import { modelOf, type ResolvedModel } from '../datasets/model-of.js'
-import { readFeatures, type EntityFeatures } from '../datasets/read-features.js'
+import { isBatchId, parseBatchId } from '../../schemas/batch.js'
+import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
+import type { ScoreBatchInput, ScoreBatchResult } from '../../schemas/model-messages.js'
+import type { Publish, RunInfo } from '../../schemas/publish.js'
+import { columnsOf, featureFingerprints } from '../datasets/build-dataset.js'
+import { joinObservations } from '../datasets/join-observations.js'
+import { writeDataset } from '../datasets/write-dataset.js'
+import { findModel, type FoundModel } from '../models/find-model.js'
 import { runChild } from '../process/run-child.js'
-import type { ModelVersion, Registry } from '../registry/registry.js'
-import { readArtifact } from '../training/model-artifact.js'
-import { resolvePin } from '../training/resolve-pin.js'
-import { THREAD_SETTINGS } from '../training/tensorflow.js'
+import type { ModelRegistry } from '../registry/model-registry.js'
+import { resolveModel } from '../registry/resolve-model-uri.js'
+import type { ModelVersion } from '../registry/version-store.js'
+import { readStoredModel } from '../training/model-artifact.js'
+import { pinTables, type PinnedTag } from '../training/pin-training.js'
+import { resolveLabels, resolveService } from '../views/resolve-features.js'
+import type { ResolvedFeatures, ResolvedLabels } from '../views/resolved-view.js'
 import { findScoring, type ScoringInfo, type ScoringKey } from './find-scoring.js'
-import type { ScoreJob } from './score-child.js'
+import { holdFeatures } from './hold-features.js'
+import { writePredictions } from './write-predictions.js'
+import type { ScoreJob, ScoreJobResult } from './score-child.js'
 
 /**
- * Scores the newest entities with a READY version at a tag and publishes the predictions: the day's partition of the model
- * is replaced, tagged and recorded in one transaction. The same batch again gives its recorded result, whatever was
- * trained or built meanwhile.
+ * Scores the newest entities with a version of a model at a tag and publishes the predictions: the day's partition of the
+ * model is replaced, tagged and recorded in one transaction. The same batch again gives its recorded result, whatever was
+ * trained or built meanwhile. Errors: FirnError `definition-changed` where the features are not those of the training.
  */
 export async function scoreBatch(
   deps: LakeDeps,
-  registry: Registry,
+  registry: ModelRegistry,
   publish: Publish,
-  input: ScoreBatchInput & { readonly batch: string },
-  run: RunInfo,
+  scoring: { readonly input: ScoreBatchInput & { readonly batch: string }; readonly run: RunInfo },
+  control: RunControl = {},
 ): Promise<ScoreBatchResult> {
-  const model = modelOf(deps, input)
-  const batch = parseBatchId(input.batch)
-  const key: ScoringKey = {
-    namespace: model.pipeline.namespace,
-    predictions: `${model.pipeline.namespace}.${model.definition.predictions}`,
-    processingName: `${input.pipeline}.score.${input.model}`,
-    model: input.model,
-    batch,
-    tag: `score_${input.model}_${batch}`,
-  }
+  const { input, run } = scoring
+  const model = findModel(deps.pipelines, input)
+  const key = scoringKey(model, input)
   const recorded = await findScoring(deps, key, { ifTagged: true })
   if (recorded !== undefined) return recorded
-  const version = readyVersion(registry, input)
-  const pin = await resolvePin(deps, input)
-  const entities = newestEntities(await readFeatures(deps, model, pin.snapshots))
-  const result = { model: input.model, version: version.version, batch, featuresTag: pin.tag }
-  if (entities.length === 0) return { ...result, status: 'no_changes', rows: 0, snapshotId: null }
-  const scores = await score(deps, model, version, entities)
-  const rows = scores.map((prediction, at) =>
-    predictionRow(model, { version, pin, key, entity: entities[at]?.entity ?? '', prediction }),
-  )
-  const table = await writePredictions(deps, key, rows, predictionsKey(model))
-  const info: ScoringInfo = { version: version.version, featuresTag: pin.tag, snapshots: pin.snapshots }
+  const version = versionOf(registry, input)
+  const features = resolveService(model.pipeline, version.pin.service)
+  const labels = resolveLabels(model.pipeline, version.pin.labels)
+  refuseOtherFeatures(version, features)
+  const pin = await pinTables(deps, [...features.tables, ...labels.tables], {
+    ...(input.at === undefined ? {} : { at: input.at }),
+    reader: `model "${input.model}"`,
+  })
+  const scored = await score(deps, { version, features, labels, pin }, control)
+  const result = { model: input.model, version: version.version, batch: key.batch, featuresTag: pin.tag }
+  if (scored === undefined) return { ...result, status: 'no_changes', rows: 0, snapshotId: null }
+  await holdFeatures(deps, { model: input.model, batch: key.batch, tag: pin.tag, snapshots: pin.snapshots })
+  const table = await writePredictions(deps, { model, version, pin, key, labels, scored })
+  const info: ScoringInfo = {
+    ...{ version: version.version, featuresTag: pin.tag, snapshots: pin.snapshots, metrics: scored.metrics },
+  }
   const published = await publish({
     namespace: key.namespace,
     processingName: key.processingName,
-    batch,
+    batch: key.batch,
     tables: [table],
     tag: key.tag,
     tagTables: [],
@@ -68,123 +69,124 @@ export async function scoreBatch(
     checks: [],
     run,
   })
+  logRun(deps, registry, { key, version, pin, scored, run })
   const own = published.tables.find(({ table: name }) => name === key.predictions)
   const fresh: ScoreBatchResult = {
     ...result,
     status: 'published',
-    rows: own?.rows ?? rows.length,
+    rows: own?.rows ?? table.rows,
     snapshotId: own?.snapshotId ?? null,
+    metrics: scored.metrics,
   }
   return published.alreadyCommitted ? ((await findScoring(deps, key)) ?? fresh) : fresh
 }
 
-function readyVersion(registry: Registry, { pipeline, model, version }: ScoreBatchInput): ModelVersion {
-  const found =
-    version === undefined
-      ? registry.newestReady(pipeline, model)
-      : registry.getVersion({ pipeline, model, version })
-  if (found !== undefined) return found
-  const ready = registry.list({ pipeline, model }).filter(({ state }) => state === 'READY')
-  const known = ready.map((candidate) => candidate.version).join(', ') || 'none'
+function scoringKey(model: FoundModel, input: ScoreBatchInput & { readonly batch: string }): ScoringKey {
+  const { namespace } = model.pipeline
+  const batch = parseBatchId(input.batch)
+  return {
+    namespace,
+    predictions: `${namespace}.${model.definition.predictions}`,
+    processingName: `${model.pipeline.name}.score.${input.model}`,
+    model: input.model,
+    batch,
+    tag: `score_${input.model}_${batch}`,
+  }
+}
+
+/** The version or alias asked for; else the champion, and where none is yet the newest READY one. */
+function versionOf(registry: ModelRegistry, { model, version, alias }: ScoreBatchInput): ModelVersion {
+  if (version !== undefined) return resolveModel(registry, { model, version })
+  if (alias !== undefined) return resolveModel(registry, { model, alias })
+  const hasChampion = registry.aliases(model).some((known) => known.alias === 'champion')
+  return resolveModel(registry, hasChampion ? { model, alias: 'champion' } : { model, latest: true })
+}
+
+function refuseOtherFeatures(version: ModelVersion, features: ResolvedFeatures): void {
+  const now = featureFingerprints(version.pin.service, features)
+  const changed = Object.keys(now).filter((name) => version.dataset.fingerprints[name] !== now[name])
+  if (changed.length === 0) return
   throw new FirnError(
-    'not-found',
-    `model "${model}" has no ${version === undefined ? 'version that is READY' : `READY version ${version}`}; READY are: ${known}. Train it, or name one of these.`,
+    'definition-changed',
+    `version ${version.version} of model "${version.model}" was trained on features that were defined differently: ${changed.join(', ')}. Train it again, or restore their definitions.`,
   )
 }
 
-/**
- * Where the SQL says which batch an entity came with: those of all batches of the newest one's date, since the day's
- * partition is replaced as a whole. Else all.
- */
-function newestEntities(entities: readonly EntityFeatures[]): readonly EntityFeatures[] {
-  const newest = entities.reduce((max, { batch }) => (batch !== null && batch > max ? batch : max), '')
-  const date = isBatchId(newest) ? newest.slice(0, 8) : newest
-  return entities.filter(({ batch }) => batch === null || batch.startsWith(date))
+interface Scoring {
+  readonly version: ModelVersion
+  readonly features: ResolvedFeatures
+  readonly labels: ResolvedLabels
+  readonly pin: PinnedTag
 }
 
+/** Undefined where there is nobody to score. */
 async function score(
   deps: LakeDeps,
-  model: ResolvedModel,
-  version: ModelVersion,
-  entities: readonly EntityFeatures[],
-): Promise<readonly number[]> {
-  const artifact = await readArtifact(deps, version.trained.artifactLocation)
-  if (artifact.featuresDigest !== model.featuresDigest) {
-    throw new FirnError(
-      'definition-changed',
-      `version ${version.version} of model "${model.name}" was trained on features that were defined differently. Train it again, or restore ${model.definition.features}.`,
-    )
-  }
-  const rows = entities.map(({ entity, group, numeric, categorical }) => ({
-    ...{ entity, group, numeric, categorical },
-  }))
-  const job: ScoreJob = { network: artifact.network, rows }
-  return runChild<readonly number[]>('ml/scoring/score-child', job, {
-    env: { ...THREAD_SETTINGS, ...artifact.environment.threads },
-  })
-}
-
-function predictionsKey({ pipeline, definition }: ResolvedModel): readonly string[] {
-  return pipeline.tables[definition.predictions]?.key ?? []
-}
-
-function predictionRow(
-  model: ResolvedModel,
-  scored: {
-    readonly version: ModelVersion
-    readonly pin: TrainingPin
-    readonly key: ScoringKey
-    readonly entity: string
-    readonly prediction: number
-  },
-): Row {
-  const { version, pin, key, entity, prediction } = scored
-  const { name, definition, tables } = model
-  const { timestamp, date } = batchTimes(key.batch)
-  const entityColumn = predictionsKey(model).find((column) => column !== 'score_date' && column !== 'model')
-  const features = tables[0] === undefined ? undefined : pin.snapshots[formatIdentifier(tables[0])]
-  if (entityColumn === undefined || features === undefined) {
-    throw new FirnError(
-      'config',
-      `model "${name}": the table ${definition.predictions} must have the entity's column in its key, and the model must read a table. Correct the pipeline.`,
-    )
-  }
-  return {
-    model: name,
-    model_version: version.version,
-    [entityColumn]: entity,
-    first_k: definition.firstK,
-    prediction,
-    features_snapshot_id: BigInt(features),
-    scoring_run_id: key.tag,
-    scored_at: timestamp,
-    score_date: date,
-  }
-}
-
-/** The rows as data files of the predictions table; nothing of them is visible before the publish. */
-async function writePredictions(
-  deps: LakeDeps,
-  key: ScoringKey,
-  rows: readonly Row[],
-  orderBy: readonly string[],
-): Promise<PublishTable> {
-  const { metadata } = await deps.catalog.loadTable(parseIdentifier(key.predictions))
-  const target = tableTarget(metadata)
-  const session = await deps.engine.openSession({ threads: 1 })
+  { version, features, labels, pin }: Scoring,
+  control: RunControl,
+): Promise<ScoreJobResult | undefined> {
+  const session = await deps.engine.openSession()
   try {
-    await session.addRelation({ kind: 'rows', name: 'scored', schema: target.schema, rows })
-    const written = await session.write('SELECT * FROM scored', {
-      ...target,
-      orderBy,
+    const relation = await joinObservations(deps, {
+      ...{ session, features, labels, snapshots: pin.snapshots, asOf: pin.asOf, which: 'all' },
     })
-    return {
-      table: key.predictions,
-      write: 'overwrite-partitions',
-      ...written,
-      basisSnapshotId: headOf(metadata)?.['snapshot-id'].toString() ?? null,
+    const { rows: newest } = await session.query(`SELECT max(batch) AS batch FROM ${relation}`)
+    const written = await writeDataset(deps, {
+      session,
+      sql: `SELECT * FROM ${relation}${newestDay(newest[0]?.['batch'])}`,
+      columns: columnsOf(features, labels),
+      task: version.pin.settings.task,
+    })
+    if (written.rows === 0) return undefined
+    const { stored } = await readStoredModel(deps, version.trained.artifactLocation)
+    const path = (await session.openFiles([written.location])).get(written.location) ?? ''
+    const job: ScoreJob = {
+      ...{ path, orderedDigest: written.orderedDigest, task: version.pin.settings.task, stored },
     }
+    return await runChild<ScoreJobResult>('ml/scoring/score-child', job, {
+      env: version.trained.environment.threads,
+      ...control,
+    })
   } finally {
     await session.close()
   }
+}
+
+/**
+ * Where the label view says which batch an entity came with: those of all batches of the newest one's date, since the
+ * day's partition is replaced as a whole. Else all.
+ */
+function newestDay(newest: unknown): string {
+  if (typeof newest !== 'string') return ''
+  const date = isBatchId(newest) ? newest.slice(0, 8) : newest
+  return ` WHERE batch IS NULL OR starts_with(batch, '${date.replaceAll("'", "''")}')`
+}
+
+/** A scoring is a run as well, under an id drawn from its marker: a second attempt finds it. */
+function logRun(
+  deps: LakeDeps,
+  registry: ModelRegistry,
+  of: {
+    readonly key: ScoringKey
+    readonly version: ModelVersion
+    readonly pin: PinnedTag
+    readonly scored: ScoreJobResult
+    readonly run: RunInfo
+  },
+): void {
+  const { key, version, pin, scored, run } = of
+  const runId = run.runId.replaceAll('-', '')
+  const timestampMs = deps.now()
+  registry.startRun({
+    ...{ runId, experiment: version.pin.pipeline, model: version.model },
+    name: `score ${version.model} ${key.batch}`,
+    params: { model_version: String(version.version), at: pin.tag, batch: key.batch },
+    tags: { 'firn.kind': 'score', 'firn.workflow_id': run.workflowId, 'firn.workflow_run_id': run.runId },
+    startedAtMs: run.startedAtMs,
+  })
+  registry.logMetrics(
+    runId,
+    Object.entries(scored.metrics).map(([name, value]) => ({ key: name, value, step: 0, timestampMs })),
+  )
+  registry.finishRun(runId, 'FINISHED', timestampMs)
 }

@@ -3,51 +3,79 @@ import { joinLocation } from '../../iceberg/io/location.js'
 import { tryCreate } from '../../iceberg/io/try-create.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import type { DatasetInfo, TrainingPin } from '../../schemas/messages.js'
-import type { NetworkDefinition } from '../../schemas/pipeline.js'
-import type { Evaluation } from './cross-validate.js'
-import type { StoredNetwork } from './stored-network.js'
-import type { TrainingEnvironment } from './train-child.js'
+import type { DatasetInfo, TrainedModel, TrainingPin } from '../../schemas/model-messages.js'
+import type { Plots } from '../evaluation/plots.js'
+import type { ModelHeader, StoredModel } from '../evaluation/stored-model.js'
 
-/** A trained model as one JSON document: all that scoring needs, and where it came from. */
+/** A trained model: `model.json` holds all but the weights, which lie beside it in `weights.bin`. */
 export interface ModelArtifact {
-  readonly format: 1
-  readonly task: 'binary-classification'
-  /** Tag, seed and the snapshot id of every input. */
+  readonly format: 2
   readonly pin: TrainingPin
-  readonly dataset: DatasetInfo
-  readonly featuresDigest: string
-  readonly definition: NetworkDefinition
-  readonly network: StoredNetwork
-  readonly environment: TrainingEnvironment
-  readonly evaluation: Evaluation
+  readonly dataset: Omit<DatasetInfo, 'location'>
+  readonly header: ModelHeader
+  readonly weightsDigest: string
+  readonly trained: Omit<TrainedModel, 'artifactLocation'>
+  readonly plots: Readonly<Record<string, Plots>>
+  /** Input column → share of the total, where the estimator has one. */
+  readonly importance?: Readonly<Record<string, number>>
+  /** What it said of the rows it was measured on, by which versions are compared; absent where they are too many. */
+  readonly measured?: MeasuredRows
+  /** The first labelled row's features. */
+  readonly inputExample: Readonly<Record<string, unknown>>
 }
 
-/** Writes the artifact under its weights' and its own digest: training the same again finds it written. */
-export async function writeArtifact(deps: LakeDeps, artifact: ModelArtifact): Promise<string> {
+/** By row, in the data set's order. */
+export interface MeasuredRows {
+  /** `test`, or `cv` for what was held out of the folds. */
+  readonly on: 'test' | 'cv'
+  readonly entities: readonly string[]
+  readonly labels: readonly number[]
+  readonly predictions: readonly number[]
+}
+
+/** Files that belong to a version are small; more rows than these are compared by their metrics alone. */
+export const MEASURED_ROWS_MAX = 100_000
+
+type Deps = Pick<LakeDeps, 'catalog' | 'warehouse'>
+
+/** Writes the artifact under its weights' and its own digest: training the same again finds it written. Returns where `model.json` is. */
+export async function writeArtifact(
+  deps: Deps,
+  artifact: ModelArtifact,
+  weights: Uint8Array,
+): Promise<string> {
   const text = JSON.stringify(artifact)
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  const { pipeline, model } = artifact.pin
-  const location = joinLocation(
-    deps.warehouse,
-    ...['ml', pipeline, model, artifact.network.weightsDigest, `model-${digest}.json`],
-  )
-  // Its name is drawn from its content: whoever wrote it first wrote the same.
+  const folder = ['ml', 'models', artifact.pin.model, artifact.weightsDigest, digest]
+  // Their names are drawn from their content: whoever wrote them first wrote the same. The weights come first, so that
+  // a model.json is never without them.
+  await tryCreate(deps.catalog.io, joinLocation(deps.warehouse, ...folder, 'weights.bin'), weights)
+  const location = joinLocation(deps.warehouse, ...folder, 'model.json')
   await tryCreate(deps.catalog.io, location, Buffer.from(text))
   return location
 }
 
-export async function readArtifact(deps: LakeDeps, location: string): Promise<ModelArtifact> {
+export async function readArtifact(deps: Pick<Deps, 'catalog'>, location: string): Promise<ModelArtifact> {
   const bytes = await deps.catalog.io.read(location)
   const artifact = JSON.parse(Buffer.from(bytes).toString()) as Omit<ModelArtifact, 'format'> & {
     readonly format: number
   }
   const { format } = artifact
-  if (format !== 1) {
+  if (format !== 2) {
     throw new FirnError(
       'contract-broken',
-      `the model ${location} has format ${format}; this version of Firn reads format 1. Train it again.`,
+      `the model ${location} has format ${format}; this version of Firn reads format 2. Train it again.`,
     )
   }
   return { ...artifact, format }
+}
+
+/** The model as `restoreModel` takes it, which checks the weights against their digest. */
+export async function readStoredModel(
+  deps: Pick<Deps, 'catalog'>,
+  location: string,
+): Promise<{ readonly artifact: ModelArtifact; readonly stored: StoredModel }> {
+  const artifact = await readArtifact(deps, location)
+  const weights = await deps.catalog.io.read(location.replace(/model\.json$/, 'weights.bin'))
+  return { artifact, stored: { header: artifact.header, weights, weightsDigest: artifact.weightsDigest } }
 }

@@ -1,49 +1,104 @@
-import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
-import type { DatasetInfo, TrainedModel, TrainingPin } from '../../schemas/messages.js'
-import { modelOf } from '../datasets/model-of.js'
-import { runChild } from '../process/run-child.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { LearningPoint, TrainedModel, TrainingRequest } from '../../schemas/model-messages.js'
+import type { MetricPoint, RunStore } from '../registry/run-store.js'
+import { fitInChild, type FitControl } from './fit-in-child.js'
 import { writeArtifact } from './model-artifact.js'
-import { THREAD_SETTINGS } from './tensorflow.js'
-import type { TrainJob, TrainJobResult } from './train-child.js'
+import type { TrainJobResult } from './train-child.js'
 
-/** Trains in a process of its own and stores the artifact. The same pin and data set give the same weights. */
+/**
+ * Trains in a process of its own, stores the artifact, and keeps a run of it: parameters, inputs, metrics, the learning
+ * curve, how it ended. The same pin and data set give the same weights; an attempt after a crash goes on from the last
+ * checkpoint and from the same run.
+ */
 export async function runTraining(
   deps: LakeDeps,
-  pin: TrainingPin,
-  dataset: DatasetInfo,
-  control: RunControl = {},
+  runs: RunStore,
+  request: TrainingRequest,
+  control: FitControl = {},
 ): Promise<TrainedModel> {
-  const { definition, featuresDigest } = modelOf(deps, pin)
-  const job: TrainJob = {
-    dataset: await deps.catalog.io.read(dataset.location),
-    datasetDigest: dataset.digest,
-    network: definition.network,
-    seed: pin.seed,
+  startRun(deps, runs, request)
+  try {
+    const fitted = await fitInChild(deps, request, control)
+    const trained = await store(deps, request, fitted)
+    logResult(deps, runs, request.runId, trained)
+    return trained
+  } catch (error) {
+    const cancelled = error instanceof FirnError && error.kind === 'cancelled'
+    const isFinal = error instanceof FirnError && !error.retryable
+    if (isFinal) runs.finishRun(request.runId, cancelled ? 'KILLED' : 'FAILED', deps.now())
+    throw error
   }
-  const { network, evaluation, environment } = await runChild<TrainJobResult>(
-    'ml/training/train-child',
-    job,
-    { env: THREAD_SETTINGS, ...control },
-  )
-  const artifactLocation = await writeArtifact(deps, {
-    format: 1,
-    task: definition.task,
-    pin,
-    dataset,
-    featuresDigest,
-    definition: definition.network,
-    network,
-    environment,
-    evaluation,
+}
+
+function startRun(deps: LakeDeps, runs: RunStore, request: TrainingRequest): void {
+  const { pin, dataset, runId, parentRunId, run } = request
+  const { kind, ...parameters } = pin.definition
+  runs.startRun({
+    runId,
+    experiment: pin.pipeline,
+    model: pin.model,
+    name: `${pin.model} ${pin.estimator} at ${pin.tag}`,
+    ...(parentRunId === undefined ? {} : { parentRunId }),
+    params: {
+      ...{ estimator: pin.estimator, kind, seed: String(pin.seed), service: pin.service, labels: pin.labels },
+      ...(pin.split === undefined ? {} : { split: pin.split }),
+      ...Object.fromEntries(
+        Object.entries(parameters).map(([name, value]) => [
+          name,
+          typeof value === 'string' ? value : JSON.stringify(value),
+        ]),
+      ),
+    },
+    tags: {
+      'firn.tag': pin.tag,
+      'firn.workflow_id': run.workflowId,
+      'firn.workflow_run_id': run.runId,
+      'firn.feature_service': pin.service,
+      'firn.dataset_digest': dataset.digest,
+    },
+    startedAtMs: deps.now(),
   })
-  return {
-    artifactLocation,
-    weightsDigest: network.weightsDigest,
-    metrics: evaluation.metrics,
-    baseline: evaluation.baseline,
-    baselineName: evaluation.baselineName,
-    folds: evaluation.folds,
-    backend: environment.backend,
-    epochs: definition.network.epochs,
-  }
+  runs.logInputs(runId, { pin, dataset })
+}
+
+async function store(
+  deps: LakeDeps,
+  { pin, dataset }: TrainingRequest,
+  fitted: TrainJobResult,
+): Promise<TrainedModel> {
+  const { stored, environment, evaluation, plots, importance, measured, inputExample } = fitted
+  const { location: _scratch, ...data } = dataset
+  const trained = { weightsDigest: stored.weightsDigest, ...evaluation, environment }
+  const artifactLocation = await writeArtifact(
+    deps,
+    {
+      format: 2,
+      ...{ pin, dataset: data, header: stored.header, weightsDigest: stored.weightsDigest, trained, plots },
+      ...(importance === undefined ? {} : { importance }),
+      ...(measured === undefined ? {} : { measured }),
+      inputExample,
+    },
+    stored.weights,
+  )
+  return { artifactLocation, ...trained }
+}
+
+function logResult(deps: LakeDeps, runs: RunStore, runId: string, trained: TrainedModel): void {
+  const timestampMs = deps.now()
+  const once = (prefix: string, values: Readonly<Record<string, number>>): readonly MetricPoint[] =>
+    Object.entries(values).map(([key, value]) => ({ key: `${prefix}${key}`, value, step: 0, timestampMs }))
+  runs.logMetrics(runId, [
+    ...once('', trained.metrics),
+    ...once('baseline/', trained.baseline),
+    ...trained.curve.flatMap((point) => curvePoints(point, timestampMs)),
+  ])
+  runs.finishRun(runId, 'FINISHED', timestampMs)
+}
+
+function curvePoints({ epoch, loss, valLoss }: LearningPoint, timestampMs: number): readonly MetricPoint[] {
+  return [
+    { key: 'train/loss', value: loss, step: epoch, timestampMs },
+    ...(valLoss === undefined ? [] : [{ key: 'val/loss', value: valLoss, step: epoch, timestampMs }]),
+  ]
 }

@@ -1,54 +1,89 @@
-import type { NetworkDefinition } from '../../schemas/pipeline.js'
-import { decodeDataset } from '../datasets/dataset.js'
+import type {
+  ColumnType,
+  TrainedModel,
+  TrainingEnvironment,
+  TrainingPin,
+} from '../../schemas/model-messages.js'
+import { loadTrainingTable } from '../datasets/load-training-table.js'
+import type { TrainingTable } from '../datasets/training-table.js'
+import { trainAndEvaluate, type Evaluation } from '../evaluation/evaluate.js'
+import { storeModel, type StoredModel } from '../evaluation/stored-model.js'
+import { estimatorOf } from '../models/find-estimator.js'
+import { describeEnvironment } from '../process/describe-environment.js'
 import { serveJob } from '../process/serve-job.js'
-import { crossValidate, type Evaluation } from './cross-validate.js'
-import { fitNetwork } from './network.js'
-import { storeNetwork, type StoredNetwork } from './stored-network.js'
-import { loadTensorflow, THREAD_SETTINGS } from './tensorflow.js'
+import { MEASURED_ROWS_MAX, type MeasuredRows, type ModelArtifact } from './model-artifact.js'
 
 export interface TrainJob {
-  readonly dataset: Uint8Array
-  readonly datasetDigest: string
-  readonly network: NetworkDefinition
-  readonly seed: number
-}
-
-/** What weights may depend on beside the data, the seed and the network. */
-export interface TrainingEnvironment {
-  readonly backend: 'tfjs-node' | 'tfjs'
-  readonly tensorflow: string
-  readonly platform: string
-  readonly threads: Readonly<Record<string, string>>
+  /** Of the data set's file on this host. */
+  readonly path: string
+  readonly orderedDigest: string
+  readonly pin: Pick<TrainingPin, 'definition' | 'settings' | 'seed'>
 }
 
 export interface TrainJobResult {
-  readonly network: StoredNetwork
-  readonly evaluation: Evaluation
+  readonly stored: StoredModel
   readonly environment: TrainingEnvironment
+  readonly evaluation: Pick<
+    TrainedModel,
+    'metrics' | 'baseline' | 'baselineName' | 'baselines' | 'folds' | 'curve'
+  >
+  readonly plots: Evaluation['plots']
+  readonly importance?: Readonly<Record<string, number>>
+  readonly measured?: MeasuredRows
+  readonly inputExample: ModelArtifact['inputExample']
 }
 
-serveJob(async (job, { onProgress }): Promise<TrainJobResult> => {
-  const { network, seed, ...stored } = job as TrainJob
-  const dataset = decodeDataset(stored.dataset, stored.datasetDigest)
-  const { tf, backend } = await loadTensorflow()
-  const evaluation = await crossValidate(tf, dataset, { network, seed, onProgress })
-  const fitted = await fitNetwork(tf, {
-    names: dataset,
-    rows: dataset.rows,
-    network,
-    seed,
-    onEpoch: (epoch) => onProgress(`all rows: epoch ${epoch}/${network.epochs}`),
+serveJob(async (job, { onTraining, checkpoints }): Promise<TrainJobResult> => {
+  const { path, orderedDigest, pin } = job as TrainJob
+  const { definition, settings, seed } = pin
+  const table = await loadTrainingTable(path, { orderedDigest, task: settings.task })
+  const estimator = await estimatorOf(definition.kind)
+  const evaluation = await trainAndEvaluate({
+    ...{ table, definition, settings, seed, fit: estimator.fit, onProgress: onTraining },
+    ...(checkpoints === undefined ? {} : { checkpoints }),
   })
-  return {
-    network: await storeNetwork(tf, fitted),
-    evaluation,
-    environment: {
-      backend,
-      tensorflow: tf.version['tfjs-core'],
-      platform: `${process.platform}-${process.arch}`,
-      threads: Object.fromEntries(
-        Object.keys(THREAD_SETTINGS).map((name) => [name, process.env[name] ?? 'unset']),
-      ),
-    },
+  const { model, metrics, baseline, baselineName, baselines, folds, curve, plots } = evaluation
+  const measured = await measuredRows(table, evaluation)
+  const result: TrainJobResult = {
+    stored: await storeModel(model),
+    environment: await describeEnvironment(await estimator.backend()),
+    evaluation: { metrics, baseline, baselineName, baselines, folds, curve },
+    plots,
+    ...(model.importance === undefined ? {} : { importance: model.importance }),
+    ...(measured === undefined ? {} : { measured }),
+    inputExample: firstRow(table),
   }
+  model.dispose()
+  return result
 })
+
+/** The test rows; without a split those held out of the folds. */
+async function measuredRows(
+  table: TrainingTable,
+  { model, heldOut }: Evaluation,
+): Promise<MeasuredRows | undefined> {
+  const { splits } = table
+  const tested = Int32Array.from(splits?.keys() ?? []).filter((row) => splits?.[row] === 'test')
+  const [on, rows, predictions] =
+    splits === undefined
+      ? (['cv', heldOut?.rows, heldOut?.predictions] as const)
+      : (['test', tested, await model.predict(table, tested)] as const)
+  if (rows === undefined || predictions === undefined) return undefined
+  if (rows.length === 0 || rows.length > MEASURED_ROWS_MAX) return undefined
+  return {
+    on,
+    entities: Array.from(rows, (row) => table.entities[row] ?? ''),
+    labels: Array.from(rows, (row) => table.labels[row] ?? NaN),
+    predictions: [...predictions],
+  }
+}
+
+function firstRow(table: TrainingTable): ModelArtifact['inputExample'] {
+  return Object.fromEntries(
+    table.columns.map((column): [ColumnType['name'], unknown] => {
+      if (column.kind === 'tensor') return [column.name, [...column.values.subarray(0, column.size)]]
+      const value = column.values[0] ?? null
+      return [column.name, Number.isNaN(value) ? null : value]
+    }),
+  )
+}

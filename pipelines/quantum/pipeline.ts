@@ -1,6 +1,7 @@
 import { definePipeline, jsonSource, table } from '../../index.js'
-import { convergence } from './models/convergence.js'
 import { checks } from './checks.js'
+import { features } from './features.js'
+import { convergence, energy } from './models.js'
 import { vqeDocument } from './vqe-document.js'
 
 /** Columns by which every row says where it came from. */
@@ -281,10 +282,14 @@ export default definePipeline({
     }),
   },
   checks,
+  ...features,
   models: {
     convergence_k10: convergence(10),
     convergence_k20: convergence(20),
     convergence_k50: convergence(50),
+    energy_25: energy(25),
+    energy_50: energy(50),
+    energy_75: energy(75),
   },
   schedule: { nightly: '0 2 * * *', timezone: 'UTC' },
 })

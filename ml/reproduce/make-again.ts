@@ -1,0 +1,57 @@
+import { isIcebergError } from '../../iceberg/error.js'
+import { EngineError } from '../../engine/engine.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
+import type {
+  RebuiltDataset,
+  RecordedVersion,
+  ReproduceInput,
+  RetrainedModel,
+  TrainingPin,
+} from '../../schemas/model-messages.js'
+import { buildDataset } from '../datasets/build-dataset.js'
+import { fitInChild } from '../training/fit-in-child.js'
+
+/** The data set of a pin by the definitions of today, or why there is none any more. */
+export async function rebuildDataset(deps: LakeDeps, pin: TrainingPin): Promise<RebuiltDataset> {
+  try {
+    return { kind: 'built', dataset: await buildDataset(deps, pin) }
+  } catch (error) {
+    return { kind: 'unavailable', reason: finalReason(error) }
+  }
+}
+
+/** The model by its recorded settings and threads on the data set as it is now; nothing is stored. */
+export async function retrain(
+  deps: LakeDeps,
+  of: {
+    readonly given: ReproduceInput
+    readonly recorded: RecordedVersion
+    readonly rebuilt: RebuiltDataset
+  },
+  control: RunControl = {},
+): Promise<RetrainedModel> {
+  const { given, recorded, rebuilt } = of
+  if (rebuilt.kind === 'unavailable')
+    return { kind: 'unavailable', reason: 'there is no data set to train on' }
+  const pin = { ...recorded.pin, seed: given.seed ?? recorded.pin.seed }
+  try {
+    const { stored, environment, evaluation } = await fitInChild(
+      deps,
+      { pin, dataset: rebuilt.dataset },
+      { ...control, threads: recorded.trained.environment.threads },
+    )
+    const { weightsDigest } = stored
+    return { kind: 'trained', trained: { weightsDigest, metrics: evaluation.metrics, environment } }
+  } catch (error) {
+    return { kind: 'unavailable', reason: finalReason(error) }
+  }
+}
+
+/** What a second attempt would fail with too, in words; everything else is thrown on, to be tried again. */
+function finalReason(error: unknown): string {
+  if (error instanceof FirnError && !error.retryable && error.kind !== 'cancelled') return error.message
+  if (error instanceof EngineError && !error.retryable && error.kind !== 'cancelled') return error.message
+  if (isIcebergError(error, 'not-found') || isIcebergError(error, 'data-invalid')) return error.message
+  throw error
+}

@@ -1,0 +1,31 @@
+import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
+import { changeRefs } from '../../iceberg/write/refs.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+
+/**
+ * Tags the snapshots that a scoring reads, so that expiry keeps them as long as the predictions are kept. Done again, it
+ * finds its tags.
+ */
+export async function holdFeatures(
+  deps: Pick<LakeDeps, 'catalog' | 'now' | 'newUuid' | 'settings'>,
+  of: {
+    readonly model: string
+    readonly batch: string
+    /** That the features were read at. */
+    readonly tag: string
+    readonly snapshots: Readonly<Record<string, string>>
+  },
+): Promise<void> {
+  // A batch tag stands for the same snapshots always, so whoever made this one meant the same.
+  const name = `scored_${of.model}_${of.batch}_${of.tag}`
+  await changeRefs({
+    ...{ catalog: deps.catalog, now: deps.now, newUuid: deps.newUuid },
+    tables: Object.entries(of.snapshots).map(([table, id]) => ({
+      identifier: parseIdentifier(table),
+      changes: [
+        { kind: 'create-tag', name, snapshotId: toSnapshotId(id), retainMs: deps.settings.tagRetentionMs },
+      ],
+    })),
+  })
+}
