@@ -36,7 +36,11 @@ export function fittedLinear(kind: EstimatorDefinition['kind'], model: LinearMod
   }
 }
 
-export function restoreLinear({ kind, header, weights }: StoredEstimator): Promise<FittedEstimator> {
+export function restoreLinear(stored: StoredEstimator): Promise<FittedEstimator> {
+  return Promise.resolve(stored).then(readLinear)
+}
+
+function readLinear({ kind, header, weights }: StoredEstimator): FittedEstimator {
   const parsed = headerSchema.safeParse(header)
   const values = parsed.success ? parsed.data.outputs * (parsed.data.columns.length + 1) : 0
   if (!parsed.success || weights.length !== 8 * values) {
@@ -55,7 +59,7 @@ export function restoreLinear({ kind, header, weights }: StoredEstimator): Promi
     loss,
     ...(valLoss !== undefined && { valLoss }),
   }))
-  return Promise.resolve(fittedLinear(kind, { ...parsed.data, coefficients, curve }))
+  return fittedLinear(kind, { ...parsed.data, coefficients, curve })
 }
 
 /** Raw numbers of all rows, before any link: row-major [rows, outputs]. */

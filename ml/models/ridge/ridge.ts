@@ -11,12 +11,12 @@ import { ownBackend } from '../trees/fitted-trees.js'
  * equations of the centred data, solved by Cholesky. One epoch.
  */
 export const ridge: Estimator<RidgeDefinition> = {
-  fit: fitRidge,
+  fit: (options) => Promise.resolve(options).then(fitRidge),
   restore: restoreLinear,
   backend: ownBackend,
 }
 
-function fitRidge(options: FitOptions<RidgeDefinition>): Promise<FittedEstimator> {
+function fitRidge(options: FitOptions<RidgeDefinition>): FittedEstimator {
   const { definition, task, train, validation, onEpoch } = options
   checkParameters(definition, { l2: { least: 0 } })
   checkTraining(definition.kind, train, 'refused')
@@ -34,7 +34,7 @@ function fitRidge(options: FitOptions<RidgeDefinition>): Promise<FittedEstimator
     ...(validation !== undefined && { valLoss: squaredError(coefficients, validation) }),
   }
   onEpoch(point, 1)
-  return Promise.resolve(fittedLinear(definition.kind, { ...model, curve: [point] }))
+  return fittedLinear(definition.kind, { ...model, curve: [point] })
 }
 
 function solve(train: TrainingInputs, l2: number): Float64Array {

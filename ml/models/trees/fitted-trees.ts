@@ -15,7 +15,7 @@ export function fittedTrees(kind: EstimatorDefinition['kind'], fitted: StoredTre
 }
 
 export function restoreFittedTrees(stored: StoredEstimator): Promise<FittedEstimator> {
-  return Promise.resolve(fittedTrees(stored.kind, restoreTrees(stored)))
+  return Promise.resolve(stored).then((trees) => fittedTrees(trees.kind, restoreTrees(trees)))
 }
 
 /** No library; bytes depend on how the engine computes e^x and ln x. */
