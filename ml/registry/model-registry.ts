@@ -1,11 +1,12 @@
+import { createDefinitionHistory, type DefinitionHistory } from '../views/definition-history.js'
 import { createAliasStore, type AliasStore } from './alias-store.js'
 import { createMirrorStore, type MirrorStore } from './mirror-store.js'
 import { openRegistryDatabase, type RegistryDatabase } from './open-registry-database.js'
 import { createRunStore, type RunStore } from './run-store.js'
 import { createVersionStore, type VersionStore } from './version-store.js'
 
-/** Runs, versions of models, their aliases, and what tracking servers were told of them. */
-export interface ModelRegistry extends RunStore, VersionStore, AliasStore, MirrorStore {
+/** Runs, versions of models, their aliases, what tracking servers were told of them, and the history of definitions. */
+export interface ModelRegistry extends RunStore, VersionStore, AliasStore, MirrorStore, DefinitionHistory {
   close(): void
 }
 
@@ -21,6 +22,7 @@ export function createModelRegistry(database: RegistryDatabase): ModelRegistry {
     ...createVersionStore(database),
     ...createAliasStore(database),
     ...createMirrorStore(database),
+    ...createDefinitionHistory(database),
     close() {
       database.close()
     },

@@ -2,13 +2,14 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { FirnError } from '../../schemas/error.js'
+import { DEFINITION_HISTORY_SCHEMA } from '../views/definition-history.js'
 import { REGISTRY_SCHEMA } from './registry-schema.js'
 
 /** `registry.db`: runs, model versions, aliases, and the history of definitions. */
 export type RegistryDatabase = Database.Database
 
 /** Each is applied once, in this order; `PRAGMA user_version` counts them. What was released never changes: add one. */
-const MIGRATIONS: readonly string[] = [REGISTRY_SCHEMA]
+const MIGRATIONS: readonly string[] = [REGISTRY_SCHEMA, DEFINITION_HISTORY_SCHEMA]
 
 /** Opens the database, made with its folder where there is none. Local disks only. */
 export function openRegistryDatabase({ path }: { readonly path: string }): RegistryDatabase {

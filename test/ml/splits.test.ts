@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { addSplit } from '../../ml/splits/add-split.js'
 import { SPLITS } from '../../schemas/lake-tables.js'
+import { FULL } from '../support/full.js'
 import { setHead } from '../lake/support/set-head.js'
 import type { TestLake } from '../lake/support/lake.js'
 import {
@@ -137,7 +138,7 @@ describe('extending a split', () => {
 
   it('killed before or after any call and done again, it ends the same', async () => {
     const { by_entity: definition } = SPLITS_OF_VISITS
-    const names = Array.from({ length: 12 }, (_, i) => `kill_${i}`)
+    const names = Array.from({ length: 9 }, (_, i) => `kill_${i}`)
     lake = await visitsLake(visitsPipeline(Object.fromEntries(names.map((name) => [name, definition!]))))
     await addVisits(lake, visits(0, 25), ONE)
     lake.crash.revive()
@@ -187,7 +188,7 @@ describe('extending a split', () => {
         }
         lake.close()
       }),
-      { numRuns: 6 },
+      { numRuns: FULL ? 10 : 3 },
     )
   })
 })
@@ -208,7 +209,7 @@ describe('what an extension refuses', () => {
 
   it('a group that would lie in two splits, since its rows changed their group', async () => {
     lake = await visitsLake()
-    const moving = Array.from({ length: 12 }, (_, i) => visit(i, { user: `m${i}`, country: `c${i}` }))
+    const moving = Array.from({ length: 9 }, (_, i) => visit(i, { user: `m${i}`, country: `c${i}` }))
     await addVisits(lake, moving, ONE)
     await extend(lake.deps, { split: 'by_group' })
     const { sqlTexts, ...pipeline } = visitsPipeline()

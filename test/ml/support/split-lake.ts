@@ -33,7 +33,7 @@ export const SPLITS_OF_VISITS: Readonly<Record<string, SplitDefinition>> = {
 }
 
 /** Visits of users to shops, with a label view over them and a split of every kind. */
-export function visitsPipeline(splits: Pipeline['splits'] = SPLITS_OF_VISITS): Pipeline {
+export function visitsPipeline(splits: NonNullable<Pipeline['splits']> = SPLITS_OF_VISITS): Pipeline {
   return {
     ...{ name: 'visits', namespace: 'visits_features', directory: '/nowhere', sources: {} },
     tables: {
@@ -52,7 +52,7 @@ export function visitsPipeline(splits: Pipeline['splits'] = SPLITS_OF_VISITS): P
         ...{ label: 'left', type: 'boolean', maturity: '1d', group: 'country' },
       },
     },
-    ...(splits === undefined ? {} : { splits }),
+    splits,
     sqlTexts: {
       'leaving.sql': `SELECT "user", shop, visits.at AS seen_at, "left", country FROM visits`,
     },
