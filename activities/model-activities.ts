@@ -230,6 +230,10 @@ function searchActivities(deps: LakeDeps, registry: ModelRegistry) {
       readonly metric: string
       readonly best: SearchTrial
       readonly version?: number
-    }): Promise<void> => runCore(() => Promise.resolve(finishSearch(deps, registry, input))),
+    }): Promise<void> =>
+      runCore(() => {
+        finishSearch(deps, registry, input)
+        return Promise.resolve()
+      }),
   }
 }

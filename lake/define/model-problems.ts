@@ -79,13 +79,20 @@ function entityProblems(
   )
 }
 
-function splitProblems({ splits = {} }: PipelineDefinition, model: ModelDefinition): readonly string[] {
+/** A split of another label view fits where both are of the same entities: a row that it lacks is told when it is read. */
+function splitProblems(
+  { splits = {}, labelViews = {} }: PipelineDefinition,
+  model: ModelDefinition,
+): readonly string[] {
   if (model.split === undefined) return []
   const split = Object.hasOwn(splits, model.split) ? splits[model.split] : undefined
   if (split === undefined) return [`split: ${noneNamed('split', model.split, Object.keys(splits))}`]
-  return split.labels === model.labels
+  const [splitOf, own] = [split.labels, model.labels].map((name) => labelViews[name]?.entities.join(', '))
+  return splitOf === own || splitOf === undefined || own === undefined
     ? []
-    : [`split: ${model.split} is of the label view ${split.labels}, the model's is ${model.labels}`]
+    : [
+        `split: ${model.split} is of ${splitOf} (label view ${split.labels}), the model is of ${own} (${model.labels})`,
+      ]
 }
 
 function validationProblems(

@@ -96,6 +96,6 @@ async function refuseTwins(session: EngineSession, labels: ResolvedLabels): Prom
   if (twin === undefined) return
   throw new FirnError(
     'config',
-    `label view "${labels.name}" has the entity ${String(twin['entity'])} more than once at ${String(twin['at'])}. Give one row an entity and observation time: correct its SQL.`,
+    `label view "${labels.name}" has the entity ${twin['entity'] as string} more than once at ${twin['at'] as string}. Give one row an entity and observation time: correct its SQL.`,
   )
 }

@@ -25,7 +25,7 @@ export interface ScoreJobResult {
 
 serveJob(async (job): Promise<ScoreJobResult> => {
   const { path, orderedDigest, task, stored } = job as ScoreJob
-  const table = await loadTrainingTable(path, { orderedDigest, task })
+  const table = await loadTrainingTable(path, { orderedDigest, task, labels: 'optional' })
   const model = await restoreModel(stored, estimatorOf)
   const predictions = await model.predict(table)
   const { entities, times } = table

@@ -11,7 +11,8 @@ import type { ModelHeader, StoredModel } from '../evaluation/stored-model.js'
 export interface ModelArtifact {
   readonly format: 2
   readonly pin: TrainingPin
-  readonly dataset: Omit<DatasetInfo, 'location'>
+  /** Its location is scratch. */
+  readonly dataset: DatasetInfo
   readonly header: ModelHeader
   readonly weightsDigest: string
   readonly trained: Omit<TrainedModel, 'artifactLocation'>

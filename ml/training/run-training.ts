@@ -68,13 +68,12 @@ async function store(
   fitted: TrainJobResult,
 ): Promise<TrainedModel> {
   const { stored, environment, evaluation, plots, importance, measured, inputExample } = fitted
-  const { location: _scratch, ...data } = dataset
   const trained = { weightsDigest: stored.weightsDigest, ...evaluation, environment }
   const artifactLocation = await writeArtifact(
     deps,
     {
       format: 2,
-      ...{ pin, dataset: data, header: stored.header, weightsDigest: stored.weightsDigest, trained, plots },
+      ...{ pin, dataset, header: stored.header, weightsDigest: stored.weightsDigest, trained, plots },
       ...(importance === undefined ? {} : { importance }),
       ...(measured === undefined ? {} : { measured }),
       inputExample,

@@ -16,9 +16,12 @@ describe('definitions of models', () => {
       /^models\.churn\.split: there is no split x; there are v1_stratified/,
     ],
     [
-      'a split of other labels',
-      [[`${churn}.split`, 'v1_time']],
-      /^models\.churn\.split: v1_time is of the label view spending, the model's is churn/,
+      'a split of other entities',
+      [
+        [`${churn}.split`, 'v1_time'],
+        ['labelViews.spending.entities', ['shop']],
+      ],
+      /models\.churn\.split: v1_time is of shop \(label view spending\), the model is of .* \(churn\)/,
     ],
     [
       'a task that the labels are not for',
@@ -253,7 +256,6 @@ describe('definitions of models', () => {
       'featureViews.profile.ttl',
       'models.churn.estimators.trees.trees',
       'models.spending.offset',
-      'models.spending.split',
       'splits.v1_time.labels',
     ])
   })
