@@ -11,8 +11,10 @@ import { addDevCommand } from './commands/dev.js'
 import { addDoctorCommand } from './commands/doctor.js'
 import { addLandCommand } from './commands/land.js'
 import { addMaintainCommand } from './commands/maintain.js'
+import { addModelsCommand } from './commands/models.js'
 import { addPlanCommand } from './commands/plan.js'
 import { addRunCommand } from './commands/run.js'
+import { addRunsCommand } from './commands/runs.js'
 import { addSchedulesCommand } from './commands/schedules.js'
 import { addScoreCommand } from './commands/score.js'
 import { addSimulateCommand } from './commands/simulate.js'
@@ -73,6 +75,8 @@ function createProgram(quiet: boolean): Command {
   const more = [
     addTrainCommand,
     addScoreCommand,
+    addModelsCommand,
+    addRunsCommand,
     addMaintainCommand,
     addDeadLettersCommand,
     addTablesCommand,

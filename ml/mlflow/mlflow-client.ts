@@ -130,9 +130,10 @@ function refused(where: string, answer: Response, text: string): FirnError {
     )
   }
   if (status === 401 || status === 403) {
+    const said = /^[^<\n]{1,200}$/.test(text) ? ` It says: ${text}` : ''
     return new FirnError(
       'config',
-      `${where} refuses the login (${status}): see MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.`,
+      `${where} refuses the login (${status}): see MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.${said}`,
       { context },
     )
   }

@@ -240,7 +240,7 @@ describe.skipIf(lacks !== undefined)(
 
     test('is told what it missed while it was down, once', async () => {
       expect(await mirrorUnmirrored(clientOf(), registry)).toMatchObject({ failed: [] })
-    const runId = train('missed', 1)
+      const runId = train('missed', 1)
       crown('missed', 1)
       await services.kill('mlflow')
       const down = await mirrorUnmirrored(clientOf({ tries: 2 }), registry)
@@ -253,10 +253,10 @@ describe.skipIf(lacks !== undefined)(
       expect(await mirrorUnmirrored(clientOf(), registry)).toEqual({ mirrored: 0, failed: [] })
       const state = await reader.read()
       // All that the tests before told by another address was found again by this one.
-    const runIds = state.experiments['p']!.map(({ tags }) => tags['firn.run_id'])
-    expect(runIds).toHaveLength(registry.searchRuns({ experiment: 'p' }).length)
-    expect(new Set(runIds).size).toBe(runIds.length)
-    expectOnce(theRun(state, runId))
+      const runIds = state.experiments['p']!.map(({ tags }) => tags['firn.run_id'])
+      expect(runIds).toHaveLength(registry.searchRuns({ experiment: 'p' }).length)
+      expect(new Set(runIds).size).toBe(runIds.length)
+      expectOnce(theRun(state, runId))
       expect(state.models['missed']!.aliases).toEqual({ champion: '1' })
     })
 
