@@ -20,10 +20,18 @@ export interface ChildOptions extends RunControl {
 
 const CHECKPOINT_EVERY_MS = 5000
 
-/** Runs one job in a process of its own, whose module calls `serveJob`. The process ends with the job or its parent. */
-export async function runChild<Result>(entry: string, job: unknown, options: ChildOptions): Promise<Result> {
+/**
+ * Runs one job in a process of its own, whose module calls `serveJob`: a compiled one by name, or any by URL. The process
+ * ends with the job or its parent.
+ */
+export async function runChild<Result>(
+  entry: string | URL,
+  job: unknown,
+  options: ChildOptions,
+): Promise<Result> {
   if (options.signal?.aborted === true) throw cancelled()
-  const child = fork(fileURLToPath(compiledEntry(entry)), [], {
+  const module = fileURLToPath(entry instanceof URL ? entry : compiledEntry(entry))
+  const child = fork(module, [], {
     env: { ...process.env, ...options.env },
     execArgv: [],
     serialization: 'advanced',
@@ -34,7 +42,7 @@ export async function runChild<Result>(entry: string, job: unknown, options: Chi
   try {
     const { checkpoints, checkpointEveryMs = CHECKPOINT_EVERY_MS } = options
     tell(child, { kind: 'job', job, ...(checkpoints !== undefined && { checkpointEveryMs }) })
-    return (await outcome(child, entry, options)) as Result
+    return (await outcome(child, module, options)) as Result
   } finally {
     options.signal?.removeEventListener('abort', kill)
     kill()
@@ -46,7 +54,7 @@ function tell(child: ChildProcess, message: ParentMessage): void {
   child.send(message, () => undefined)
 }
 
-function outcome(child: ChildProcess, entry: string, options: ChildOptions): Promise<unknown> {
+function outcome(child: ChildProcess, module: string, options: ChildOptions): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let lastWords = ''
     child.stderr?.on('data', (chunk: Buffer) => (lastWords = (lastWords + chunk.toString()).slice(-1000)))
@@ -60,7 +68,7 @@ function outcome(child: ChildProcess, entry: string, options: ChildOptions): Pro
       } else void answer(said, options.checkpoints).then((reply) => tell(child, reply))
     })
     child.on('error', (cause) => {
-      reject(new FirnError('io', `${entry} could not be started: ${cause.message}. Try again.`, { cause }))
+      reject(new FirnError('io', `${module} could not be started: ${cause.message}. Try again.`, { cause }))
     })
     child.on('close', (code, killedBy) => {
       if (options.signal?.aborted === true) reject(cancelled())
@@ -69,7 +77,7 @@ function outcome(child: ChildProcess, entry: string, options: ChildOptions): Pro
         // Killed from outside (memory, shutdown) it may succeed the next time; a crash of its own would repeat.
         new FirnError(
           killedBy === null ? 'training-failed' : 'io',
-          `the process ${entry} ${how} before its job was done. Its last words: ${lastWords.trim() || 'none'}`,
+          `the process ${module} ${how} before its job was done. Its last words: ${lastWords.trim() || 'none'}`,
         ),
       )
     })
