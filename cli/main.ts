@@ -9,6 +9,7 @@ import { addDeadLettersCommand } from './commands/dead-letters.js'
 import { addDemoCommand } from './commands/demo.js'
 import { addDevCommand } from './commands/dev.js'
 import { addDoctorCommand } from './commands/doctor.js'
+import { addFeaturesCommand } from './commands/features.js'
 import { addLandCommand } from './commands/land.js'
 import { addMaintainCommand } from './commands/maintain.js'
 import { addModelsCommand } from './commands/models.js'
@@ -18,6 +19,7 @@ import { addRunsCommand } from './commands/runs.js'
 import { addSchedulesCommand } from './commands/schedules.js'
 import { addScoreCommand } from './commands/score.js'
 import { addSimulateCommand } from './commands/simulate.js'
+import { addSplitsCommand } from './commands/splits.js'
 import { addSqlCommand } from './commands/sql.js'
 import { addStreamCommand } from './commands/stream.js'
 import { addTablesCommand } from './commands/tables.js'
@@ -73,6 +75,8 @@ function createProgram(quiet: boolean): Command {
     addRunCommand,
   ]
   const more = [
+    addFeaturesCommand,
+    addSplitsCommand,
     addTrainCommand,
     addScoreCommand,
     addModelsCommand,

@@ -7,12 +7,18 @@ import { openModelRegistry, type ModelRegistry } from '../../ml/registry/model-r
 import { definitionsOf } from '../../ml/views/definitions-of.js'
 import { diffDefinitions, diffLines } from '../../ml/views/diff-definitions.js'
 import { usedBy, type TrainedOn } from '../../ml/views/used-by.js'
-import { SHOP, shopPipeline, shopWith, type FeatureDefinition } from '../lake/support/feature-pipeline.js'
+import {
+  SHOP,
+  shopPipeline,
+  shopWith,
+  type Change,
+  type FeatureDefinition,
+} from '../lake/support/feature-pipeline.js'
 
 const names = (definitions: readonly { readonly kind: string; readonly name: string }[]): readonly string[] =>
   definitions.map(({ kind, name }) => `${kind} ${name}`)
 
-const changed = (...changes: Parameters<typeof shopWith>) =>
+const changed = (...changes: readonly Change[]) =>
   shopPipeline(shopWith(...changes) as unknown as FeatureDefinition)
 
 /** What has another fingerprint than in the shop as it is. */

@@ -157,8 +157,11 @@ export function shopPipeline(
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
-/** The shop with the value at a path replaced; undefined takes it away. */
-export function shopWith(...changes: readonly (readonly [string, Json | undefined])[]): PipelineDefinition {
+/** A path, and what to put there; undefined takes it away. */
+export type Change = readonly [path: string, value: Json | undefined]
+
+/** The shop with some values changed. */
+export function shopWith(...changes: readonly Change[]): PipelineDefinition {
   const copy = structuredClone(SHOP) as unknown as Record<string, unknown>
   for (const [path, value] of changes) {
     const names = path.split('.')
