@@ -146,9 +146,7 @@ describe('a training', () => {
       expect([again.metrics, again.curve, again.folds]).toEqual([once.metrics, once.curve, once.folds])
       expect(once.folds.map(({ fold }) => fold)).toEqual(['g0', 'g1', 'g2'])
       expect(once.folds.reduce((sum, fold) => sum + fold.rows, 0)).toBe(request.dataset.rows)
-      expect(once.metrics['cv_auc_mean']).toBeGreaterThan(
-        once.baselines['rate by method']!['cv_auc_mean']!,
-      )
+      expect(once.metrics['cv_auc_mean']).toBeGreaterThan(once.baselines['rate by method']!['cv_auc_mean']!)
       expect(once.environment.threads).toEqual(threadSettings())
       expect(progress.some((text) => text.includes('epoch'))).toBe(true)
       const { artifact, stored } = await readStoredModel(lake.deps, once.artifactLocation)
