@@ -62,12 +62,12 @@ export function createDatasetDigest(columns: readonly DatasetColumn[]): DatasetD
 }
 
 /** The file holds other rows than its digest says. */
-export function requireDigest(location: string, expected: string, found: DatasetDigests): void {
-  if (found.orderedDigest === expected) return
+export function requireDigest(location: string, expected: string, found: string): void {
+  if (found === expected) return
   throw new FirnError(
     'contract-broken',
-    `${location} was changed: its ${found.rows} rows have the digest ${found.orderedDigest} and should have ${expected}. It is scratch: remove it and build the data set again.`,
-    { context: { location, expected, found: found.orderedDigest } },
+    `${location} was changed: its rows have the digest ${found} and should have ${expected}. It is scratch: remove it and build the data set again.`,
+    { context: { location, expected, found } },
   )
 }
 

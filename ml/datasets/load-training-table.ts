@@ -46,7 +46,7 @@ export async function loadTrainingTable(path: string, options: LoadOptions): Pro
       for (const feature of features) feature.add(batch, start)
       start += batch.numRows
     }
-    requireDigest(path, options.orderedDigest, digest.finish())
+    requireDigest(path, options.orderedDigest, digest.finish().orderedDigest)
     return {
       rows,
       ...observations.finish(options.labels === 'optional'),
