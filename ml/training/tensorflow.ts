@@ -66,11 +66,12 @@ export function nativeTensorflowVersion(): Promise<string> {
 async function loadJavaScript(): Promise<LoadedTensorflow> {
   const require = createRequire(import.meta.url)
   const warn = console.warn
-  // On loading it prints an advertisement for the native package.
+  // With its first number it prints an advertisement for the native package.
   console.warn = () => undefined
   try {
     const tf = require('@tensorflow/tfjs') as Tf
     await tf.setBackend('cpu')
+    tf.scalar(0).dispose()
     return { tf, backend: 'tfjs', libraries: { '@tensorflow/tfjs': tf.version['tfjs-core'] } }
   } finally {
     console.warn = warn

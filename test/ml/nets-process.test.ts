@@ -5,12 +5,12 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { MemoryFileIO } from '../../iceberg/io/memory.js'
 import { openCheckpoints } from '../../ml/models/checkpoint-store.js'
-import type { FitOptions } from '../../ml/models/estimator.js'
+import type { FitOptions, TrainingInputs } from '../../ml/models/estimator.js'
 import { codeVersion } from '../../ml/process/code-version.js'
 import { runChild, type ChildOptions } from '../../ml/process/run-child.js'
 import { threadSettings } from '../../ml/training/tensorflow.js'
 import type { TrainingEnvironment, TrainingProgress } from '../../schemas/model-messages.js'
-import { CNN, DENSE, denseOptions, toyPictures, toyRows } from './support/toy-inputs.js'
+import { CNN, DENSE, denseOptions, toyRows } from './support/toy-inputs.js'
 
 type Fit = Omit<FitOptions, 'onEpoch' | 'checkpoints'>
 
@@ -22,14 +22,14 @@ interface FitResult {
   readonly environment: TrainingEnvironment
 }
 
-/** Large enough for products to be shared out among threads. */
+/** Large enough for sums to be shared out among threads: where this was written one thread gives other bits than two. */
 const WIDE: Fit = fitOf({
-  train: toyRows('binary-classification', 600),
-  definition: { ...DENSE, hidden: [256, 128], batchSize: 200, epochs: 3 },
+  train: manyColumns(toyRows('binary-classification', 25_600), 2000),
+  definition: { ...DENSE, hidden: [16], batchSize: 64, epochs: 2 },
 })
 const PICTURES: Fit = {
-  ...fitOf({ train: toyPictures(300) }),
-  definition: { ...CNN, convolutions: [{ filters: 16, size: 3 }], hidden: [64], batchSize: 100, epochs: 2 },
+  ...fitOf({ train: manyColumns(toyRows('binary-classification', 8064), 576) }),
+  definition: { ...CNN, shape: [24, 24, 1], batchSize: 64, epochs: 2 },
 }
 
 describe('two trainings with one seed', () => {
@@ -170,11 +170,18 @@ function runFits(fits: readonly Fit[], options: Partial<ChildOptions> = {}): Pro
   )
 }
 
+/** The same numbers in longer rows. */
+function manyColumns(rows: TrainingInputs, count: number): TrainingInputs {
+  const columns = Array.from({ length: count }, (_, at) => `c${at}`)
+  const own = rows.x.length / count
+  return { rows: own, columns, x: rows.x, y: rows.y.subarray(0, own) }
+}
+
 /** From a parent of its own, itself started by a command. */
 async function fitInProcess(fits: readonly Fit[], command: readonly string[] = []): Promise<unknown> {
   const script = join(import.meta.dirname, 'support', 'fit-process.mjs')
   const [program, ...args] = [...command, process.execPath, script]
-  const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.end(
     JSON.stringify({ fits, env: threadSettings() }, (_key, value: unknown) =>
       value instanceof Float64Array ? { floats: [...value] } : value,
