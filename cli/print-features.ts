@@ -49,7 +49,7 @@ export function printDifferences(of: {
 }
 
 export function printUses(use: UsedBy): void {
-  print(`\n${use.kind} ${use.name} of ${use.pipeline} is used by`)
+  print(`${use.kind} ${use.name} of ${use.pipeline} is used by`)
   const line = (what: string, names: readonly string[]): void => {
     if (names.length > 0) print(`  ${what.padEnd(14)} ${names.join(', ')}`)
   }

@@ -87,7 +87,10 @@ async function show(name: string, options: Options): Promise<void> {
     return
   }
   printDefinition(state)
-  for (const use of own) printUses(use)
+  for (const use of own) {
+    print('')
+    printUses(use)
+  }
 }
 
 async function diff(

@@ -78,12 +78,19 @@ async function inSeveral(
   word: string,
 ): Promise<{ readonly count: number; readonly examples: readonly string[] }> {
   const { rows } = await session.query(
-    `SELECT ${column} AS key, string_agg(DISTINCT split, ' and ' ORDER BY split) AS splits, count(*) OVER () AS n
+    `SELECT ${column} AS key, string_agg(DISTINCT split, ' ' ORDER BY split) AS splits, count(*) OVER () AS n
      ${from} WHERE ${column} IS NOT NULL AND split IS NOT NULL
      GROUP BY ${column} HAVING count(DISTINCT split) > 1 ORDER BY ${column} LIMIT ${SHOWN}`,
   )
   return {
     count: Number(rows[0]?.['n'] ?? 0),
-    examples: rows.map((row) => `${word} ${row['key'] as string} lies in ${row['splits'] as string}`),
+    examples: rows.map(
+      (row) => `${word} ${row['key'] as string} lies in ${inOrder(row['splits'] as string)}`,
+    ),
   }
+}
+
+function inOrder(splits: string): string {
+  const found = splits.split(' ')
+  return SPLIT_NAMES.filter((name) => found.includes(name)).join(' and ')
 }
