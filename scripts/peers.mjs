@@ -9,6 +9,15 @@ import { fileURLToPath } from 'node:url'
 
 const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'), 'peers')
 const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0', 'pyspark==3.5.9']
+/** What models are compared with, apart from the others: their versions of NumPy differ. The SDK runs workers of other languages. */
+const ML_PACKAGES = [
+  'numpy==2.4.6',
+  'pandas==3.1.1',
+  'scikit-learn==1.9.1',
+  'xgboost-cpu==3.2.0',
+  'temporalio==1.35.0',
+  'pyarrow==26.0.1',
+]
 const JARS = [
   'org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0',
   'org.xerial:sqlite-jdbc:3.50.3.0',
@@ -21,12 +30,20 @@ const KIT = fileURLToPath(new URL('../test/peers/rck/pom.xml', import.meta.url))
 
 fetchServices()
 const report = join(cacheDir, 'peers.json')
-const wanted = JSON.stringify([PYTHON_PACKAGES, JARS, COMPOSE, GATEWAY, readFileSync(KIT, 'utf8')])
+const wanted = JSON.stringify([
+  PYTHON_PACKAGES,
+  ML_PACKAGES,
+  JARS,
+  COMPOSE,
+  GATEWAY,
+  readFileSync(KIT, 'utf8'),
+])
 if (existsSync(report) && JSON.parse(readFileSync(report, 'utf8')).wanted === wanted) process.exit(0)
 
 mkdirSync(cacheDir, { recursive: true })
 const missing = {}
 const python = attempt('python', fetchPython)
+const mlPython = attempt('ml', fetchMl)
 const sparkJars = attempt('spark', fetchJars)
 const composeSchema = attempt('compose', fetchComposeSchema)
 const versitygw = attempt('versitygw', fetchGateway)
@@ -34,6 +51,7 @@ attempt('rck', fetchKit)
 const found = {
   wanted: Object.keys(missing).length === 0 ? wanted : 'incomplete',
   python,
+  mlPython,
   sparkJars,
   composeSchema,
   versitygw,
@@ -52,10 +70,18 @@ function fetchServices() {
 
 function fetchPython() {
   console.error('peers: PyIceberg and Spark, about a minute …')
-  const venv = join(cacheDir, 'venv')
+  return fetchPackages(join(cacheDir, 'venv'), PYTHON_PACKAGES)
+}
+
+function fetchMl() {
+  console.error('peers: XGBoost and scikit-learn, about a minute …')
+  return fetchPackages(join(cacheDir, '..', 'ml-peers', 'venv'), ML_PACKAGES)
+}
+
+function fetchPackages(venv, packages) {
   run('python3', ['-m', 'venv', venv])
   const bin = join(venv, 'bin', 'python')
-  run(bin, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES])
+  run(bin, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages])
   return bin
 }
 

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 
 interface Peers {
   readonly python: string | null
+  /** Python with XGBoost, scikit-learn, pandas, PyArrow and Temporal's SDK. */
+  readonly mlPython: string | null
   readonly sparkJars: readonly string[] | null
   readonly composeSchema: string | null
   readonly versitygw: string | null
@@ -13,15 +15,16 @@ interface Peers {
 /** What `scripts/peers.mjs` found; a test that lacks its peer skips with the reason told there. */
 export function readPeers(): Peers {
   const report = join(process.env['FIRN_CACHE'] ?? join(homedir(), '.cache', 'firn'), 'peers', 'peers.json')
-  if (!existsSync(report)) {
-    const reason = 'run `node scripts/peers.mjs` first'
-    return {
-      python: null,
-      sparkJars: null,
-      composeSchema: null,
-      versitygw: null,
-      missing: { python: reason, spark: reason, compose: reason, versitygw: reason, rck: reason },
-    }
+  const found = existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as Peers) : undefined
+  // A report of an older version knows less.
+  if (found !== undefined && 'mlPython' in found) return found
+  const reason = 'run `node scripts/peers.mjs` first'
+  return {
+    python: null,
+    mlPython: null,
+    sparkJars: null,
+    composeSchema: null,
+    versitygw: null,
+    missing: { python: reason, ml: reason, spark: reason, compose: reason, versitygw: reason, rck: reason },
   }
-  return JSON.parse(readFileSync(report, 'utf8')) as Peers
 }
