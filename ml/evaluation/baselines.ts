@@ -3,6 +3,7 @@ import type { FeatureColumn, TrainingTable } from '../datasets/training-table.js
 import { areaUnderRoc } from './binary-metrics.js'
 import { fitSigmoid, sigmoidAt } from './fit-sigmoid.js'
 import { meanOf, medianOf, presentValues } from './steps/central-value.js'
+import { takeNumbers } from './take-numbers.js'
 
 /** A naive guess that needs no model: fitted on training rows, it gives predictions in the shape of a model's. */
 export interface Baseline {
@@ -56,11 +57,11 @@ export function baselinesOf(
     case 'regression':
       return [
         overall('mean'),
-        { name: 'median', fit: (of, rows) => constant([medianOf(labelsOf(of, rows))]) },
+        { name: 'median', fit: (of, rows) => constant([medianOf(takeNumbers(of.labels, rows))]) },
         ...byCategory,
         ...guesses.map((column): Baseline => ({
           name: `${column.name} alone`,
-          fit: (of, rows) => asItIs(column, meanOf(labelsOf(of, rows))),
+          fit: (of, rows) => asItIs(column, meanOf(takeNumbers(of.labels, rows))),
         })),
       ]
   }
@@ -95,7 +96,7 @@ function bestSingleFeature(columns: readonly NumberColumn[]): Baseline {
   return {
     name: 'best single feature',
     fit: (table, rows) => {
-      const labels = labelsOf(table, rows)
+      const labels = takeNumbers(table.labels, rows)
       const strengths = columns.map((column) => {
         const area = areaUnderRoc(labels, filled(column, rows)(rows)) ?? 0.5
         return { column, strength: Math.abs(area - 0.5) }
@@ -114,24 +115,17 @@ function fitOne(column: NumberColumn, labels: Float64Array, rows: Int32Array): G
   const deviation = Math.sqrt(meanOf(values.map((value) => (value - mean) ** 2))) || 1
   const scaled = (asked: Int32Array): Float64Array =>
     valuesOf(asked).map((value) => (value - mean) / deviation)
-  const sigmoid = fitSigmoid(
-    scaled(rows),
-    Float64Array.from(rows, (row) => labels[row] ?? NaN),
-  )
+  const sigmoid = fitSigmoid(scaled(rows), takeNumbers(labels, rows))
   return (asked) => scaled(asked).map((value) => sigmoidAt(sigmoid, value))
 }
 
 /** The column's own values; where it has none, what is given. */
 function asItIs({ values }: NumberColumn, missing: number): Guess {
-  return (asked) =>
-    Float64Array.from(asked, (row) => {
-      const value = values[row] ?? NaN
-      return Number.isNaN(value) ? missing : value
-    })
+  return (asked) => takeNumbers(values, asked).map((value) => (Number.isNaN(value) ? missing : value))
 }
 
 function filled(column: NumberColumn, rows: Int32Array): Guess {
-  const training = Float64Array.from(rows, (row) => column.values[row] ?? NaN)
+  const training = takeNumbers(column.values, rows)
   return asItIs(column, medianOf(presentValues(training)))
 }
 
@@ -153,8 +147,4 @@ function overallMeans(labels: Float64Array, rows: Int32Array, classes: number): 
 function addLabel(sums: number[], label: number, classes: number): void {
   const at = classes === 1 ? 0 : label
   sums[at] = (sums[at] ?? 0) + (classes === 1 ? label : 1)
-}
-
-function labelsOf({ labels }: TrainingTable, rows: Int32Array): Float64Array {
-  return Float64Array.from(rows, (row) => labels[row] ?? NaN)
 }

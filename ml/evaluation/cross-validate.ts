@@ -3,6 +3,7 @@ import { calibrate, fitCalibration } from './calibration.js'
 import { fitModel, type Fitter } from './fit-model.js'
 import { innerHoldOut, type Fold } from './folds.js'
 import type { Phases } from './phases.js'
+import { takeNumbers } from './take-numbers.js'
 
 /** What models that had not seen a row say of it. */
 export interface HeldOut {
@@ -76,7 +77,7 @@ async function runFold(
     ? [partScores]
     : await score(phase, { training: fold.training }, [fold.held])
   if (method === undefined) return result(scores, scores)
-  const labels = Float64Array.from(inner.held, (row) => table.labels[row] ?? NaN)
+  const labels = takeNumbers(table.labels, inner.held)
   return result(scores, calibrate(fitCalibration(method, labels, innerScores), scores))
 }
 

@@ -13,6 +13,7 @@ import { isBetter, measure, prefixed, primaryMetric } from './metrics.js'
 import { openPhases, type Phases } from './phases.js'
 import { plotsOf, thinned, type Plots } from './plots.js'
 import { tableDigest } from './table-digest.js'
+import { takeNumbers } from './take-numbers.js'
 
 export interface EvaluateOptions extends Fitter {
   /** Absent: nothing is kept, a killed training starts anew. */
@@ -166,7 +167,7 @@ async function fitFinal(
   if (method === undefined) return model
   const rows = val ?? on.heldOut.rows
   const scores = val === undefined ? on.heldOut.scores : await model.predict(fitter.table, val)
-  const calibration = fitCalibration(method, labelsOf(fitter.table, rows), scores)
+  const calibration = fitCalibration(method, takeNumbers(fitter.table.labels, rows), scores)
   return assembleModel({ ...model.parts, calibration })
 }
 
@@ -182,10 +183,10 @@ async function measureModel(
 ): Promise<Measured> {
   const classes = classNames(table, settings)
   const worth = (rows: Int32Array, predictions: Float64Array): Metrics =>
-    measure(settings.task, labelsOf(table, rows), predictions, classes.length)
+    measure(settings.task, takeNumbers(table.labels, rows), predictions, classes.length)
   const plot = (rows: Int32Array, predictions: Float64Array): Plots =>
     plotsOf(settings.task, {
-      labels: labelsOf(table, rows),
+      labels: takeNumbers(table.labels, rows),
       predictions,
       groups: Array.from(rows, (row) => table.groups[row] ?? ''),
       classes,
@@ -217,7 +218,7 @@ function measureBaselines(
   const classes = classNames(table, settings).length
   const worth = (fit: Baseline['fit'], training: Int32Array, asked: readonly Int32Array[]): Metrics[] => {
     const guess = fit(table, training)
-    return asked.map((rows) => measure(task, labelsOf(table, rows), guess(rows), classes))
+    return asked.map((rows) => measure(task, takeNumbers(table.labels, rows), guess(rows), classes))
   }
   const alone = [...(offset === undefined ? [] : [offset]), ...baselineOnly]
   return baselinesOf(task, table, alone).map(({ name, fit }) => {
@@ -252,8 +253,4 @@ function bestOf(
     (best, next) => (isBetter(metric, next.metrics[key], best.metrics[key]) ? next : best),
     first,
   )
-}
-
-function labelsOf({ labels }: TrainingTable, rows: Int32Array): Float64Array {
-  return Float64Array.from(rows, (row) => labels[row] ?? NaN)
 }

@@ -5,6 +5,7 @@ import type { TrainingTable } from '../datasets/training-table.js'
 import type { Checkpoints, Estimator, TrainingInputs } from '../models/estimator.js'
 import { assembleModel, offsetsOf, type FittedModel } from './fitted-model.js'
 import { applyPreprocessing, applyToTraining, fitPreprocessing } from './preprocess.js'
+import { takeNumbers } from './take-numbers.js'
 
 export type Settings = TrainingPin['settings']
 
@@ -47,7 +48,7 @@ export async function fitModel(
   const weightOf = classWeights(seen, on.training, settings)
   const inputs = (rows: Int32Array, part: 'training' | 'validation'): TrainingInputs => ({
     ...(part === 'training' ? applyToTraining : applyPreprocessing)(preprocessing, seen, rows),
-    y: Float64Array.from(rows, (row) => seen.labels[row] ?? NaN),
+    y: takeNumbers(seen.labels, rows),
     ...(weightOf !== undefined && { weights: meanOne(Float64Array.from(rows, weightOf)) }),
   })
   const estimator = await fit({

@@ -6,6 +6,7 @@ import type { FittedEstimator, Inputs } from '../models/estimator.js'
 import { calibrate, type FittedCalibration } from './calibration.js'
 import { checkSignature } from './check-signature.js'
 import { applyPreprocessing, type FittedPreprocessing } from './preprocess.js'
+import { takeNumbers } from './take-numbers.js'
 
 /** What a model is made of. */
 export interface ModelParts {
@@ -75,7 +76,7 @@ export function offsetsOf(
       `offset ${offset} is ${column === undefined ? 'no column of the features' : `a ${column.kind} column`}; it must be a number among: ${numberNames(table)}. Correct the model's offset or its feature service.`,
     )
   }
-  const offsets = Float64Array.from(rows, (row) => column.values[row] ?? NaN)
+  const offsets = takeNumbers(column.values, rows)
   const first = offsets.findIndex((value) => Number.isNaN(value))
   if (first === -1) return offsets
   const missing = offsets.reduce((count, value) => count + (Number.isNaN(value) ? 1 : 0), 0)

@@ -2,6 +2,7 @@ import { FirnError } from '../../schemas/error.js'
 import type { ModelTask } from '../../schemas/model-definitions.js'
 import { seededRandom } from '../training/seeded-random.js'
 import { measureOne } from './metrics.js'
+import { takeNumbers } from './take-numbers.js'
 
 /** How much two models differ in a metric on the same rows, and how sure that is. */
 export interface PairedDifference {
@@ -70,7 +71,7 @@ export function pairedBootstrap(options: PairedOptions): PairedDifference {
 
 function differenceOn(options: PairedOptions, rows: Int32Array): number | undefined {
   const { task, metric, classes = 2 } = options
-  const labels = Float64Array.from(rows, (row) => options.labels[row] ?? NaN)
+  const labels = takeNumbers(options.labels, rows)
   const width = options.a.length / options.labels.length
   const valueOf = (all: Float64Array): number | undefined => {
     const predictions = new Float64Array(rows.length * width)

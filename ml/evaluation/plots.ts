@@ -4,6 +4,7 @@ import { areaUnderRoc, countAnswers } from './binary-metrics.js'
 import { measure } from './metrics.js'
 import { likeliestClasses } from './multiclass-metrics.js'
 import { rankRows } from './rank-rows.js'
+import { takeNumbers } from './take-numbers.js'
 
 /** Pictures of how good predictions are, as data. */
 export interface Plots {
@@ -134,7 +135,7 @@ export function measureGroups(task: ModelTask, predicted: Predicted): readonly G
     .slice(0, GROUPS_MAX)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([group, rows]) => {
-      const own = Float64Array.from(rows, (row) => labels[row] ?? NaN)
+      const own = takeNumbers(labels, Int32Array.from(rows))
       const scores = new Float64Array(rows.length * width)
       rows.forEach((row, at) => {
         scores.set(predictions.subarray(row * width, (row + 1) * width), at * width)

@@ -20,6 +20,7 @@ import {
   fitTargetEncode,
   type TargetEncodeParameters,
 } from './steps/target-encode.js'
+import { takeNumbers } from './take-numbers.js'
 
 /** How rows become a model's numbers: fitted on training rows only, plain JSON, stored in the model. */
 export interface FittedPreprocessing {
@@ -71,7 +72,7 @@ export function fitPreprocessing(
 ): FittedPreprocessing {
   const { kind } = definition
   checkTensors(kind, table)
-  const labels = labelsOf(table, rows)
+  const labels = takeNumbers(table.labels, rows)
   const classes = task === 'multiclass-classification' ? (table.classes ?? []) : []
   const steps = definition.preprocessing ?? defaultSteps(kind)
   checkOrder(steps)
@@ -101,7 +102,7 @@ export function applyPreprocessing(
 
 /** The rows that it was fitted on, as the model is to see them while it learns: target encoding is out of fold. */
 export function applyToTraining(fitted: FittedPreprocessing, table: TrainingTable, rows: Int32Array): Inputs {
-  const labels = labelsOf(table, rows)
+  const labels = takeNumbers(table.labels, rows)
   const frame = fitted.steps.reduce(
     (before, step) => trainingStep(step, before, labels),
     modelFrame(fitted, table, rows),
@@ -221,10 +222,6 @@ function copyColumn(
     to.x[Math.floor(at / size) * to.width + to.offset + (at % size)] = value
   })
   return size
-}
-
-function labelsOf(table: TrainingTable, rows: Int32Array): Float64Array {
-  return Float64Array.from(rows, (row) => table.labels[row] ?? NaN)
 }
 
 function checkTensors(kind: EstimatorDefinition['kind'], { columns }: TrainingTable): void {

@@ -5,6 +5,7 @@ import type { Settings } from '../../ml/evaluation/fit-model.js'
 import { allRows } from '../../ml/evaluation/fitted-model.js'
 import { foldsOf } from '../../ml/evaluation/folds.js'
 import { measure } from '../../ml/evaluation/metrics.js'
+import { openPhases } from '../../ml/evaluation/phases.js'
 import { storeModel } from '../../ml/evaluation/stored-model.js'
 import type { TrainingTable } from '../../ml/datasets/training-table.js'
 import { estimatorOf } from '../../ml/models/find-estimator.js'
@@ -344,6 +345,30 @@ describe('interrupted', () => {
       }
     },
   )
+
+  test('a phase that is done keeps its numbers alone, not its estimator', async () => {
+    let saved: Uint8Array | undefined
+    const port: Checkpoints = {
+      load: () => Promise.resolve(saved),
+      save: (state) => {
+        saved = state
+        return Promise.resolve()
+      },
+    }
+    const phases = openPhases(port, () => 'one')
+    for (const fold of ['a', 'b', 'c']) {
+      await phases.once(fold, async (checkpoints) => {
+        await checkpoints!.save(new Uint8Array(10_000))
+        return Float64Array.of(1, 2)
+      })
+    }
+    expect(saved!.length).toBeLessThan(1_000)
+    const reopened = openPhases(port, () => 'one')
+    expect(await reopened.once('b', () => Promise.reject(new Error('done before')))).toEqual(
+      Float64Array.of(1, 2),
+    )
+    expect(await reopened.of('c')?.load()).toBeUndefined()
+  })
 
   test('a checkpoint of another training is not gone on from', async () => {
     const [, table, settings] = cases[0]!

@@ -1,5 +1,6 @@
 import { FirnError } from '../../../schemas/error.js'
 import type { FeatureColumn, TrainingTable } from '../../datasets/training-table.js'
+import { takeNumbers } from '../take-numbers.js'
 
 /** Some rows of a table between two preprocessing steps. */
 export interface Frame {
@@ -105,7 +106,7 @@ function takeRows(column: FeatureColumn, rows: Int32Array): FeatureColumn {
     return { ...column, values: Array.from(rows, (row) => column.values[row] ?? null) }
   }
   if (column.kind === 'number') {
-    return { ...column, values: Float64Array.from(rows, (row) => column.values[row] ?? NaN) }
+    return { ...column, values: takeNumbers(column.values, rows) }
   }
   const values = new Float32Array(rows.length * column.size)
   rows.forEach((row, at) => {
