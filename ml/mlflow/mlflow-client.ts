@@ -118,7 +118,9 @@ function refused(where: string, answer: Response, text: string): FirnError {
   const errorCode = textOf(body?.['error_code'])
   const message = textOf(body?.['message']).slice(0, 500)
   const context = { status, errorCode }
-  if (status >= 500 || status === 429) {
+  // Another request, perhaps one of ours whose answer was lost, wrote the same row meanwhile.
+  const isRace = errorCode === 'BAD_REQUEST' && message.includes('IntegrityError')
+  if (status >= 500 || status === 429 || isRace) {
     const seconds = Number(headers.get('retry-after') ?? 0)
     const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : 0
     return new FirnError(

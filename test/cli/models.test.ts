@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { addModelsCommand } from '../../cli/commands/models.js'
+import { addRunsCommand } from '../../cli/commands/runs.js'
 import type { Catalog } from '../../iceberg/catalog/catalog.js'
 import { openSqliteCatalog } from '../../iceberg/catalog/sqlite.js'
 import { LocalFileIO } from '../../iceberg/io/local.js'
@@ -250,4 +253,25 @@ describe('comparing versions', () => {
       message: expect.stringMatching(message) as string,
     })
   })
+})
+
+it('docs/registry.md names commands, arguments and options that there are', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/registry.md'), 'utf8')
+  const lines = [...text.matchAll(/^(?:[A-Z_]+=\S+ )?firn ((?:models|runs) .*)$/gm)].map(([, line]) => line!)
+  expect(lines.length).toBeGreaterThan(10)
+  for (const line of lines) {
+    const program = new Command()
+    addModelsCommand(program)
+    addRunsCommand(program)
+    let command = program
+    const words = line.match(/"[^"]*"|\S+/g)!
+    while (command.commands.length > 0) {
+      const name = words.shift()
+      command = command.commands.find((sub) => sub.name() === name)!
+      expect(command, line).toBeDefined()
+    }
+    // Parsed as it would be, but nothing is done.
+    command.exitOverride().action(() => undefined)
+    expect(() => command.parse(words, { from: 'user' }), line).not.toThrow()
+  }
 })

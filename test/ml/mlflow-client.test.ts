@@ -34,6 +34,7 @@ describe('requests', () => {
     const failures: Reply[] = [
       { status: 500, body: { error_code: 'INTERNAL_ERROR' } },
       { status: 503 },
+      { status: 400, body: { error_code: 'BAD_REQUEST', message: '(sqlite3.IntegrityError) UNIQUE' } },
       { status: 429, headers: { 'retry-after': '0' } },
       { cut: 'before' },
       { cut: 'within', body: { long: 'x'.repeat(100) } },
