@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 import type { TrainingEnvironment } from '../../schemas/model-messages.js'
 import { THREAD_SETTINGS } from '../training/tensorflow.js'
 
@@ -20,6 +22,11 @@ export async function describeEnvironment(backend: Backend): Promise<TrainingEnv
       Object.keys(THREAD_SETTINGS).map((name) => [name, process.env[name] ?? 'unset']),
     ),
   }
+}
+
+/** SHA-256 of it, for checkpoints that must not be gone on from elsewhere (`bindCheckpoints`). */
+export function environmentDigest(environment: TrainingEnvironment): Uint8Array {
+  return createHash('sha256').update(canonicalJson(environment)).digest()
 }
 
 /** Instruction sets that kernels are chosen by. */

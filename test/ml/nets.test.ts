@@ -230,7 +230,7 @@ describe('what no network can be fitted with is refused', () => {
   test('rows of another width than it was trained on', async () => {
     const fitted = await dense.fit(denseOptions())
     const rows: Inputs = { rows: 2, columns: ['a'], x: new Float64Array(2) }
-    expect(() => fitted.predict(rows)).toThrow(/takes 5 numbers a row, but 2 rows came with 2/)
+    await expect(fitted.predict(rows)).rejects.toThrow(/takes 5 numbers a row, but 2 rows came with 2/)
   })
 
   test('stored weights that were cut off', async () => {

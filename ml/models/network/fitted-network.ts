@@ -80,10 +80,11 @@ function fittedNetwork(
 ): FittedEstimator {
   const { layers, objective } = header
   return {
-    predict: (inputs) => {
-      checkWidth(layers, inputs)
-      return Promise.resolve(predictionsOf(objective, scoreRows(tf, layers, parameters, inputs)))
-    },
+    predict: (inputs) =>
+      Promise.resolve().then(() => {
+        checkWidth(layers, inputs)
+        return predictionsOf(objective, scoreRows(tf, layers, parameters, inputs))
+      }),
     store: () => Promise.resolve({ kind, header, weights: floatBytes(parameters) }),
     ...trained,
   }

@@ -20,7 +20,7 @@ export interface DenseBatch {
 
 /**
  * Gradients of one batch, worked out by hand: the library multiplies matrices, all else is plain arithmetic here. A call
- * of the library costs 50 µs, so deriving a small network with it would take seven times as long. Returns the gradient by
+ * of the library costs 50 µs, so deriving a small network with it takes five times as long. Returns the gradient by
  * `x`, for layers before these.
  */
 export function trainDense(tf: Tf, batch: DenseBatch): { readonly byInput: () => Float32Array } {
