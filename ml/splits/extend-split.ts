@@ -19,7 +19,7 @@ import { promised, reportSplit, type SplitReport } from './split-report.js'
 export interface ExtendSplitInput extends SplitKey {
   /** Tag that the label view is read at; default: the pipeline's newest batch. */
   readonly at?: string
-  /** What a training is pinned to, in place of `at`; the label view's tables must be among it. */
+  /** What a training is pinned to, in place of `at`. */
   readonly pin?: PinnedTag
 }
 
@@ -48,7 +48,7 @@ export async function extendSplit(
   run: RunInfo,
 ): Promise<ExtendedSplit> {
   const split = findSplit(deps, input)
-  const pin = input.pin ?? (await pinSplit(deps, split, input.at))
+  const pin = await pinOf(deps, split, input)
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
     const extended = await extendOnce(deps, publish, { split, pin, run })
     if (extended !== undefined) return extended
@@ -57,6 +57,14 @@ export async function extendSplit(
     'rebuild-needed',
     `split "${input.split}": others changed ${formatIdentifier(SPLITS)} ${ROUNDS_MAX} times while it was extended; try again`,
   )
+}
+
+/** A training of another label view has not pinned the tables of the split's own: these are read at its tag. */
+async function pinOf(deps: LakeDeps, split: DefinedSplit, { pin, at }: ExtendSplitInput): Promise<PinnedTag> {
+  if (pin === undefined) return await pinSplit(deps, split, at)
+  if (split.labels.tables.every((table) => Object.hasOwn(pin.snapshots, formatIdentifier(table)))) return pin
+  const own = await pinSplit(deps, split, pin.tag)
+  return { ...pin, snapshots: { ...own.snapshots, ...pin.snapshots } }
 }
 
 interface Extension {

@@ -1,5 +1,4 @@
 import type { RowsFrom } from '../../schemas/feature-definitions.js'
-import type { ModelDefinition } from '../../schemas/model-definitions.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
 import type { DefinitionKind, NamedDefinition } from './definition-history.js'
 import { digestOf } from './digest-of.js'
@@ -7,7 +6,8 @@ import { resolveFeatures, resolveLabels, resolveService } from './resolve-featur
 
 /** Everything that a pipeline says of features, splits and models, with its fingerprints. */
 export function definitionsOf(pipeline: Pipeline): readonly NamedDefinition[] {
-  const { entities = {}, featureViews = {}, labelViews = {}, featureServices = {}, splits = {} } = pipeline
+  const { entities = {}, featureViews = {}, labelViews = {}, featureServices = {} } = pipeline
+  const { splits = {}, models = {} } = pipeline
   const all = <T extends object>(
     kind: DefinitionKind,
     named: Readonly<Record<string, T>>,
@@ -23,18 +23,11 @@ export function definitionsOf(pipeline: Pipeline): readonly NamedDefinition[] {
     ...all('label-view', labelViews, (name) => resolveLabels(pipeline, name).fingerprint),
     ...all('feature-service', featureServices, (name) => resolveService(pipeline, name).fingerprint),
     ...all('split', splits, (_, { labels, method, seed }) => digestOf({ labels, method, seed })),
-    ...all('model', modelsOf(pipeline), (_, model) =>
+    ...all('model', models, (_, model) =>
       // Their order is part of it: the first one is the default.
       digestOf({ ...model, estimators: Object.entries(model.estimators) }),
     ),
   ]
-}
-
-/** Models by service; those of an older kind have no definition of their features that could be told. */
-export function modelsOf({ models = {} }: Pipeline): Readonly<Record<string, ModelDefinition>> {
-  return Object.fromEntries(
-    Object.entries(models as Readonly<Record<string, object>>).filter(([, model]) => 'service' in model),
-  ) as Readonly<Record<string, ModelDefinition>>
 }
 
 function viewFingerprint(pipeline: Pipeline, name: string): string {

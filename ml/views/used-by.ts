@@ -2,7 +2,6 @@ import { FirnError } from '../../schemas/error.js'
 import type { FeatureServiceDefinition, RowsFrom } from '../../schemas/feature-definitions.js'
 import type { DatasetInfo, TrainingPin } from '../../schemas/model-messages.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
-import { modelsOf } from './definitions-of.js'
 import { resolveFeatures } from './resolve-features.js'
 
 /** A registered version, as far as it says what it was trained on. */
@@ -89,7 +88,7 @@ function usersOf(pipeline: Pipeline, versions: readonly TrainedOn[], thing: Thin
   const ownLabels = kind === 'table' ? named(labelViews, reads) : kind === 'label-view' ? [view ?? ''] : []
   const services = named(featureServices, (service) => servesFrom(pipeline, service, ownViews, feature))
   const models = named(
-    modelsOf(pipeline),
+    pipeline.models ?? {},
     (model) => services.includes(model.service) || ownLabels.includes(model.labels),
   )
   const saw = versions.filter(
@@ -123,7 +122,8 @@ function servesFrom(
 
 /** A column is named after its feature, alone or with its view. */
 function sawView({ dataset }: TrainedOn, view: string, feature: string | undefined): boolean {
-  if (!Object.hasOwn(dataset.fingerprints, view)) return false
+  const saw = [`view ${view}`, `label view ${view}`].some((name) => Object.hasOwn(dataset.fingerprints, name))
+  if (!saw) return false
   const columns = [feature, `${view}__${feature ?? ''}`]
   return feature === undefined || dataset.signature.inputs.some(({ name }) => columns.includes(name))
 }

@@ -178,7 +178,7 @@ describe('what uses a table, a view, a feature', () => {
         snapshots: { 'shop_features.orders': '1' },
       },
       dataset: {
-        fingerprints: { profile: 'a', activity: 'b', churn: 'c' },
+        fingerprints: { 'view profile': 'a', 'view activity': 'b', 'label view churn': 'c' },
         signature: {
           inputs: [
             { name: 'age', type: 'double', nullable: true },

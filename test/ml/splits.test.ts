@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { addSplit } from '../../ml/splits/add-split.js'
 import { SPLITS } from '../../schemas/lake-tables.js'
@@ -74,6 +75,19 @@ describe('extending a split', () => {
     ]
     await addVisits(lake, given, ONE)
     expect((await extend(lake.deps, { split: 'by_entity' })).added).toBe(2)
+  })
+
+  it('takes the snapshots that a training is pinned to, and its tag for tables that it has not pinned', async () => {
+    lake = await visitsLake()
+    await addVisits(lake, visits(0, 10), ONE)
+    const { metadata } = await lake.deps.catalog.loadTable(parseIdentifier('visits_features.visits'))
+    const snapshot = headOf(metadata)?.['snapshot-id'].toString() ?? ''
+    await addVisits(lake, visits(10, 20), TWO)
+    const asOf = '2026-07-02T00:00:00.000Z'
+    const pin = { tag: TWO, snapshots: { 'visits_features.visits': snapshot }, asOf }
+    expect(await extend(lake.deps, { split: 'by_time', pin })).toMatchObject({ tag: TWO, added: 10 })
+    const other = { tag: ONE, snapshots: { 'visits_features.other': '1' }, asOf }
+    expect(await extend(lake.deps, { split: 'by_entity', pin: other })).toMatchObject({ tag: ONE, added: 10 })
   })
 
   it('does nothing where nothing is left to do, and reads an older tag as it was', async () => {
