@@ -2,12 +2,13 @@ import { parseArgs } from 'node:util'
 import { benchIceberg } from './iceberg.js'
 import type { LandingBenchOptions } from './landing.js'
 import { benchLanding } from './landing.js'
+import { benchMl, type MlBenchOptions } from './ml.js'
 import { benchQuantum } from './quantum.js'
 import type { BenchRow } from './bench-row.js'
 
 /**
- * `npm run bench [-- quantum | iceberg | landing] [-- --quick] [-- --json]`: prints rows of figures, ratios from one run.
- * Landing also takes `--messages N` and `--bytes N` (of one message).
+ * `npm run bench [-- quantum | iceberg | landing | ml [PART…]] [-- --quick] [-- --json]`: prints rows of figures, ratios
+ * from one run. What follows `ml` are parts of it (`bench/ml.ts`). Landing also takes `--messages N` and `--bytes N` (of one message).
  */
 const { values, positionals } = parseArgs({
   options: {
@@ -18,16 +19,21 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 })
-const BENCHES: Readonly<Record<string, (options: LandingBenchOptions) => Promise<BenchRow[]>>> = {
+const BENCHES: Readonly<
+  Record<string, (options: LandingBenchOptions & MlBenchOptions) => Promise<BenchRow[]>>
+> = {
   quantum: benchQuantum,
   iceberg: benchIceberg,
   landing: benchLanding,
+  ml: benchMl,
 }
 const load = {
   ...(values.messages !== undefined && { messages: Number(values.messages) }),
   ...(values.bytes !== undefined && { sizeBytes: Number(values.bytes) }),
 }
-const names = positionals.length === 0 ? Object.keys(BENCHES) : positionals
+const [first, ...rest] = positionals
+const parts = first === 'ml' ? rest : []
+const names = first === undefined ? Object.keys(BENCHES) : first === 'ml' ? [first] : positionals
 const rows: BenchRow[] = []
 for (const name of names) {
   const bench = BENCHES[name]
@@ -35,7 +41,10 @@ for (const name of names) {
     console.error(`there is no bench "${name}"; there are: ${Object.keys(BENCHES).join(', ')}`)
     process.exit(2)
   }
-  rows.push(...(await bench({ quick: values.quick === true, ...load, log: (text) => console.error(text) })))
+  const log = (text: string) => {
+    console.error(text)
+  }
+  rows.push(...(await bench({ quick: values.quick === true, ...load, parts, log })))
 }
 if (values.json === true) console.log(JSON.stringify(rows, null, 2))
 else

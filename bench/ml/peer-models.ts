@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { TrainingInputs } from '../../ml/models/estimator.js'
@@ -23,11 +24,17 @@ export interface PeerResult {
   readonly seconds: { readonly bin?: number; readonly fit: number; readonly predict: number }
 }
 
+const SCRIPT = join(import.meta.dirname, 'peer_models.py')
+
+/** Where `scripts/peers.mjs` puts XGBoost and scikit-learn. */
+export function findPeerPython(): string | undefined {
+  const cache = process.env['FIRN_CACHE'] ?? join(homedir(), '.cache', 'firn')
+  const python = join(cache, 'ml-peers', 'venv', 'bin', 'python')
+  return existsSync(python) ? python : undefined
+}
+
 /** The fits by XGBoost (boosted trees) and scikit-learn (all others), in one process; tables are handed over as files. */
-export async function fitByPeers(
-  fits: readonly PeerFit[],
-  options: { readonly python: string; readonly script: string },
-): Promise<PeerResult[]> {
+export async function fitByPeers(fits: readonly PeerFit[], python: string): Promise<PeerResult[]> {
   const folder = await mkdtemp(join(tmpdir(), 'firn-peer-models-'))
   const written = new Map<Float64Array, string>()
   const write = async (values: Float64Array): Promise<string> => {
@@ -56,7 +63,7 @@ export async function fitByPeers(
       OPENBLAS_NUM_THREADS: '1',
       PYTHONDONTWRITEBYTECODE: '1',
     }
-    const { stdout } = await promisify(execFile)(options.python, [options.script, path], {
+    const { stdout } = await promisify(execFile)(python, [SCRIPT, path], {
       env,
       maxBuffer: 1 << 28,
       timeout: 900_000,

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { measureOne } from '../../ml/evaluation/metrics.js'
 import type { EstimatorDefinition, ModelTask } from '../../schemas/model-definitions.js'
@@ -13,7 +12,6 @@ import { readPeers } from '../support/peers.js'
  */
 const { mlPython, missing } = readPeers()
 const why = missing['ml'] === undefined ? '' : ` [${missing['ml']}]`
-const script = join(import.meta.dirname, '..', '..', 'bench', 'ml', 'peer_models.py')
 const GBDT = { kind: 'gbdt', trees: 60, maxDepth: 4, learningRate: 0.1 } as const
 type Task = readonly [ModelTask, number]
 
@@ -27,7 +25,7 @@ async function bothPredictions(
 ) {
   const peers = await fitByPeers(
     fits.map(({ of: [task, classes], ...fit }) => ({ ...fit, task, classes, seed: 1 })),
-    { python: mlPython!, script },
+    mlPython!,
   )
   return Promise.all(
     fits.map(async ({ of, definition, train, test }, i) => {
