@@ -14,6 +14,7 @@ import { finishSearch, startSearch } from '../ml/search/search-run.js'
 import { listDueTrainings } from '../ml/training/list-due-trainings.js'
 import { pinTraining } from '../ml/training/pin-training.js'
 import { runTraining } from '../ml/training/run-training.js'
+import { definitionsOf } from '../ml/views/definitions-of.js'
 import { findPipeline } from '../schemas/find-pipeline.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
 import type {
@@ -45,7 +46,8 @@ export type ModelActivities = ReturnType<typeof createModelActivities>
 /** `mlflow`: absent where no tracking server is configured. */
 export function createModelActivities(deps: LakeDeps, registry: ModelRegistry, mlflow?: MlflowClient) {
   return {
-    ...trainingActivities(deps, registry, mlflow),
+    ...trainingActivities(deps, registry),
+    ...registryActivities(deps, registry, mlflow),
     ...reproduceActivities(deps, registry),
     ...searchActivities(deps, registry),
 
@@ -83,7 +85,7 @@ export function createModelActivities(deps: LakeDeps, registry: ModelRegistry, m
   }
 }
 
-function trainingActivities(deps: LakeDeps, registry: ModelRegistry, mlflow: MlflowClient | undefined) {
+function trainingActivities(deps: LakeDeps, registry: ModelRegistry) {
   return {
     /**
      * Effect: none; resolves a tag to the snapshot ids and definition that the training reads.
@@ -92,12 +94,20 @@ function trainingActivities(deps: LakeDeps, registry: ModelRegistry, mlflow: Mlf
     pinTraining: (input: TrainModelInput): Promise<TrainingPin> => runCore(() => pinTraining(deps, input)),
 
     /**
-     * Effect: writes the data set under a name drawn from its content.
+     * Effect: writes the data set under a name drawn from its content; definitions that changed are kept in their history.
      * Key: the pin; the same pin gives the same bytes.
      * Heartbeat: every 2 s. Kinds: not-found, sql-invalid, training-failed (no usable rows), io.
      */
     buildDataset: (input: { readonly pin: TrainingPin }): Promise<DatasetInfo> =>
-      runCore(() => buildDataset(deps, input.pin)),
+      runCore(async () => {
+        const dataset = await buildDataset(deps, input.pin)
+        const pipeline = findPipeline(deps.pipelines, input.pin.pipeline)
+        registry.recordDefinitions(definitionsOf(pipeline), {
+          atMs: deps.now(),
+          by: `dataset ${dataset.digest}`,
+        })
+        return dataset
+      }),
 
     /**
      * Effect: trains in a process of its own; the artifact, a run with its metrics, checkpoints while it lasts.
@@ -107,6 +117,33 @@ function trainingActivities(deps: LakeDeps, registry: ModelRegistry, mlflow: Mlf
     runTraining: (input: TrainingRequest): Promise<TrainedModel> =>
       runCore((run) => runTraining(deps, registry, input, { ...run, onTraining: tellLearning(input.tell) })),
 
+    /**
+     * Effect: none; models of which so many batches were published since their newest version that a training is due.
+     * Key: not needed. Heartbeat: every 2 s. Kinds: not-found, io.
+     */
+    listDueTrainings: (input: { readonly pipeline: string }): Promise<readonly string[]> =>
+      runCore(() => listDueTrainings(deps, registry, input.pipeline)),
+
+    /**
+     * Effect: the signal `train` to the model's trainer, which is started where it does not run.
+     * Key: none: signals that wait together are trained once. Heartbeat: every 2 s. Kinds: io.
+     */
+    requestTraining: (input: { readonly pipeline: string; readonly model: string }): Promise<void> =>
+      runCore(async () => {
+        const { pipeline, model } = input
+        await Context.current().client.workflow.signalWithStart('trainer', {
+          workflowId: workflowIds.trainer(pipeline, model),
+          taskQueue: TASK_QUEUES.control,
+          args: [{ pipeline, model }],
+          signal: TRAIN_SIGNAL,
+          signalArgs: [{}],
+        })
+      }),
+  }
+}
+
+function registryActivities(deps: LakeDeps, registry: ModelRegistry, mlflow: MlflowClient | undefined) {
+  return {
     /**
      * Effect: a version PENDING in the registry, tags on its inputs in one transaction, then READY; its lineage files.
      * Key: pin, data set and weights digests: a second attempt finishes or returns the same version.
@@ -145,29 +182,6 @@ function trainingActivities(deps: LakeDeps, registry: ModelRegistry, mlflow: Mlf
      * Heartbeat: every 2 s. Kinds: commit-conflict, commit-unknown, io.
      */
     settleVersions: (): Promise<number> => runCore(async () => (await settleVersions(deps, registry)).length),
-
-    /**
-     * Effect: none; models of which so many batches were published since their newest version that a training is due.
-     * Key: not needed. Heartbeat: every 2 s. Kinds: not-found, io.
-     */
-    listDueTrainings: (input: { readonly pipeline: string }): Promise<readonly string[]> =>
-      runCore(() => listDueTrainings(deps, registry, input.pipeline)),
-
-    /**
-     * Effect: the signal `train` to the model's trainer, which is started where it does not run.
-     * Key: none: signals that wait together are trained once. Heartbeat: every 2 s. Kinds: io.
-     */
-    requestTraining: (input: { readonly pipeline: string; readonly model: string }): Promise<void> =>
-      runCore(async () => {
-        const { pipeline, model } = input
-        await Context.current().client.workflow.signalWithStart('trainer', {
-          workflowId: workflowIds.trainer(pipeline, model),
-          taskQueue: TASK_QUEUES.control,
-          args: [{ pipeline, model }],
-          signal: TRAIN_SIGNAL,
-          signalArgs: [{}],
-        })
-      }),
   }
 }
 

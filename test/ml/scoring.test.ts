@@ -12,8 +12,8 @@ import type { ScoreBatchInput } from '../../schemas/model-messages.js'
 import type { TestLake } from '../lake/support/lake.js'
 import {
   addRuns,
+  okFrom,
   RUN,
-  TOY,
   toyLake,
   toyRows,
   toyWith,
@@ -167,12 +167,7 @@ describe('scoring', () => {
 
   test('of nothing writes nothing', async () => {
     await train()
-    const nobody = { ...TOY.labelViews!['ok']!, sql: 'nobody.sql', reads: ['runs'] } as { table?: string }
-    delete nobody.table
-    const pipelines = toyWith({
-      labelViews: { ok: nobody as never },
-      sqlTexts: { ...TOY.sqlTexts, 'nobody.sql': 'SELECT * FROM runs WHERE false' },
-    })
+    const pipelines = toyWith(okFrom('SELECT * FROM runs WHERE false'))
     expect(await score({ batch: FIRST }, { ...lake.deps, pipelines })).toMatchObject({
       status: 'no_changes',
       rows: 0,

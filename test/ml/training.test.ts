@@ -9,7 +9,16 @@ import { pinTraining } from '../../ml/training/pin-training.js'
 import { runTraining } from '../../ml/training/run-training.js'
 import { threadSettings } from '../../ml/training/tensorflow.js'
 import type { TestLake } from '../lake/support/lake.js'
-import { addRuns, pinned, TOY, toyLake, toyRows, toyWith, trainingRequest } from './support/toy-lake.js'
+import {
+  addRuns,
+  okFrom,
+  pinned,
+  TOY,
+  toyLake,
+  toyRows,
+  toyWith,
+  trainingRequest,
+} from './support/toy-lake.js'
 
 const PIN = { pipeline: 'toy', model: 'success' }
 const FIRST = '20260701T020000Z'
@@ -107,19 +116,8 @@ describe('a data set', () => {
 
   test('is refused where an entity has two labels at one time, and where nobody has one', async () => {
     const pin = await pinTraining(lake.deps, PIN)
-    const rows = (sql: string) => ({
-      ...lake.deps,
-      pipelines: toyWith({
-        labelViews: { ok: { ...TOY.labelViews!['ok']!, sql: 'rows.sql', reads: ['runs'] } as never },
-        sqlTexts: { ...TOY.sqlTexts, 'rows.sql': sql },
-      }),
-    })
-    const twice = rows(`SELECT 'a' AS run_id, ran_at, ok, kind, batch FROM runs`)
-    // A table stays the label view's source unless it is taken away.
-    for (const deps of [twice]) {
-      const view = deps.pipelines.get('toy')!.labelViews!['ok']! as { table?: string }
-      delete view.table
-    }
+    const sql = `SELECT 'a' AS run_id, ran_at, ok, kind, batch FROM runs`
+    const twice = { ...lake.deps, pipelines: toyWith(okFrom(sql)) }
     await expect(buildDataset(twice, pin)).rejects.toThrow(
       /has the entity \["a"\] more than once at 2026-07-0/,
     )

@@ -11,6 +11,7 @@ import { buildDataset } from '../../../ml/datasets/build-dataset.js'
 import { extendSplit } from '../../../ml/splits/extend-split.js'
 import { pinTraining } from '../../../ml/training/pin-training.js'
 import { instantOf, parseBatchId } from '../../../schemas/batch.js'
+import type { LabelViewDefinition } from '../../../schemas/feature-definitions.js'
 import type { LakeDeps } from '../../../schemas/lake-deps.js'
 import type { ModelDefinition } from '../../../schemas/model-definitions.js'
 import type { TrainingPin, TrainingRequest, TrainModelInput } from '../../../schemas/model-messages.js'
@@ -104,11 +105,11 @@ export const TOY: Pipeline = {
   sqlTexts: { 'measured.sql': VIEW_SQL },
 }
 
-function labels(label: string, type: 'boolean' | 'double') {
+function labels(label: string, type: 'boolean' | 'double'): LabelViewDefinition {
   return {
-    ...{ table: 'runs', entities: ['run'], timestampField: 'ran_at', label, type },
+    ...{ table: 'runs', entities: ['run'] as const, timestampField: 'ran_at', label, type },
     ...{ group: 'kind', batch: 'batch' },
-  } as const
+  }
 }
 
 /** The toy pipeline with parts of it replaced. */
@@ -143,6 +144,16 @@ export async function trainingRequest(
 ): Promise<TrainingRequest> {
   const pin = await pinned(deps, input)
   return { pin, dataset: await buildDataset(deps, pin), runId, run: RUN, tell: [] }
+}
+
+/** The label view `ok` of other rows. */
+export function okFrom(sql: string): Partial<Pipeline> {
+  const { entities, timestampField, label, type, group, batch } = labels('ok', 'boolean')
+  const view = { entities, timestampField, label, type, ...{ group: group!, batch: batch! } }
+  return {
+    labelViews: { ok: { ...view, sql: 'rows.sql', reads: ['runs'] } },
+    sqlTexts: { ...TOY.sqlTexts, 'rows.sql': sql },
+  }
 }
 
 /** Adds rows to `runs` in one commit with a tag. */
