@@ -22,9 +22,11 @@ export interface PairedOptions {
   readonly task: ModelTask
   readonly metric: string
   readonly labels: Float64Array
-  /** Predictions of the same rows, in the same order. */
-  readonly a: Float64Array
-  readonly b: Float64Array
+  /** Predictions of the same rows, in the same order; several where the mean of their metrics is meant, e.g. one a seed. */
+  readonly a: Float64Array | readonly Float64Array[]
+  readonly b: Float64Array | readonly Float64Array[]
+  /** Rows of each fold: they are drawn fold by fold, and the metric is the mean of those that it is defined in. */
+  readonly folds?: readonly Int32Array[]
   /** Default 2. */
   readonly classes?: number
   readonly seed: number
@@ -34,15 +36,17 @@ export interface PairedOptions {
 
 /** Draws as many rows as there are, with putting back, again and again: both models are measured on the same draw. */
 export function pairedBootstrap(options: PairedOptions): PairedDifference {
-  const { labels, a, b, rounds = 2_000 } = options
-  if (a.length !== b.length || labels.length === 0 || a.length % labels.length !== 0) {
+  const { labels, rounds = 2_000 } = options
+  const [a, b] = [severalOf(options.a), severalOf(options.b)]
+  const wrong = [...a, ...b].find(({ length }) => length === 0 || length % labels.length !== 0)
+  if (wrong !== undefined || labels.length === 0 || a[0]?.length !== b[0]?.length) {
     throw new FirnError(
       'invalid-input',
-      `${labels.length} labels, ${a.length} and ${b.length} predictions: two models are compared on the same rows, of which there must be some`,
+      `${labels.length} labels, ${a[0]?.length ?? 0} and ${b[0]?.length ?? 0} predictions: two models are compared on the same rows, of which there must be some`,
     )
   }
-  const everyRow = Int32Array.from(labels, (_, row) => row)
-  const difference = differenceOn(options, everyRow)
+  const folds = options.folds ?? [Int32Array.from(labels, (_, row) => row)]
+  const difference = differenceOn(options, folds)
   if (difference === undefined) {
     throw new FirnError(
       'invalid-input',
@@ -52,7 +56,7 @@ export function pairedBootstrap(options: PairedOptions): PairedDifference {
   const random = seededRandom(options.seed)
   const drawn: number[] = []
   for (let round = 0; round < rounds; round += 1) {
-    const sample = everyRow.map(() => Math.floor(random() * labels.length))
+    const sample = folds.map((rows) => rows.map(() => rows[Math.floor(random() * rows.length)] ?? 0))
     const found = differenceOn(options, sample)
     if (found !== undefined) drawn.push(found)
   }
@@ -69,17 +73,29 @@ export function pairedBootstrap(options: PairedOptions): PairedDifference {
   }
 }
 
-function differenceOn(options: PairedOptions, rows: Int32Array): number | undefined {
-  const { task, metric, classes = 2 } = options
-  const labels = takeNumbers(options.labels, rows)
-  const width = options.a.length / options.labels.length
-  const valueOf = (all: Float64Array): number | undefined => {
-    const predictions = new Float64Array(rows.length * width)
-    rows.forEach((row, at) => predictions.set(all.subarray(row * width, (row + 1) * width), at * width))
-    return measureOne(task, metric, { labels, predictions, classes })
-  }
-  const [ofA, ofB] = [valueOf(options.a), valueOf(options.b)]
+function severalOf(predictions: PairedOptions['a']): readonly Float64Array[] {
+  return predictions instanceof Float64Array ? [predictions] : predictions
+}
+
+function differenceOn(options: PairedOptions, folds: readonly Int32Array[]): number | undefined {
+  const valueOf = (several: readonly Float64Array[]): number | undefined =>
+    meanOf(several.map((all) => meanOf(folds.map((rows) => metricOn(options, all, rows)))))
+  const [ofA, ofB] = [valueOf(severalOf(options.a)), valueOf(severalOf(options.b))]
   return ofA === undefined || ofB === undefined ? undefined : ofA - ofB
+}
+
+function metricOn(options: PairedOptions, all: Float64Array, rows: Int32Array): number | undefined {
+  const { task, metric, classes = 2 } = options
+  const width = all.length / options.labels.length
+  const predictions = new Float64Array(rows.length * width)
+  rows.forEach((row, at) => predictions.set(all.subarray(row * width, (row + 1) * width), at * width))
+  return measureOne(task, metric, { labels: takeNumbers(options.labels, rows), predictions, classes })
+}
+
+/** Of those that are defined. */
+function meanOf(values: readonly (number | undefined)[]): number | undefined {
+  const defined = values.filter((value) => value !== undefined)
+  return defined.length === 0 ? undefined : defined.reduce((sum, value) => sum + value, 0) / defined.length
 }
 
 /** Between the two values nearest to it, in proportion. */

@@ -268,6 +268,31 @@ describe('paired bootstrap', () => {
     expect(pairedBootstrap({ ...compared, a: good, b: poor, seed: 8 })).not.toEqual(once)
   })
 
+  test('several predictions count by the mean of their metrics, folds by the mean over them', () => {
+    const folds = [0, 1].map((fold) =>
+      Int32Array.from({ length: 30 }, (_, at) => 2 * (at - (at % 2)) + 2 * fold + (at % 2)),
+    )
+    const auc = (predictions: Float64Array, rows: Int32Array): number =>
+      measureOne(compared.task, 'roc_auc', {
+        labels: rows.reduce((all, row, at) => all.fill(labels[row]!, at), new Float64Array(rows.length)),
+        predictions: rows.reduce(
+          (all, row, at) => all.fill(predictions[row]!, at),
+          new Float64Array(rows.length),
+        ),
+        classes: 2,
+      })!
+    const byFold = (predictions: Float64Array) =>
+      (auc(predictions, folds[0]!) + auc(predictions, folds[1]!)) / 2
+    const found = pairedBootstrap({ ...compared, a: [good, poor], b: poor, folds })
+    expect(found.difference).toBeCloseTo((byFold(good) - byFold(poor)) / 2, 12)
+    expect(found.low).toBeGreaterThan(0)
+    // A shift of one fold's predictions changes the order between folds, never within.
+    const shifted = good.map((value, row) => value + (folds[0]!.includes(row) ? 9 : 0))
+    expect(pairedBootstrap({ ...compared, a: shifted, b: good, folds })).toMatchObject({ low: 0, high: 0 })
+    expect(pairedBootstrap({ ...compared, a: shifted, b: good }).low).toBeLessThan(0)
+    expect(() => pairedBootstrap({ ...compared, a: [good, of(1)], b: poor })).toThrow(/60 labels/)
+  })
+
   test('draws of one class alone do not count, and are told', () => {
     const few = { ...compared, labels: of(0, 0, 1), a: of(0.1, 0.2, 0.9), b: of(0.3, 0.2, 0.1) }
     const found = pairedBootstrap(few)
