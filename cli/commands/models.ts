@@ -8,6 +8,7 @@ import { hasLake, noLake, withCatalog } from '../lake.js'
 import { print, printJson } from '../output.js'
 import { printAliasHistory, printComparison, printVersion, printVersions } from '../print-models.js'
 import { withRegistry } from '../registry.js'
+import { addPromoteCommand } from './models-promote.js'
 
 interface Options {
   readonly reason?: string
@@ -43,6 +44,7 @@ export function addModelsCommand(program: Command): void {
     .argument('<uri>', 'models:/<name>/<version>')
     .option('--json', 'print {model, version}')
     .action(remove)
+  addPromoteCommand(models, noModels)
   addAliasCommands(models)
 }
 
@@ -133,8 +135,18 @@ async function show(uri: string, options: Options): Promise<void> {
 async function compare(a: string, b: string, options: Options): Promise<void> {
   const { resolveModelUri } = await import('../../ml/registry/resolve-model-uri.js')
   const { compareVersions } = await import('../../ml/registry/compare-versions.js')
+  const { readTestPredictions } = await import('../../ml/training/model-artifact.js')
+  const config = readConfig()
+  if (!hasLake(config)) noLake(config)
   const compared = await withRegistry(
-    (registry) => compareVersions(resolveModelUri(registry, a), resolveModelUri(registry, b)),
+    (registry) =>
+      withCatalog(
+        (deps) =>
+          compareVersions(resolveModelUri(registry, a), resolveModelUri(registry, b), (version) =>
+            readTestPredictions(deps, version),
+          ),
+        noLake,
+      ),
     noModels,
   )
   if (options.json === true) printJson(compared)

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
+import { ifFound } from '../../iceberg/error.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { tryCreate } from '../../iceberg/io/try-create.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { DatasetInfo, TrainedModel, TrainingPin } from '../../schemas/model-messages.js'
 import type { Plots } from '../evaluation/plots.js'
+import type { TestPredictions } from '../registry/compare-versions.js'
+import type { ModelVersion } from '../registry/version-store.js'
 import type { ModelHeader, StoredModel } from '../evaluation/stored-model.js'
 
 /** A trained model: `model.json` holds all but the weights, which lie beside it in `weights.bin`. */
@@ -79,4 +82,19 @@ export async function readStoredModel(
   const artifact = await readArtifact(deps, location)
   const weights = await deps.catalog.io.read(location.replace(/model\.json$/, 'weights.bin'))
   return { artifact, stored: { header: artifact.header, weights, weightsDigest: artifact.weightsDigest } }
+}
+
+/** What a version said of its test rows, for a comparison; undefined where its artifact keeps none, or is gone. */
+export async function readTestPredictions(
+  deps: Pick<Deps, 'catalog'>,
+  version: ModelVersion,
+): Promise<TestPredictions | undefined> {
+  const artifact = await ifFound(readArtifact(deps, version.trained.artifactLocation))
+  if (artifact?.measured?.on !== 'test') return undefined
+  const { measured, header } = artifact
+  return {
+    labels: Float64Array.from(measured.labels),
+    predictions: Float64Array.from(measured.predictions),
+    classes: Math.max(header.classes.length, 1),
+  }
 }
