@@ -62,7 +62,7 @@ export function createModelActivities(deps: LakeDeps, registry: ModelRegistry, m
       }),
 
     /**
-     * Effect: an alias of a version, with its history, where the gate lets it or is overruled.
+     * Effect: an alias of a version, with its history, where the gate lets it or is overruled; the tracking server hears it.
      * Key: alias and version: set already, nothing is added.
      * Heartbeat: every 2 s. Kinds: not-found, config.
      */
@@ -70,7 +70,12 @@ export function createModelActivities(deps: LakeDeps, registry: ModelRegistry, m
       readonly pipeline: string
       readonly model: string
       readonly request: PromoteRequest
-    }): Promise<PromoteResult> => runCore(() => Promise.resolve(promoteVersion(deps, registry, input))),
+    }): Promise<PromoteResult> =>
+      runCore(async (run) => {
+        const result = promoteVersion(deps, registry, input)
+        if (result.promoted && mlflow !== undefined) await mirrorUnmirrored(mlflow, registry, run)
+        return result
+      }),
 
     /**
      * Effect: writes predictions and publishes them: dynamic partition overwrite, tag and audit row at once; a run of it.
