@@ -17,7 +17,9 @@ export interface PitLoad {
   readonly rows: number
 }
 
-const USERS = 2500
+const USERS = 50_000
+/** Pairs of user and midnight that entity rows are drawn from: somewhat more than half of 100,000 rows are distinct. */
+const PAIRS = 75_000
 const DAYS = 90
 export const TTL_DAYS = 30
 
@@ -73,9 +75,9 @@ export async function makePitTables(lab: Lab, load: PitLoad): Promise<void> {
     lab,
     load,
     'asked',
-    `SELECT i AS n, ${user('i * 7')} AS user_id,
-       ${from} + INTERVAL 1 DAY * (${DAYS - 30} + hash(i * 13 + 1) % 30)::INT AS event_timestamp
-     FROM range(${load.entityRows}) t(i)`,
+    `SELECT i AS n, ${user('pair')} AS user_id,
+       ${from} + INTERVAL 1 DAY * (${DAYS - 30} + hash(pair * 13 + 1) % 30)::INT AS event_timestamp
+     FROM (SELECT i, hash(i * 7) % ${PAIRS} AS pair FROM range(${load.entityRows}) t(i))`,
   )
   for (const [view, name] of viewNames(load).entries()) {
     const features = featureNames(load, view).map(

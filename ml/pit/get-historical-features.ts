@@ -84,7 +84,8 @@ export async function getHistoricalFeatures(
     snapshots: Object.fromEntries([...pinned].map(([name, table]) => [name, table.snapshotId ?? null])),
     fingerprint,
     toRows: async () => (await session.query(sql, { limit: Number.MAX_SAFE_INTEGER - 1 })).rows,
-    toBatches: () => session.stream(sql),
+    // Rows are wide.
+    toBatches: () => session.stream(sql, { batchRows: 16_384 }),
     close: () => session.close(),
   }
 }

@@ -87,7 +87,7 @@ function adder(session: EngineSession, into: string): (sql: string) => Promise<s
 
 /** What views with the same join keys are asked. */
 interface Probes {
-  /** (k0, k1, …, key_no): each combination of keys, numbered. */
+  /** (k0, k1, …, key_no, first_us, last_us): each combination of keys, numbered, and when it is asked for. */
   readonly keys: string
   /** (row_no, key_no, us): number of an entity row and of its keys, its time in µs. */
   readonly asked: string
@@ -102,16 +102,15 @@ async function addProbes(
   of: { readonly rows: string; readonly timestampField: string; readonly joinKeys: readonly string[] },
 ): Promise<Probes> {
   const { rows, timestampField, joinKeys } = of
-  const columns = joinKeys.map(quoteName)
-  const present = columns.map((column) => `${column} IS NOT NULL`).join(' AND ')
-  const named = columns.map((column, i) => `${column} AS k${i}`).join(', ')
-  const keys = await add(`SELECT *, row_number() OVER () AS key_no
-    FROM (SELECT DISTINCT ${named} FROM ${rows} WHERE ${present})`)
+  const columns = joinKeys.map((key) => `r.${quoteName(key)}`)
   const at = microseconds(`r.${quoteName(timestampField)}`)
+  const keys = await add(`SELECT *, row_number() OVER () AS key_no FROM (
+    SELECT ${columns.map((column, i) => `${column} AS k${i}`).join(', ')}, min(${at}) AS first_us, max(${at}) AS last_us
+    FROM ${rows} r WHERE ${[at, ...columns].map((column) => `${column} IS NOT NULL`).join(' AND ')} GROUP BY ALL)`)
   const asked = await add(`SELECT r.${ROW} AS row_no, k.key_no, ${at} AS us
-    FROM ${rows} r JOIN ${keys} k ON ${columns.map((column, i) => `r.${column} = k.k${i}`).join(' AND ')}
+    FROM ${rows} r JOIN ${keys} k ON ${columns.map((column, i) => `${column} = k.k${i}`).join(' AND ')}
     WHERE ${at} IS NOT NULL`)
-  const bounds = await session.query(`SELECT min(us) AS first, max(us) AS last FROM ${asked}`)
+  const bounds = await session.query(`SELECT min(first_us) AS first, max(last_us) AS last FROM ${keys}`)
   const { first, last } = bounds.rows[0] ?? {}
   return { keys, asked, first: asBigint(first), last: asBigint(last) }
 }
@@ -175,7 +174,8 @@ function hitsSql(join: ViewJoin): string {
   const { view, probe, knownBy } = join
   const { ttlMs, createdTimestampField: created } = view
   // 128 bits: between two times of 64 there may be more.
-  const valid = ttlMs === undefined ? 'true' : `CAST(p.us AS HUGEINT) - v.us <= ${BigInt(ttlMs) * 1000n}`
+  const time = created === undefined ? 'v.rank' : 'v.us'
+  const valid = ttlMs === undefined ? 'true' : `CAST(p.us AS HUGEINT) - ${time} <= ${BigInt(ttlMs) * 1000n}`
   const candidates = candidatesSql(join, [])
   if (created === undefined || !knownBy) {
     const latest = created === undefined ? 'p.us' : rankOf('p.us', GREATEST)
@@ -190,7 +190,10 @@ function hitsSql(join: ViewJoin): string {
     ) v ON v.key_no = p.key_no AND v.since <= p.us WHERE ${valid}`
 }
 
-/** (key_no, us, since, rank, columns) of the rows that may win for some entity row. `since`: from when on they are known. */
+/**
+ * (key_no, us, since, rank, columns) of the rows between the times at which their keys are asked for. `since`: from when on
+ * they are known.
+ */
 function candidatesSql({ view, relation, probe, knownBy }: ViewJoin, columns: readonly string[]): string {
   const { joinKeys, timestampField, createdTimestampField } = view
   const time = `s.${quoteName(timestampField)}`
@@ -199,10 +202,18 @@ function candidatesSql({ view, relation, probe, knownBy }: ViewJoin, columns: re
   const known = knownBy && created
   const rank = created ? rankOf(at, `coalesce(${created}, ${LEAST})`) : at
   const since = known ? `greatest(${at}, ${created})` : at
+  const earliest = view.ttlMs === undefined ? undefined : earlierSql('first_us', view.ttlMs)
   return `SELECT ${['k.key_no', `${at} AS us`, `${since} AS since`, `${rank} AS rank`, ...columns].join(', ')}
     FROM ${relation} s
-    JOIN ${probe.keys} k ON ${joinKeys.map((key, i) => `s.${quoteName(key)} = k.k${i}`).join(' AND ')}
-    WHERE ${at} IS NOT NULL AND ${boundsSql(time, probe, view.ttlMs)}${known ? ` AND ${created} IS NOT NULL` : ''}`
+    JOIN (SELECT *${earliest ? `, ${earliest} AS earliest_us` : ''} FROM ${probe.keys}) k
+      ON ${joinKeys.map((key, i) => `s.${quoteName(key)} = k.k${i}`).join(' AND ')}
+    WHERE ${boundsSql(time, probe, view.ttlMs)} AND ${at} <= k.last_us
+      ${earliest ? `AND ${at} >= k.earliest_us` : ''} ${known ? `AND ${created} <= k.last_us` : ''}`
+}
+
+/** Not before the first instant of 64 bits. */
+function earlierSql(us: string, ms: number): string {
+  return `CAST(greatest(CAST(${us} AS HUGEINT) - ${BigInt(ms) * 1000n}, ${LEAST}) AS BIGINT)`
 }
 
 /** What lies before or behind all that is asked for is not even read, where files know their bounds. */
