@@ -10,6 +10,7 @@ const SETUP = [
   'run_setup:optimizer',
   'run_setup:init_strategy',
   'run_setup:basis_set',
+  'run_setup:ansatz_reps',
 ] as const
 
 /** What the first iterations of a run tell; what is only known at its end (length, energy, times) is never among it. */
@@ -24,6 +25,8 @@ const FIRST_ITERATIONS = {
   longest_plateau: 'int',
   log_param_delta_norm_mean: 'double',
   log_param_delta_norm_std: 'double',
+  log_param_delta_norm_late: 'double',
+  log_shot_noise: 'double',
   improvement_ratio: 'double',
 } as const
 
@@ -31,10 +34,13 @@ const FIRST_SHARE = {
   best_so_far: 'double',
   drop_so_far: 'double',
   drop_in_second_half: 'double',
+  drop_in_last_quarter: 'double',
   drop_at_end: 'double',
   distance_to_best: 'double',
   log_energy_std_at_end: 'double',
   plateau_share: 'double',
+  share_uphill: 'double',
+  log_energy_step: 'double',
   log_param_delta_norm_mean: 'double',
   log_param_delta_norm_late: 'double',
 } as const

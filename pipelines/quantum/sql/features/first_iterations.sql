@@ -1,6 +1,7 @@
 -- One row a run that got to iteration k, from its first k iterations only.
 -- Deviations and distances span twenty orders of magnitude: models see their logarithms. What the first row lacks (it has
 -- no row before it) is skipped, not counted as zero.
+-- log_shot_noise: the deviation that the device itself reports of each energy; exact runs report none.
 -- improvement_ratio: the share of the window's energy change that fell in its first half.
 WITH steps AS (
   SELECT f.*, p.k
@@ -23,7 +24,9 @@ windows AS (
     sum(energy_delta ORDER BY iteration_step) FILTER (WHERE 2 * iteration_step <= k) AS early_improvement,
     sum(energy_delta ORDER BY iteration_step) AS improvement,
     avg(parameter_delta_norm ORDER BY iteration_step) AS param_delta_norm_mean,
-    sqrt(covar_samp(parameter_delta_norm, parameter_delta_norm ORDER BY iteration_step)) AS param_delta_norm_std
+    avg(parameter_delta_norm ORDER BY iteration_step) FILTER (WHERE 2 * iteration_step > k) AS param_delta_norm_late,
+    sqrt(covar_samp(parameter_delta_norm, parameter_delta_norm ORDER BY iteration_step)) AS param_delta_norm_std,
+    avg(energy_std ORDER BY iteration_step) AS shot_noise
   FROM steps
   GROUP BY experiment_id
   HAVING max(iteration_step) = min(k)
@@ -41,6 +44,8 @@ SELECT
   longest_plateau,
   ln(param_delta_norm_mean + 1e-9) AS log_param_delta_norm_mean,
   ln(param_delta_norm_std + 1e-9) AS log_param_delta_norm_std,
+  ln(param_delta_norm_late + 1e-9) AS log_param_delta_norm_late,
+  ln(shot_noise + 1e-9) AS log_shot_noise,
   CASE
     WHEN abs(improvement) > 1e-9 THEN greatest(-1.0, least(2.0, early_improvement / improvement))
     ELSE 0.5
