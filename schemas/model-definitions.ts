@@ -138,6 +138,8 @@ export interface RandomForestDefinition {
 export interface ExternalDefinition {
   readonly kind: 'external'
   readonly taskQueue: string
+  /** Fails where no worker has taken the training in this time. Default 600. */
+  readonly waitSeconds?: number
   readonly parameters?: Readonly<Record<string, number | string | boolean>>
 }
 

@@ -1,5 +1,6 @@
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker'
 import { createBuildActivities } from '../activities/build-activities.js'
+import { createExternalActivities } from '../activities/external-activities.js'
 import { createFeatureActivities } from '../activities/feature-activities.js'
 import { createLandActivities } from '../activities/land-activities.js'
 import { createMaintainActivities } from '../activities/maintain-activities.js'
@@ -87,6 +88,7 @@ function createActivities(lake: Lake) {
     ...createBuildActivities(lake.deps),
     ...createFeatureActivities(lake.deps),
     ...createModelActivities(lake.deps, lake.registry, lake.mlflow),
+    ...createExternalActivities(lake.deps, lake.registry),
     ...createMaintainActivities(lake.deps),
   }
 }

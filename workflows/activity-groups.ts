@@ -5,11 +5,13 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow'
 import type { BuildActivities } from '../activities/build-activities.js'
+import type { ExternalActivities } from '../activities/external-activities.js'
 import type { FeatureActivities } from '../activities/feature-activities.js'
 import type { LandActivities } from '../activities/land-activities.js'
 import type { MaintainActivities } from '../activities/maintain-activities.js'
 import type { ModelActivities } from '../activities/model-activities.js'
 import type { WindowActivities } from '../activities/window-activities.js'
+import type { ExternalDefinition } from '../schemas/model-definitions.js'
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
 import { REPLAN_KINDS } from './replan.js'
 
@@ -17,6 +19,7 @@ type Activities = LandActivities &
   BuildActivities &
   FeatureActivities &
   ModelActivities &
+  ExternalActivities &
   MaintainActivities &
   WindowActivities
 
@@ -47,6 +50,8 @@ export const control = proxyActivities<
     | 'publishBatch'
     | 'listReadyModels'
     | 'pinTraining'
+    | 'startRun'
+    | 'finishRun'
     | 'registerVersion'
     | 'mirrorRegistry'
     | 'promoteVersion'
@@ -96,15 +101,21 @@ export const FEW_ATTEMPTS: ActivityOptions = { retry: { ...COMMON.retry, maximum
 
 /** Data sets and training: one at a time. */
 export const train = proxyActivities<
-  Pick<Activities, 'buildDataset' | 'runTraining' | 'rebuildDataset' | 'retrain'>
+  Pick<Activities, 'buildDataset' | 'runTraining' | 'checkExternal' | 'rebuildDataset' | 'retrain'>
 >({
   ...COMMON,
   taskQueue: TASK_QUEUES.train,
   startToCloseTimeout: '12 hours',
 })
 
+/** How long a training waits for a worker to take it, where its definition says nothing. */
+export const EXTERNAL_WAIT_SECONDS = 600
+
 /** Training by a worker of another language on a queue of its own; what it takes and gives is `runTraining`'s. */
-export function external(taskQueue: string): ActivityInterfaceFor<{
+export function external({
+  taskQueue,
+  waitSeconds = EXTERNAL_WAIT_SECONDS,
+}: ExternalDefinition): ActivityInterfaceFor<{
   trainExternal: Activities['runTraining']
 }> {
   return proxyActivities<{ trainExternal: Activities['runTraining'] }>({
@@ -112,6 +123,6 @@ export function external(taskQueue: string): ActivityInterfaceFor<{
     taskQueue,
     startToCloseTimeout: '12 hours',
     // Nobody may be there: then the training ends with that, and doesn't wait for ever.
-    scheduleToStartTimeout: '10 minutes',
+    scheduleToStartTimeout: waitSeconds * 1000,
   })
 }

@@ -3,6 +3,7 @@ import { readReproduceInput } from '../schemas/validate-input.js'
 import { control, train } from './activity-groups.js'
 import { startProgress } from './progress.js'
 import { readInput } from './read-input.js'
+import { retrainExternal } from './retrain-external.js'
 
 /**
  * Makes a model version again from its pins and compares:
@@ -30,7 +31,10 @@ export async function reproduceModel(input: ReproduceInput): Promise<ReproduceRe
   )
   const retrained = await progress.step(
     'train',
-    () => train.retrain.executeWithOptions({ summary }, [{ given, recorded, rebuilt }]),
+    () =>
+      recorded.pin.definition.kind === 'external'
+        ? retrainExternal({ given, recorded, rebuilt }, recorded.pin.definition)
+        : train.retrain.executeWithOptions({ summary }, [{ given, recorded, rebuilt }]),
     (found) => (found.kind === 'trained' ? found.trained.weightsDigest.slice(0, 12) : found.reason),
   )
   const result = await progress.step(

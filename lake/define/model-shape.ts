@@ -87,6 +87,7 @@ export const estimatorShape = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('external'),
     taskQueue: text,
+    waitSeconds: positive.optional(),
     parameters: z.record(text, z.union([z.number(), z.string(), z.boolean()])).optional(),
     ...preprocessed,
   }),

@@ -28,8 +28,12 @@ export async function fitInChild(
   const threads = control.threads ?? threadSettings()
   const { definition, settings, seed } = pin
   const { io } = deps.catalog
-  // Of everything that decides the weights: what was kept for anything else is not looked at.
-  const key = checkpointKey({ definition, settings, seed, threads }, { rows: dataset.orderedDigest })
+  const code = await codeVersion()
+  // Of everything that decides the weights: what was kept for anything else, or by other code, is not looked at.
+  const key = checkpointKey(
+    { definition, settings, seed, threads },
+    { rows: dataset.orderedDigest, code: code ?? null },
+  )
   const checkpoints = openCheckpoints({ io, warehouse: deps.warehouse, key })
   return await withDataset(deps, training, async (path) => {
     const job: TrainJob = { path, orderedDigest: dataset.orderedDigest, pin: { definition, settings, seed } }
@@ -42,7 +46,6 @@ export async function fitInChild(
       ...(signal === undefined ? {} : { signal }),
     })
     await checkpoints.sweep()
-    const code = await codeVersion()
     return {
       ...fitted,
       environment: { ...fitted.environment, ...(code === undefined ? {} : { codeVersion: code }) },
@@ -51,7 +54,7 @@ export async function fitInChild(
 }
 
 /** The data set's file as a path of this host; open as long as `use` runs. */
-async function withDataset<T>(
+export async function withDataset<T>(
   deps: LakeDeps,
   { pin, dataset }: { readonly pin: TrainingPin; readonly dataset: DatasetInfo },
   use: (path: string) => Promise<T>,

@@ -1,9 +1,10 @@
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import type { LearningPoint, TrainedModel, TrainingRequest } from '../../schemas/model-messages.js'
-import type { MetricPoint, RunStore } from '../registry/run-store.js'
+import type { TrainedModel, TrainingRequest } from '../../schemas/model-messages.js'
+import type { RunStore } from '../registry/run-store.js'
 import { fitInChild, type FitControl } from './fit-in-child.js'
 import { writeArtifact } from './model-artifact.js'
+import { finishTrainingRun, startTrainingRun } from './record-run.js'
 import type { TrainJobResult } from './train-child.js'
 
 /**
@@ -17,11 +18,11 @@ export async function runTraining(
   request: TrainingRequest,
   control: FitControl = {},
 ): Promise<TrainedModel> {
-  startRun(deps, runs, request)
+  startTrainingRun(deps, runs, request)
   try {
     const fitted = await fitInChild(deps, request, control)
     const trained = await store(deps, request, fitted)
-    logResult(deps, runs, request.runId, trained)
+    finishTrainingRun(deps, runs, request.runId, trained)
     return trained
   } catch (error) {
     const cancelled = error instanceof FirnError && error.kind === 'cancelled'
@@ -29,37 +30,6 @@ export async function runTraining(
     if (isFinal) runs.finishRun(request.runId, cancelled ? 'KILLED' : 'FAILED', deps.now())
     throw error
   }
-}
-
-function startRun(deps: LakeDeps, runs: RunStore, request: TrainingRequest): void {
-  const { pin, dataset, runId, parentRunId, run } = request
-  const { kind, ...parameters } = pin.definition
-  runs.startRun({
-    runId,
-    experiment: pin.pipeline,
-    model: pin.model,
-    name: `${pin.model} ${pin.estimator} at ${pin.tag}`,
-    ...(parentRunId === undefined ? {} : { parentRunId }),
-    params: {
-      ...{ estimator: pin.estimator, kind, seed: String(pin.seed), service: pin.service, labels: pin.labels },
-      ...(pin.split === undefined ? {} : { split: pin.split }),
-      ...Object.fromEntries(
-        Object.entries(parameters).map(([name, value]) => [
-          name,
-          typeof value === 'string' ? value : JSON.stringify(value),
-        ]),
-      ),
-    },
-    tags: {
-      'firn.tag': pin.tag,
-      'firn.workflow_id': run.workflowId,
-      'firn.workflow_run_id': run.runId,
-      'firn.feature_service': pin.service,
-      'firn.dataset_digest': dataset.digest,
-    },
-    startedAtMs: deps.now(),
-  })
-  runs.logInputs(runId, { pin, dataset })
 }
 
 async function store(
@@ -81,23 +51,4 @@ async function store(
     stored.weights,
   )
   return { artifactLocation, ...trained }
-}
-
-function logResult(deps: LakeDeps, runs: RunStore, runId: string, trained: TrainedModel): void {
-  const timestampMs = deps.now()
-  const once = (prefix: string, values: Readonly<Record<string, number>>): readonly MetricPoint[] =>
-    Object.entries(values).map(([key, value]) => ({ key: `${prefix}${key}`, value, step: 0, timestampMs }))
-  runs.logMetrics(runId, [
-    ...once('', trained.metrics),
-    ...once('baseline/', trained.baseline),
-    ...trained.curve.flatMap((point) => curvePoints(point, timestampMs)),
-  ])
-  runs.finishRun(runId, 'FINISHED', timestampMs)
-}
-
-function curvePoints({ epoch, loss, valLoss }: LearningPoint, timestampMs: number): readonly MetricPoint[] {
-  return [
-    { key: 'train/loss', value: loss, step: epoch, timestampMs },
-    ...(valLoss === undefined ? [] : [{ key: 'val/loss', value: valLoss, step: epoch, timestampMs }]),
-  ]
 }
