@@ -1,4 +1,6 @@
-import { isIcebergError } from '../../iceberg/error.js'
+import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { ifFound, isIcebergError } from '../../iceberg/error.js'
+import { snapshotById } from '../../iceberg/spec/refs.js'
 import { EngineError } from '../../engine/engine.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
@@ -15,10 +17,26 @@ import { fitInChild } from '../training/fit-in-child.js'
 /** The data set of a pin by the definitions of today, or why there is none any more. */
 export async function rebuildDataset(deps: LakeDeps, pin: TrainingPin): Promise<RebuiltDataset> {
   try {
+    const gone = await goneInputs(deps, pin)
+    if (gone.length > 0) return { kind: 'unavailable', reason: gone.join('; ') }
     return { kind: 'built', dataset: await buildDataset(deps, pin) }
   } catch (error) {
     return { kind: 'unavailable', reason: finalReason(error) }
   }
+}
+
+/** Pinned snapshots that the lake no longer has, in words. */
+async function goneInputs(
+  { catalog }: Pick<LakeDeps, 'catalog'>,
+  { snapshots, tag }: TrainingPin,
+): Promise<readonly string[]> {
+  const each = Object.entries(snapshots).map(async ([table, snapshot]) => {
+    const loaded = await ifFound(catalog.loadTable(parseIdentifier(table)))
+    if (loaded === undefined) return `the table ${table} is gone`
+    if (snapshotById(loaded.metadata, BigInt(snapshot)) !== undefined) return []
+    return `${table} no longer has snapshot ${snapshot} of ${tag}: no tag held it, and it expired`
+  })
+  return (await Promise.all(each)).flat()
 }
 
 /** The model by its recorded settings and threads on the data set as it is now; nothing is stored. */

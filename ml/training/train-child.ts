@@ -8,8 +8,9 @@ import { loadTrainingTable } from '../datasets/load-training-table.js'
 import type { TrainingTable } from '../datasets/training-table.js'
 import { trainAndEvaluate, type Evaluation } from '../evaluation/evaluate.js'
 import { storeModel, type StoredModel } from '../evaluation/stored-model.js'
+import { bindCheckpoints } from '../models/bind-checkpoints.js'
 import { estimatorOf } from '../models/find-estimator.js'
-import { describeEnvironment } from '../process/describe-environment.js'
+import { describeEnvironment, environmentDigest } from '../process/describe-environment.js'
 import { serveJob } from '../process/serve-job.js'
 import { MEASURED_ROWS_MAX, type MeasuredRows, type ModelArtifact } from './model-artifact.js'
 
@@ -33,20 +34,25 @@ export interface TrainJobResult {
   readonly inputExample: ModelArtifact['inputExample']
 }
 
-serveJob(async (job, { onTraining, checkpoints }): Promise<TrainJobResult> => {
+serveJob(async (job, { onProgress, onTraining, checkpoints }): Promise<TrainJobResult> => {
   const { path, orderedDigest, pin } = job as TrainJob
   const { definition, settings, seed } = pin
   const table = await loadTrainingTable(path, { orderedDigest, task: settings.task })
   const estimator = await estimatorOf(definition.kind)
+  const backend = await estimator.backend()
+  if (backend.notice !== undefined) onProgress(backend.notice)
+  const environment = await describeEnvironment(backend)
   const evaluation = await trainAndEvaluate({
     ...{ table, definition, settings, seed, fit: estimator.fit, onProgress: onTraining },
-    ...(checkpoints === undefined ? {} : { checkpoints }),
+    ...(checkpoints === undefined
+      ? {}
+      : { checkpoints: bindCheckpoints(checkpoints, environmentDigest(environment)) }),
   })
   const { model, metrics, baseline, baselineName, baselines, folds, curve, plots } = evaluation
   const measured = await measuredRows(table, evaluation)
   const result: TrainJobResult = {
     stored: await storeModel(model),
-    environment: await describeEnvironment(await estimator.backend()),
+    environment,
     evaluation: { metrics, baseline, baselineName, baselines, folds, curve },
     plots,
     ...(model.importance === undefined ? {} : { importance: model.importance }),
