@@ -18,6 +18,7 @@ const PEERS: Readonly<Record<string, string>> = {
 }
 /** Kinds in which something is drawn. */
 const DRAWN: ReadonlySet<string> = new Set(['gbdt', 'random-forest'])
+const SEEDS = [0, 1, 2, 3, 4]
 
 /**
  * Quality on tables: the pipeline's models over its 150 runs, each molecule held out once, beside XGBoost and scikit-learn
@@ -36,21 +37,30 @@ export async function benchQuality(options: {
   for (const table of await quantumTables()) {
     for (const definition of Object.values(table.estimators)) {
       if (PEERS[definition.kind] === undefined) continue
-      const seeds = DRAWN.has(definition.kind) ? (options.quick ? [0] : [0, 1, 2, 3, 4]) : [0]
-      rows.push(await compare(table, { definition, seeds, python, log: options.log }))
+      const seeds = DRAWN.has(definition.kind) && !options.quick ? SEEDS : [0]
+      const { log } = options
+      rows.push(await compare(table, { name: definition.kind, definition, seeds, python, log }))
+      if (definition.kind !== 'gbdt') continue
+      // With nothing drawn both grow the same trees: what differs above is what each has drawn.
+      const whole = { ...definition, subsample: 1, columnSample: 1 }
+      rows.push(
+        await compare(table, { name: 'gbdt, nothing drawn', definition: whole, seeds: [0], python, log }),
+      )
     }
   }
   return rows
 }
 
 interface Comparison {
+  readonly name: string
   readonly definition: EstimatorDefinition
   readonly seeds: readonly number[]
   readonly python: string
   readonly log: (text: string) => void
 }
 
-async function compare(of: QuantumTable, { definition, seeds, python, log }: Comparison): Promise<BenchRow> {
+async function compare(of: QuantumTable, comparison: Comparison): Promise<BenchRow> {
+  const { name, definition, seeds, python, log } = comparison
   const { task } = of.definition
   const fits = foldFits(of, definition)
   const jobs = seeds.flatMap((seed) => fits.map((fit) => ({ ...fit, seed })))
@@ -74,7 +84,7 @@ async function compare(of: QuantumTable, { definition, seeds, python, log }: Com
     b: meanOf(theirs),
   })
   const peer = `${PEERS[definition.kind] ?? ''}; by seed ${range(a)} against ${range(b)}; means ${difference.toPrecision(2)} (${low.toPrecision(2)} to ${high.toPrecision(2)})`
-  const work = `${of.model} ${definition.kind}`
+  const work = `${of.model} ${name}`
   log(`  ${work}: ${mean(a).toFixed(4)} beside ${mean(b).toFixed(4)} of ${peer}`)
   return benchRow(work, mean(a), peer, mean(b), metric)
 }
