@@ -15,6 +15,8 @@ export interface Following {
   readonly signal: AbortSignal
   /** The server ends with this command: what runs there is cancelled when the signal is aborted, else it goes on. */
   readonly ownServer: boolean
+  /** Called again and again while it runs. */
+  readonly watch?: ((handle: WorkflowHandle) => Promise<void>) | undefined
 }
 
 /** Starts a workflow (or joins the one that does the same already), shows its steps while it runs, resolves to its result. */
@@ -38,7 +40,9 @@ export async function followWorkflow<Result>(start: WorkflowStart, following: Fo
     while ((await Promise.race([ended, stop, pause(POLL_MS)])) !== 'ended') {
       if (signal.aborted) throw await stopFollowing(handle, ended, following)
       progress.update(await describeStatus(client, handle))
+      await following.watch?.(handle)
     }
+    await following.watch?.(handle)
     return await result
   } finally {
     waiting.abort()

@@ -14,6 +14,7 @@ import { addLandCommand } from './commands/land.js'
 import { addMaintainCommand } from './commands/maintain.js'
 import { addModelsCommand } from './commands/models.js'
 import { addPlanCommand } from './commands/plan.js'
+import { addReproduceCommand } from './commands/reproduce.js'
 import { addRunCommand } from './commands/run.js'
 import { addRunsCommand } from './commands/runs.js'
 import { addSchedulesCommand } from './commands/schedules.js'
@@ -78,6 +79,7 @@ function createProgram(quiet: boolean): Command {
     addFeaturesCommand,
     addSplitsCommand,
     addTrainCommand,
+    addReproduceCommand,
     addScoreCommand,
     addModelsCommand,
     addRunsCommand,

@@ -1,9 +1,12 @@
+import type { WorkflowHandle } from '@temporalio/client'
 import {
   readBuildFeaturesInput,
   readLandSourceInput,
   readMaintainLakeInput,
   readNightlyInput,
+  readReproduceInput,
   readScoreBatchInput,
+  readSearchModelInput,
   readTrainModelInput,
 } from '../schemas/validate-input.js'
 import type { WorkflowStart } from '../workers/start-or-join.js'
@@ -16,17 +19,22 @@ const VALIDATORS = {
   buildFeatures: readBuildFeaturesInput,
   nightly: readNightlyInput,
   trainModel: readTrainModelInput,
+  searchModel: readSearchModelInput,
+  reproduceModel: readReproduceInput,
   scoreBatch: readScoreBatchInput,
   maintainLake: readMaintainLakeInput,
 } as const
 
 export interface CommandStart extends WorkflowStart {
   readonly workflow: keyof typeof VALIDATORS
+  /** Called again and again while it runs, to show more of it. */
+  readonly watch?: (handle: WorkflowHandle) => Promise<void>
 }
 
 /** Runs one workflow on the configured server, or on one that lives as long as this command, with its progress shown. */
-export async function runWorkflow<Result>(start: CommandStart): Promise<Result> {
-  const { pipeline } = VALIDATORS[start.workflow](start.input)
+export async function runWorkflow<Result>({ watch, ...start }: CommandStart): Promise<Result> {
+  const checked = VALIDATORS[start.workflow](start.input)
+  const pipeline = 'pipeline' in checked ? checked.pipeline : undefined
   const { withTemporal } = await import('./temporal-session.js')
   const { followWorkflow } = await import('./follow-workflow.js')
   const progress = startProgress(start.summary)
@@ -35,7 +43,7 @@ export async function runWorkflow<Result>(start: CommandStart): Promise<Result> 
     try {
       const result = await withTemporal(
         ({ client, address, ownServer }) =>
-          followWorkflow<Result>(start, { client, address, progress, signal, ownServer }),
+          followWorkflow<Result>(start, { client, address, progress, signal, ownServer, watch }),
         { signal, pipeline },
       )
       progress.done()

@@ -333,5 +333,7 @@ export interface NightlyResult {
   readonly land: LandResult
   readonly build: BuildFeaturesResult
   readonly scores: readonly ScoreBatchResult[]
+  /** Models whose trainers were asked for a training, which goes on beside the night. */
+  readonly trainings: readonly string[]
   readonly maintenance?: MaintenanceReport
 }

@@ -20,20 +20,24 @@ import { startProgress, type Progress } from './progress.js'
 import { readInput } from './read-input.js'
 import { scoreBatch } from './score-batch.js'
 
+const STEPS = ['land', 'build', 'score', 'train', 'maintain'] as const
+
 /**
  * The whole night of a pipeline, each step a child workflow of which one runs at a time:
  * 1. land: `landSource`;
  * 2. build: `buildFeatures`;
  * 3. score: `scoreBatch` with every model that has a READY version; only where a batch was published;
- * 4. maintain: `maintainLake`; only where a batch was published, unless the input says so.
- * A failed check ends the night with status `failed`, without scores.
+ * 4. train: asks the trainers of the models whose `trainAfterBatches` is reached, and does not wait for them; only where a
+ *    batch was published;
+ * 5. maintain: `maintainLake`; only where a batch was published, unless the input says so.
+ * A failed check ends the night with status `failed`, without scores and trainings.
  *
  * Query `status`. Two nights at once stand in line at each step and find each other's work. A cancel cancels the running
  * child; what earlier steps published stays.
  */
 export async function nightly(input: NightlyInput): Promise<NightlyResult> {
   const given = readInput(readNightlyInput, input)
-  const progress = startProgress({ pipeline: given.pipeline }, ['land', 'build', 'score', 'maintain'])
+  const progress = startProgress({ pipeline: given.pipeline }, STEPS)
   const batch = await batchOf(given)
   progress.setBatch(batch)
   const night = { ...given, batch }
@@ -42,14 +46,16 @@ export async function nightly(input: NightlyInput): Promise<NightlyResult> {
   const published = build.status === 'published'
   const why = build.status === 'failed' ? 'a blocking check failed' : 'nothing new'
   const scores = published ? await scoreStep(night, build, progress) : []
-  if (!published) progress.skip('score', why)
+  const trainings = published ? await trainStep(night, progress) : []
+  if (!published) for (const step of ['score', 'train']) progress.skip(step, why)
   const maintenance = (given.maintain ?? published) ? await maintainStep(night, progress) : undefined
   if (maintenance === undefined) progress.skip('maintain', given.maintain === false ? 'not asked for' : why)
   const broken = maintenance?.tables.some((table) => table.error !== undefined) ?? false
   progress.finish(
     broken ? 'failed' : published ? 'done' : build.status === 'failed' ? 'failed' : 'no_changes',
   )
-  return { batch: build.batch, land, build, scores, ...(maintenance === undefined ? {} : { maintenance }) }
+  const done = { batch: build.batch, land, build, scores, trainings }
+  return maintenance === undefined ? done : { ...done, maintenance }
 }
 
 type Night = NightlyInput & { readonly batch: string }
@@ -97,6 +103,18 @@ function scoreStep(
       scores.length === 0
         ? 'no model is READY yet'
         : scores.map((score) => `${score.model} v${score.version}: ${score.rows} rows`).join(', '),
+  )
+}
+
+function trainStep({ pipeline }: Night, progress: Progress): Promise<readonly string[]> {
+  return progress.step(
+    'train',
+    async () => {
+      const due = await control.listDueTrainings({ pipeline })
+      for (const model of due) await control.requestTraining({ pipeline, model })
+      return due
+    },
+    (due) => (due.length === 0 ? 'none is due' : `asked for: ${due.join(', ')}`),
   )
 }
 

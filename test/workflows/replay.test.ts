@@ -9,8 +9,16 @@ import type { StreamStatus } from '../../schemas/stream-messages.js'
 import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
 import { installRuntime } from '../../workers/runtime.js'
 import { workflowBundlePath } from '../../workers/workflow-bundle.js'
-import { failWith, startTestServer, withFakeLake, type TestServer } from './support/fake-lake.js'
+import {
+  failWith,
+  startTestServer,
+  withFakeLake,
+  type FakeActivities,
+  type TestServer,
+} from './support/fake-lake.js'
+import { pinned, trained } from './support/fake-training.js'
 import { fakeTopic } from './support/fake-topic.js'
+import { endless } from './support/run-workflows.js'
 
 /**
  * Runs that are under way when a new version starts must replay on it. To record those that are missing (to record anew after
@@ -38,18 +46,25 @@ describe('recorded histories', () => {
         'landSource-topic',
         'maintainLake',
         'nightly',
+        'reproduceModel',
         'scoreBatch',
+        'searchModel',
         'streamSource',
         'streamSource-as-new',
         'streamSource-paused',
         'trainModel',
+        'trainModel-cancelled',
+        'trainModel-external',
+        'trainModel-failed',
         'trainer',
+        'trainer-as-new',
       ]),
     )
   })
 
   it.each(files)('replay on the workflows of today: %s', async (file) => {
-    await Worker.runReplayHistory(options, read(file))
+    // The id that it was recorded under: a search names its trials after its own.
+    await Worker.runReplayHistory(options, read(file), file.replace('.binpb', ''))
   })
 
   it('do not replay on workflows that do something else', async () => {
@@ -83,6 +98,7 @@ async function record(): Promise<void> {
   const test = await startTestServer({ extraArguments })
   try {
     await recordNight(test)
+    await recordTrainings(test)
     await recordLandings(test)
   } finally {
     await test.close()
@@ -117,6 +133,7 @@ async function recordNight(test: TestServer): Promise<void> {
         refused = true
         return failWith('stage-expired')
       },
+      listDueTrainings: () => Promise.resolve(['convergence']),
     },
     async () => {
       const execute = async (workflow: string, workflowId: string, given: unknown): Promise<void> => {
@@ -127,16 +144,76 @@ async function recordNight(test: TestServer): Promise<void> {
       await save(test, 'landSource', workflowIds.land('quantum'))
       await save(test, 'buildFeatures', workflowIds.build('quantum'))
       await execute('scoreBatch', 'score', { ...input, batch: undefined, model: 'convergence' })
-      await execute('trainModel', 'train', { pipeline: 'quantum', model: 'convergence' })
       await execute('maintainLake', 'maintain', {})
-      const trainer = await start(test, 'trainer', 'trainer', { pipeline: 'quantum', model: 'convergence' })
-      await trainer.signal('train', { seed: 1 })
-      while ((await trainer.query<{ trained: number }>('status')).trained === 0) await sleep(100)
-      await trainer.cancel()
-      await trainer.result().catch(() => undefined)
-      await save(test, 'trainer', 'trainer')
     },
   )
+}
+
+/** Trainings that go well after another attempt, fail, are cancelled, are somebody else's; and what asks for them. */
+async function recordTrainings(test: TestServer): Promise<void> {
+  const of = { pipeline: 'quantum', model: 'convergence' }
+  const attempts = new Map<number, number>()
+  const fakes: FakeActivities = {
+    pinTraining: (input) => {
+      const pin = pinned(input)
+      if (input.estimator !== 'sklearn') return Promise.resolve(pin)
+      return Promise.resolve({ ...pin, definition: { kind: 'external', taskQueue: TASK_QUEUES.train } })
+    },
+    runTraining: async ({ pin: { seed }, tell }) => {
+      attempts.set(seed, (attempts.get(seed) ?? 0) + 1)
+      if (seed === 2) return endless()
+      if (seed === 3) return failWith('training-failed', { final: true })
+      if (attempts.get(seed) === 1) return failWith('io')
+      for (const id of tell) await test.client.workflow.getHandle(id).signal('learning', trained.curve)
+      return trained
+    },
+  }
+  await withFakeLake(test.connection, fakes, async (calls) => {
+    const run = async (name: string, workflow: string, given: object): Promise<void> => {
+      const handle = await start(test, workflow, name, given)
+      if (name.endsWith('cancelled')) {
+        while (!attempts.has(2)) await sleep(50)
+        await handle.cancel()
+      }
+      await handle.result().catch(() => undefined)
+      await save(test, name, name)
+    }
+    await run('trainModel', 'trainModel', { ...of, seed: 1 })
+    await run('trainModel-failed', 'trainModel', { ...of, seed: 3 })
+    await run('trainModel-cancelled', 'trainModel', { ...of, seed: 2 })
+    await run('trainModel-external', 'trainModel', { ...of, estimator: 'sklearn' })
+    await run('searchModel', 'searchModel', of)
+    await run('reproduceModel', 'reproduceModel', { uri: 'models:/convergence/1' })
+
+    const trainer = await start(test, 'trainer', 'trainer', of)
+    const ended = async (handle: WorkflowHandle): Promise<number> =>
+      (await handle.query<{ trained: number }>('status')).trained
+    await trainer.signal('train', { seed: 2 })
+    const begun = attempts.get(2) ?? 0
+    while ((attempts.get(2) ?? 0) === begun) await sleep(50)
+    await trainer.executeUpdate('promote', { args: [{ version: 1 }] })
+    await trainer.signal('train', { seed: 3 })
+    await trainer.signal('train', { seed: 1, at: 'v_2' })
+    await test.client.workflow.getHandle(workflowIds.train('quantum', 'convergence')).cancel()
+    while ((await ended(trainer)) < 2) await sleep(50)
+    await trainer.signal('train', { search: true })
+    while ((await ended(trainer)) < 3) await sleep(50)
+    await trainer.cancel()
+    await trainer.result().catch(() => undefined)
+    await save(test, 'trainer', 'trainer')
+    expect(calls.some(({ name }) => name === 'promoteVersion')).toBe(true)
+
+    const { runId } = await (await start(test, 'trainer', 'long', of)).describe()
+    const long = test.client.workflow.getHandle('long')
+    for (let seed = 10; (await long.describe()).runId === runId; seed += 1) {
+      attempts.set(seed, 1)
+      const before = await ended(long)
+      await long.signal('train', { seed })
+      while ((await ended(long)) === before) await sleep(50)
+    }
+    await long.cancel()
+    await save(test, 'trainer-as-new', 'long', runId)
+  })
 }
 
 /** A bounded landing of three rounds; a stream that drains, one that is answered and retried, one that goes on as new. */

@@ -2,7 +2,7 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client'
 import { heartbeat, sleep } from '@temporalio/activity'
 import { CancelledFailure, rootCause, type ApplicationFailure } from '@temporalio/common'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { MaintenanceReport, NightlyResult, TrainerStatus } from '../../schemas/messages.js'
+import type { MaintenanceReport, NightlyResult } from '../../schemas/messages.js'
 import { TASK_QUEUES, workflowIds, type RunStatus } from '../../schemas/workflow-names.js'
 import { startOrJoin } from '../../workers/start-or-join.js'
 import {
@@ -64,7 +64,8 @@ describe('nightly', () => {
         'publishBatch firn-control',
         'listReadyModels firn-control',
         'scoreBatch firn-data',
-        'settleModels firn-control',
+        'listDueTrainings firn-control',
+        'settleVersions firn-control',
         'listMaintainable firn-control',
         'maintainTable firn-data',
         'maintainTable firn-data',
@@ -82,6 +83,7 @@ describe('nightly', () => {
         ['land', 'done', 'land-quantum'],
         ['build', 'done', 'build-quantum'],
         ['score', 'done', 'score-quantum-convergence'],
+        ['train', 'done', undefined],
         ['maintain', 'done', 'maintain-lake'],
       ])
       const description = await handle.describe()
@@ -304,67 +306,6 @@ describe('landSource', () => {
       },
     )
   })
-})
-
-describe('trainer', () => {
-  it('trains one at a time and turns the requests that wait into one', () => {
-    const seeds: number[] = []
-    let training = 0
-    return withFakes(
-      {
-        runTraining: async ({ pin }) => {
-          seeds.push(pin.seed)
-          training += 1
-          expect(training).toBe(1)
-          await sleep(400)
-          training -= 1
-          if (pin.seed === 3) failWith('training-failed', { final: true })
-          return {
-            artifactLocation: 'file:///m',
-            weightsDigest: 'w',
-            metrics: { auc: 0.9, f1: 0.8, logLoss: 0.3 },
-            baseline: { auc: 0.5, f1: 0.4, logLoss: 0.7 },
-            folds: [],
-            backend: 'tfjs-node',
-            epochs: 3,
-          }
-        },
-      },
-      async () => {
-        const handle = await start('trainer', { pipeline: 'quantum', model: 'convergence' })
-        await handle.signal('train', { seed: 1 })
-        await expect.poll(() => seeds, { timeout: 30_000 }).toEqual([1])
-        await handle.signal('train')
-        await handle.signal('train', { seed: 2 })
-        await handle.signal('train', { seed: 3 })
-        const status = (): Promise<TrainerStatus> => handle.query('status')
-        await expect.poll(async () => (await status()).trained, { timeout: 30_000 }).toBe(2)
-        expect(seeds).toEqual([1, 3])
-        expect(await status()).toMatchObject({
-          running: false,
-          failed: 1,
-          lastVersion: 1,
-          lastError: 'it failed: training-failed',
-        })
-        await handle.cancel()
-        expect(await failureOf(handle)).toBeInstanceOf(CancelledFailure)
-      },
-    )
-  })
-
-  it('goes on as new when its history has grown long, with what it knows and what waits', () =>
-    withFakes({}, async () => {
-      const handle = await start('trainer', { pipeline: 'quantum', model: 'convergence' })
-      const first = (await handle.describe()).runId
-      const status = (): Promise<TrainerStatus> => handle.query('status')
-      for (let trained = 1; trained <= 6; trained += 1) {
-        await handle.signal('train', { seed: trained })
-        await expect.poll(async () => (await status()).trained, { timeout: 30_000 }).toBe(trained)
-      }
-      expect((await handle.describe()).runId).not.toBe(first)
-      expect(await status()).toMatchObject({ trained: 6, failed: 0, lastVersion: 1 })
-      await handle.cancel()
-    }))
 })
 
 describe('starting what may run already', () => {

@@ -3,6 +3,8 @@ import { ApplicationFailure, type WorkflowExecutionDescription } from '@temporal
 import type { Client } from '@temporalio/client'
 import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { BuildActivities } from '../../../activities/build-activities.js'
+import type { ExternalActivities } from '../../../activities/external-activities.js'
+import type { FeatureActivities } from '../../../activities/feature-activities.js'
 import type { LandActivities } from '../../../activities/land-activities.js'
 import type { MaintainActivities } from '../../../activities/maintain-activities.js'
 import type { ModelActivities } from '../../../activities/model-activities.js'
@@ -13,7 +15,6 @@ import type {
   LandResult,
   PlannedBuild,
   TableMaintenance,
-  TrainedModel,
 } from '../../../schemas/messages.js'
 import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
 import { activityMetrics } from '../../../workers/activity-metrics.js'
@@ -21,12 +22,16 @@ import { connectClient, connectWorker } from '../../../workers/connection.js'
 import { installRuntime } from '../../../workers/runtime.js'
 import { workflowBundlePath } from '../../../workers/workflow-bundle.js'
 import { startDevServer, type DevServer, type DevServerOptions } from '../../../workers/temporal-server.js'
+import { goodTraining, type External } from './fake-training.js'
 
 export type Activities = LandActivities &
   BuildActivities &
+  FeatureActivities &
   ModelActivities &
   MaintainActivities &
-  WindowActivities
+  WindowActivities &
+  ExternalActivities &
+  External
 export type FakeActivities = Partial<Activities>
 
 export interface Call {
@@ -163,19 +168,7 @@ function goodLake(): Activities {
         inputTo: plan.inputTo,
         duplicates: 0,
       }),
-    listReadyModels: () => ok(['convergence']),
-    resolvePin: (input) =>
-      ok({
-        pipeline: input.pipeline,
-        model: input.model,
-        tag: input.at ?? 'v_1',
-        seed: input.seed ?? 42,
-        snapshots: { t: '9007199254740993' },
-      }),
-    buildDataset: () => ok({ location: 'file:///d', rows: 5, features: 2, digest: 'd' }),
-    runTraining: () => ok(trained),
-    registerModel: () => ok(1),
-    settleModels: () => ok(0),
+    ...goodTraining(),
     scoreBatch: ({ input }) =>
       ok({
         status: 'published',
@@ -206,16 +199,6 @@ export function landed(plan: LandingPlan, fetched: readonly FetchedLanding[]): L
     rowNumberEnd: 3,
     ledgerSnapshotId: '7',
   }
-}
-
-const trained: TrainedModel = {
-  artifactLocation: 'file:///m',
-  weightsDigest: 'w',
-  metrics: { auc: 0.9, f1: 0.8, logLoss: 0.3 },
-  baseline: { auc: 0.5, f1: 0.4, logLoss: 0.7 },
-  folds: [],
-  backend: 'tfjs-node',
-  epochs: 3,
 }
 
 export function maintained(table: string): TableMaintenance {
