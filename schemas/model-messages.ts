@@ -60,7 +60,7 @@ export interface DatasetInfo {
   readonly orderedDigest: string
   /** Of keys, times, labels and splits alone: equal where two feature services were given the same rows. */
   readonly rowsDigest: string
-  /** Of keys and times of the test rows (all rows without a split). */
+  /** Of keys, times and labels of the test rows (all rows without a split): metrics are comparable where it is equal. */
   readonly testDigest: string
   /** By split (`all` without one): rows, and rows by class for classifications. */
   readonly splits: Readonly<Record<string, SplitCount>>

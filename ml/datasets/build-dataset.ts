@@ -100,9 +100,14 @@ export function fingerprintsOf(
   const split = pin.split === undefined ? undefined : pipeline.splits?.[pin.split]
   return {
     ...featureFingerprints(pin.service, features),
-    [`label view ${labels.name}`]: labels.fingerprint,
+    [labelFingerprint(labels.name)]: labels.fingerprint,
     ...(pin.split === undefined ? {} : { [`split ${pin.split}`]: digestOf(split ?? null) }),
   }
+}
+
+/** What a label view's fingerprint is called among those of a data set. */
+export function labelFingerprint(labels: string): string {
+  return `label view ${labels}`
 }
 
 /** Of what a model's inputs mean alone. */

@@ -74,7 +74,7 @@ async function writeFile(
   try {
     const whole = createDatasetDigest(columns)
     const observations = createDatasetDigest(pick(columns, ['entity', 'event_timestamp', 'label', 'split']))
-    const tested = createDatasetDigest(pick(columns, ['entity', 'event_timestamp']))
+    const tested = createDatasetDigest(pick(columns, ['entity', 'event_timestamp', 'label']))
     const splits = countSplits(task)
     let writer: BlockWriter | undefined
     for await (const batch of session.stream(orderedSql(options), { batchRows, batchBytes: BLOCK_BYTES })) {

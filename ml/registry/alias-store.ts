@@ -18,6 +18,8 @@ export interface AliasChangeBy {
 
 export interface SetAlias extends AliasKey, AliasChangeBy {
   readonly version: number
+  /** Only where the alias names this version now; null: none. Default: whatever it names. */
+  readonly replaces?: number | null
 }
 
 export interface AliasChange extends AliasKey, AliasChangeBy {
@@ -36,8 +38,11 @@ export interface Alias extends AliasChange {
  * isn't there, adds nothing.
  */
 export interface AliasStore {
-  /** READY versions only. Errors: FirnError `invalid-input` (the name), `not-found` (the version). */
-  setAlias(change: SetAlias): void
+  /**
+   * READY versions only; false where the alias names another version than it is to replace. Errors: FirnError
+   * `invalid-input` (the name), `not-found` (the version).
+   */
+  setAlias(change: SetAlias): boolean
   deleteAlias(change: AliasKey & AliasChangeBy): void
   /** As they are now, by model and name. */
   aliases(model?: string): readonly Alias[]
@@ -74,10 +79,15 @@ export function createAliasStore(db: RegistryDatabase): AliasStore {
   return {
     setAlias(set) {
       checkAlias(set.alias)
-      db.transaction(() => {
-        if (isReady.get(set.model, set.version) === undefined) throw notReady(db, set)
-        change(set, set.version)
-      }).immediate()
+      return db
+        .transaction(() => {
+          if (isReady.get(set.model, set.version) === undefined) throw notReady(db, set)
+          const now = current.get(set.model, set.alias)?.version ?? null
+          if (set.replaces !== undefined && set.replaces !== now) return false
+          change(set, set.version)
+          return true
+        })
+        .immediate()
     },
     deleteAlias: (key) => db.transaction(() => change(key, null)).immediate(),
     aliases: (model) =>

@@ -1,4 +1,6 @@
 import { FirnError } from '../../schemas/error.js'
+import type { TrainingPin } from '../../schemas/model-messages.js'
+import { labelFingerprint } from '../datasets/build-dataset.js'
 import { pairedBootstrap, type PairedDifference } from '../evaluation/paired-bootstrap.js'
 import type { ModelVersion } from './version-store.js'
 
@@ -41,7 +43,7 @@ export async function compareVersions(
   b: ModelVersion,
   readPredictions: ReadTestPredictions = () => Promise.resolve(undefined),
 ): Promise<VersionComparison> {
-  const problems = differencesOf(a, b)
+  const problems = whyNotComparable(a, b)
   if (problems.length > 0) {
     throw new FirnError(
       'check-failed',
@@ -81,28 +83,41 @@ function pairOf(
 }
 
 /** Why metrics of two versions say nothing about which is better; empty where they do. */
-function differencesOf(a: ModelVersion, b: ModelVersion): readonly string[] {
+export function whyNotComparable(a: ModelVersion, b: ModelVersion): readonly string[] {
   const [one, other] = [a.pin, b.pin]
-  const problems: string[] = []
-  if (one.settings.task !== other.settings.task)
-    problems.push(`one is a ${one.settings.task}, the other a ${other.settings.task}`)
-  const labels = [a.dataset.fingerprints[one.labels], b.dataset.fingerprints[other.labels]]
-  if (one.labels !== other.labels) problems.push(`labels ${one.labels} and ${other.labels}`)
-  else if (labels[0] !== labels[1]) problems.push(`the labels ${one.labels} were defined otherwise`)
-  if (a.dataset.testDigest === b.dataset.testDigest) return problems
-  const splits = [one.split ?? 'no split', other.split ?? 'no split']
+  const differ = (what: string, left: string, right: string): readonly string[] =>
+    left === right ? [] : [`${what} ${left} and ${right}`]
+  const tasks =
+    one.settings.task === other.settings.task
+      ? []
+      : [`one is a ${one.settings.task}, the other a ${other.settings.task}`]
+  if (a.dataset.testDigest === b.dataset.testDigest) {
+    // Without a split the folds are what was measured on.
+    const folds = [one, other].map(({ split, settings }) =>
+      split === undefined ? wordsOf(settings.validation) : 'a split',
+    )
+    return [...tasks, ...differ('measured by', folds[0] ?? '', folds[1] ?? '')]
+  }
+  const labels = [a, b].map(({ pin, dataset }) => dataset.fingerprints[labelFingerprint(pin.labels)])
   const tables = [...new Set([...Object.keys(one.snapshots), ...Object.keys(other.snapshots)])].sort()
-  const moved = tables.filter((table) => one.snapshots[table] !== other.snapshots[table])
   return [
-    ...problems,
-    `their test rows differ (${testRows(a)} and ${testRows(b)} rows, digests ${a.dataset.testDigest.slice(0, 12)}… and ${b.dataset.testDigest.slice(0, 12)}…)`,
-    ...(splits[0] === splits[1] ? [] : [`split ${splits.join(' and ')}`]),
-    ...(one.tag === other.tag ? [] : [`tag ${one.tag} and ${other.tag}`]),
-    ...moved.map(
-      (table) =>
-        `${table} at snapshot ${one.snapshots[table] ?? 'none'} and ${other.snapshots[table] ?? 'none'}`,
+    ...tasks,
+    `their test rows differ in entities, times or labels (${testRows(a)} and ${testRows(b)} rows, digests ${a.dataset.testDigest.slice(0, 12)}… and ${b.dataset.testDigest.slice(0, 12)}…)`,
+    ...differ('labels', one.labels, other.labels),
+    ...(one.labels === other.labels && labels[0] !== labels[1]
+      ? [`the labels ${one.labels} were defined otherwise`]
+      : []),
+    ...differ('split', one.split ?? 'none', other.split ?? 'none'),
+    ...differ('tag', one.tag, other.tag),
+    ...tables.flatMap((table) =>
+      differ(`${table} at snapshot`, one.snapshots[table] ?? 'none', other.snapshots[table] ?? 'none'),
     ),
   ]
+}
+
+function wordsOf(validation: TrainingPin['settings']['validation']): string {
+  if (validation === undefined) return 'nothing'
+  return validation.kind === 'k-fold' ? `${validation.folds} folds` : validation.kind
 }
 
 /** Without a split all rows are. */

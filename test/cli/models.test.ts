@@ -230,7 +230,13 @@ describe('comparing versions', () => {
   it.each<[string, TrainedVersionChanges, RegExp]>([
     [
       'other labels',
-      { dataset: { digest: 'other', fingerprints: { m_label: 'other' } } },
+      {
+        dataset: {
+          digest: 'other',
+          testDigest: 'x'.repeat(64),
+          fingerprints: { 'label view m_label': 'other' },
+        },
+      },
       /the labels m_label were defined otherwise/,
     ],
     [

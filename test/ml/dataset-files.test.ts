@@ -84,7 +84,7 @@ describe('writing', () => {
     expect(small).toEqual(large)
   })
 
-  test('another feature leaves rows and test rows as they were', async () => {
+  test('another feature leaves rows and test rows as they were, another label of one test row does not', async () => {
     const one = await write()
     const two = await write(
       `SELECT * REPLACE (i2 AS "f:clicks") FROM (SELECT *, "f:clicks" + 1 AS i2 FROM (${ROWS}))`,
@@ -93,7 +93,12 @@ describe('writing', () => {
     expect([two.rowsDigest, two.testDigest]).toEqual([one.rowsDigest, one.testDigest])
     const other = await write(`SELECT * REPLACE (1 - label AS label) FROM (${ROWS})`)
     expect(other.rowsDigest).not.toBe(one.rowsDigest)
-    expect(other.testDigest).toBe(one.testDigest)
+    expect(other.testDigest).not.toBe(one.testDigest)
+    const relabelled = (split: string) =>
+      write(`SELECT * REPLACE (CASE WHEN entity = (SELECT min(entity) FROM (${ROWS}) WHERE split = '${split}')
+        THEN 1 - label ELSE label END AS label) FROM (${ROWS})`)
+    expect((await relabelled('test')).testDigest).not.toBe(one.testDigest)
+    expect((await relabelled('train')).testDigest).toBe(one.testDigest)
   })
 
   test('the test rows of a data set without a split are all of them', async () => {

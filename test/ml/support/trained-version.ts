@@ -35,7 +35,7 @@ export function trainedVersion({
         test: { rows: 6, classes: { '0': 4, '1': 2 } },
       },
       definitionFingerprint: 'f0'.repeat(32),
-      fingerprints: { runs: 'f1'.repeat(32), m_label: 'f2'.repeat(32) },
+      fingerprints: { runs: 'f1'.repeat(32), 'label view m_label': 'f2'.repeat(32) },
       signature: {
         inputs: [
           { name: 'signal', type: 'double', nullable: true },
