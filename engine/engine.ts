@@ -108,7 +108,7 @@ export interface EngineSession {
   /**
    * Runs a SELECT and gives its rows, in its order, as Arrow: timestamps µs, decimals 128 bits, lists and arrays `List`,
    * uuids 16 bytes; structs and maps are `unsupported`. Memory is bounded however many rows there are: nothing is read
-   * ahead of who iterates but a buffer of 32 MiB. Other calls may run meanwhile; breaking off frees what it took.
+   * ahead of who iterates but a buffer of 8 MiB. Other calls may run meanwhile; breaking off frees what it took.
    */
   stream(sql: string, options?: StreamOptions): AsyncIterable<RecordBatch>
   /** Runs a SELECT and writes its rows as durable data files with field ids, metrics and partitions. */
@@ -120,9 +120,9 @@ export interface EngineSession {
 
 /** Where a batch of a stream ends: the same rows are the same batches, whatever the threads. */
 export interface StreamOptions {
-  /** Rows of every batch but the last. Default 65,536. */
+  /** Rows of every batch but the last. Default 16,384. */
   readonly batchRows?: number
-  /** A batch also ends at the first multiple of 256 rows at which it takes so many bytes. Default 16 MiB. */
+  /** A batch also ends at the first multiple of 256 rows at which it takes so many bytes. Default 8 MiB. */
   readonly batchBytes?: number
 }
 

@@ -303,7 +303,7 @@ interface OpenStream {
   readonly result: DuckDBResult
 }
 
-const STREAM_BUFFER = '32MiB'
+const STREAM_BUFFER = '8MiB'
 
 const ROW_GROUP_ROWS = 122_880
 const ROWS_WORTH_A_PART = 32

@@ -2,6 +2,7 @@ import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 import { Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow'
 import type { StreamOptions } from '../engine.js'
+import { ChunkMemory } from './chunk-memory.js'
 import { vectorColumn } from './vector-columns.js'
 
 /**
@@ -23,6 +24,7 @@ export async function* streamBatches(
   }
   // V8 collects what is not named any more, and DuckDB's memory goes with the chunk: it is held while it is read.
   const held = new Set<DuckDBDataChunk>()
+  const memory = new ChunkMemory()
   let rows = 0
   let next = fetchNext(result)
   try {
@@ -42,6 +44,7 @@ export async function* streamBatches(
         rows += taken
         const isFull = rows === batchRows || (rows % CHECK_ROWS === 0 && bytesOf(columns) >= batchBytes)
         if (!isFull) continue
+        memory.note(chunk.chunk, bytesOf(columns))
         yield finish(rows)
         rows = 0
       }
@@ -54,8 +57,8 @@ export async function* streamBatches(
   }
 }
 
-const BATCH_ROWS = 65_536
-const BATCH_BYTES = 16 * 1024 ** 2
+const BATCH_ROWS = 16_384
+const BATCH_BYTES = 8 * 1024 ** 2
 /** Bytes are counted at multiples of so many rows, however the rows came: where a batch ends follows from them alone. */
 const CHECK_ROWS = 256
 

@@ -23,26 +23,50 @@ export class VarBytes {
     if (this.offsets.length === 0) this.offsets.growZeroed(4)
     const at = this.offsets.grow(count * 4)
     const offsets = new Int32Array(this.offsets.bytes.buffer, at, count)
-    const { words, source, values } = this
-    const end = start + count
+    let to = this.values.length
+    const total = this.measure(start, count, validity, offsets)
+    this.values.grow(total)
+    if (this.values.length > 0x7fff_ffff) throw tooLong()
+    const { source } = this
+    const target = this.values.bytes
     let run: Run = NO_RUN
-    for (let row = start; row < end; row++) {
-      if (validity.has(row)) {
-        const length = words[row * 4] as number
-        const to = values.grow(length)
-        if (length <= INLINE_BYTES) {
-          copyShort(values.bytes, to, source, row * ENTRY_BYTES + 4, length)
-        } else {
-          if (run.next === run.bytes.length) run = this.readRun(row, end, validity)
-          const next = run.next
-          run.next += length
-          if (length <= SHORT_BYTES) copyShort(values.bytes, to, run.bytes, next, length)
-          else values.bytes.set(run.bytes.subarray(next, next + length), to)
+    for (let index = 0; index < count; index++) {
+      const length = (offsets[index] as number) - to
+      if (length === 0) continue
+      const row = start + index
+      if (length <= INLINE_BYTES) {
+        copyShort(target, to, source, row * ENTRY_BYTES + 4, length)
+      } else {
+        if (run.next === run.bytes.length) {
+          run = this.readRun(row, start + count, validity)
+          if (run.isPure) {
+            // Nothing but these values lies between the first and the last: one copy does.
+            target.set(run.bytes, to)
+            to += run.bytes.length
+            index += run.rows - 1
+            run = NO_RUN
+            continue
+          }
         }
+        const next = run.next
+        const end = (run.next = next + length)
+        if (length <= SHORT_BYTES) copyShort(target, to, run.bytes, next, length)
+        else target.set(run.bytes.subarray(next, end), to)
       }
-      offsets[row - start] = values.length
+      to += length
     }
-    if (values.length > 0x7fff_ffff) throw tooLong()
+  }
+
+  /** Where each value will end; returns the bytes of all. */
+  private measure(start: number, count: number, validity: Validity, offsets: Int32Array): number {
+    const { words } = this
+    const before = this.values.length
+    let end = before
+    for (let index = 0; index < count; index++) {
+      if (validity.has(start + index)) end += words[(start + index) * 4] as number
+      offsets[index] = end
+    }
+    return end - before
   }
 
   get byteLength(): number {
@@ -62,11 +86,16 @@ export class VarBytes {
   private readRun(row: number, end: number, validity: Validity): Run {
     const { words, source } = this
     let length = words[row * 4] as number
+    let [isPure, other] = [true, row + 1]
     const low = words[row * 4 + 2] as number
     const high = words[row * 4 + 3] as number
-    for (let other = row + 1; other < end; other++) {
+    for (; other < end; other++) {
+      if (!validity.has(other)) continue
       const own = words[other * 4] as number
-      if (own <= INLINE_BYTES || !validity.has(other)) continue
+      if (own <= INLINE_BYTES) {
+        isPure &&= own === 0
+        continue
+      }
       // A run that crosses 4 GiB ends there.
       if (words[other * 4 + 2] !== low + length || words[other * 4 + 3] !== high) break
       length += own
@@ -74,17 +103,20 @@ export class VarBytes {
     const pointer = source.byteOffset + row * ENTRY_BYTES + 8
     const read = duckdb.get_data_from_pointer(source.buffer as ArrayBuffer, pointer, length)
     // A Buffer is slower to cut.
-    return { bytes: new Uint8Array(read.buffer, read.byteOffset, length), next: 0 }
+    return { bytes: new Uint8Array(read.buffer, read.byteOffset, length), rows: other - row, isPure, next: 0 }
   }
 }
 
 interface Run {
   readonly bytes: Uint8Array
+  /** From its first to its last, and whether all of them lie in it, or have no bytes. */
+  readonly rows: number
+  readonly isPure: boolean
   /** Where the next value begins. */
   next: number
 }
 
-const NO_RUN: Run = { bytes: new Uint8Array(0), next: 0 }
+const NO_RUN: Run = { bytes: new Uint8Array(0), rows: 0, isPure: false, next: 0 }
 const ENTRY_BYTES = 16
 const INLINE_BYTES = 12
 const SHORT_BYTES = 64
