@@ -3,10 +3,14 @@ import { CancelledFailure, type ApplicationFailure } from '@temporalio/common'
 import { Worker } from '@temporalio/worker'
 import { sleep } from '@temporalio/activity'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createModelActivities } from '../../activities/model-activities.js'
+import type { ModelRegistry } from '../../ml/registry/model-registry.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { NightlyResult } from '../../schemas/messages.js'
 import type {
   ReproduceResult,
   SearchModelResult,
+  TrainerStatus,
   TrainingRequest,
   TrainModelResult,
 } from '../../schemas/model-messages.js'
@@ -375,4 +379,24 @@ describe('the night and the trainers', () => {
       const { steps } = await handle.query<RunStatus>('status')
       expect(steps[3]).toMatchObject({ name: 'train', note: 'asked for: convergence, energy' })
     }))
+
+  it('asks by a signal that starts a trainer where none runs', () => {
+    const { requestTraining } = createModelActivities({} as LakeDeps, {} as ModelRegistry)
+    const fakes: FakeActivities = {
+      listDueTrainings: () => Promise.resolve(['convergence']),
+      requestTraining,
+    }
+    return withFakes(fakes, async (calls) => {
+      const trainer = test.client.workflow.getHandle(workflowIds.trainer('quantum', 'convergence'))
+      for (const nights of [1, 2]) {
+        const night = await start('nightly', { pipeline: 'quantum', date: `2026-07-0${nights}` })
+        await night.result()
+        await expect
+          .poll(async () => (await trainer.query<TrainerStatus>('status')).trained, patient)
+          .toBe(nights)
+      }
+      expect(names(calls).filter((name) => name === 'registerVersion')).toHaveLength(2)
+      await trainer.cancel()
+    })
+  })
 })
