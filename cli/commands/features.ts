@@ -7,6 +7,7 @@ import { readConfig } from '../../workers/config.js'
 import { printDefinition, printDifferences, printStates, printUses } from '../print-features.js'
 import { print, printJson } from '../output.js'
 import { withRegistry } from '../registry.js'
+import { addHistoricalCommand } from './features-historical.js'
 
 interface Options {
   readonly pipeline?: string
@@ -48,6 +49,7 @@ export function addFeaturesCommand(program: Command): void {
     .argument('<reference>', 'namespace.table, table, view or view:feature')
     .option('--json', 'print it as JSON')
     .action(usedByCommand)
+  addHistoricalCommand(features)
   features
     .command('apply')
     .description('record all definitions as they are; data sets do the same when they are built')

@@ -1,6 +1,6 @@
 import type { RecordBatch } from 'apache-arrow'
 import { inspectSql } from '../../engine/duckdb/inspect-sql.js'
-import type { EngineSession, Row } from '../../engine/engine.js'
+import type { EngineSession, QueryResult, Row } from '../../engine/engine.js'
 import { formatIdentifier, type LoadedTable, type TableIdentifier } from '../../iceberg/catalog/catalog.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { resolveTarget } from '../../iceberg/spec/refs.js'
@@ -46,6 +46,8 @@ export interface HistoricalFeatures {
   /** SHA-256 of what the features mean. */
   readonly fingerprint: string
   toRows(): Promise<readonly Row[]>
+  /** With its columns, to show; more rows than `limit` are an error. */
+  toResult(limit: number): Promise<QueryResult>
   /** The same in bounded memory. */
   toBatches(): AsyncIterable<RecordBatch>
   close(): Promise<void>
@@ -84,6 +86,7 @@ export async function getHistoricalFeatures(
     snapshots: Object.fromEntries([...pinned].map(([name, table]) => [name, table.snapshotId ?? null])),
     fingerprint,
     toRows: async () => (await session.query(sql, { limit: Number.MAX_SAFE_INTEGER - 1 })).rows,
+    toResult: (limit) => session.query(sql, { limit }),
     // Rows are wide.
     toBatches: () => session.stream(sql, { batchRows: 16_384 }),
     close: () => session.close(),
