@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import type { ScoreBatchInput, ScoreBatchResult } from '../../schemas/model-messages.js'
 import { workflowIds } from '../../schemas/workflow-names.js'
 import { integerOption } from '../integer-option.js'
@@ -11,7 +11,12 @@ export function addScoreCommand(program: Command): void {
     .description('score the newest batch with a registered model and publish the predictions')
     .argument('<pipeline>')
     .argument('<model>')
-    .option('--model-version <n>', 'default: the newest READY one', integerOption)
+    .option(
+      '--model-version <n>',
+      'default: the one that is champion, else the newest READY one',
+      integerOption,
+    )
+    .addOption(new Option('--alias <name>', 'the version that has this alias').conflicts('modelVersion'))
     .option('--at <tag>', "tag to read features at (default: the pipeline's newest batch)")
     .option('--batch <id>', 'batch id of the scoring run (default: now)')
     .option('--json', 'print the result as JSON')
@@ -19,12 +24,13 @@ export function addScoreCommand(program: Command): void {
       async (
         pipeline: string,
         model: string,
-        options: { modelVersion?: number; at?: string; batch?: string; json?: true },
+        options: { modelVersion?: number; alias?: string; at?: string; batch?: string; json?: true },
       ) => {
         const input: ScoreBatchInput = {
           pipeline,
           model,
           ...(options.modelVersion === undefined ? {} : { version: options.modelVersion }),
+          ...(options.alias === undefined ? {} : { alias: options.alias }),
           ...(options.at === undefined ? {} : { at: options.at }),
           ...(options.batch === undefined ? {} : { batch: options.batch }),
         }

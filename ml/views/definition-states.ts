@@ -50,7 +50,7 @@ export function findDefinition(
   const [only, ...others] = found
   if (only !== undefined && others.length === 0) return only
   if (only === undefined) {
-    const known = states.map(({ name }) => name).join(', ') || 'none'
+    const known = [...new Set(states.map(({ name }) => name))].join(', ') || 'none'
     throw new FirnError(
       'not-found',
       `nothing is defined as "${of.name}"; there are: ${known}. Correct the name.`,
