@@ -1,14 +1,13 @@
 import { listTables } from '../../lake/query/list-tables.js'
 import { runSql } from '../../lake/query/sql.js'
 import type { MaintenanceReport, NightlyResult } from '../../schemas/messages.js'
-import type { ScoreBatchResult, TrainModelResult } from '../../schemas/model-messages.js'
 import { workflowIds } from '../../schemas/workflow-names.js'
 import { displayRow } from '../display-row.js'
-import { followWorkflow } from '../follow-workflow.js'
-import { startProgress } from '../progress.js'
 import type { OwnServerSession } from '../temporal-session.js'
 import type { TopicAccount } from './account-for-topic.js'
 import type { DemoFeed } from './demo-feed.js'
+import { runDemoModel, type DemoModel } from './demo-model.js'
+import { demoStep, type DemoStep } from './demo-step.js'
 
 /** Three nights: forty documents, twenty more, nothing more. */
 const NIGHTS = [
@@ -17,12 +16,9 @@ const NIGHTS = [
   { date: '2026-07-03', documents: 60 },
 ] as const
 const PIPELINE = 'quantum'
-const MODEL = 'convergence_k10'
 
-export interface DemoSummary {
+export interface DemoSummary extends DemoModel {
   readonly nights: readonly NightlyResult[]
-  readonly training: TrainModelResult
-  readonly score: ScoreBatchResult
   readonly maintenance: MaintenanceReport
   readonly tables: Awaited<ReturnType<typeof listTables>>
   readonly audit: readonly Record<string, unknown>[]
@@ -34,72 +30,49 @@ export interface DemoSummary {
 
 /** The main job on the sample documents, every step a workflow on the session's server. */
 export async function runDemo(
-  { client, address, lake }: OwnServerSession,
+  session: OwnServerSession,
   feed: DemoFeed,
   signal: AbortSignal,
 ): Promise<DemoSummary> {
   const started = Date.now()
-  const step = async <Result>(
-    title: string,
-    workflow: string,
-    workflowId: string,
-    input: object,
-  ): Promise<Result> => {
-    const progress = startProgress(title)
-    try {
-      const start = { workflow, workflowId, input, summary: title }
-      const result = await followWorkflow<Result>(start, {
-        client,
-        address,
-        progress,
-        signal,
-        ownServer: true,
-      })
-      progress.done()
-      return result
-    } catch (error) {
-      progress.failed()
-      throw error
-    }
+  const step = demoStep(session, signal)
+  const nights = await runNights(feed, step)
+  const model = await runDemoModel(session, step, nights[1]?.batch)
+  const maintenance = await step<MaintenanceReport>({
+    ...{ title: 'maintenance', workflow: 'maintainLake', workflowId: workflowIds.maintain() },
+    input: { pipeline: PIPELINE },
+  })
+  const { deps } = session.lake
+  const topic = await feed.account?.(deps)
+  return {
+    nights,
+    ...model,
+    maintenance,
+    tables: await listTables(deps),
+    audit: await rows(deps, AUDIT_SQL),
+    predictions: await rows(deps, PREDICTIONS_SQL),
+    ...(topic === undefined ? {} : { topic }),
+    seconds: (Date.now() - started) / 1000,
   }
+}
+
+async function runNights(feed: DemoFeed, step: DemoStep): Promise<readonly NightlyResult[]> {
   const nights: NightlyResult[] = []
   let delivered = 0
   for (const { date, documents } of NIGHTS) {
     const more = documents - delivered
     if (more > 0) await feed.deliver(delivered, more)
-    const title = `night of ${date}: ${more === 0 ? 'nothing new' : `${more} documents`}`
     delivered = documents
     const from = feed.folder === undefined ? {} : { from: feed.folder }
-    const input = { pipeline: PIPELINE, ...from, date, maintain: false }
-    nights.push(await step(title, 'nightly', workflowIds.nightly(PIPELINE, date), input))
+    nights.push(
+      await step({
+        title: `night of ${date}: ${more === 0 ? 'nothing new' : `${more} documents`}`,
+        ...{ workflow: 'nightly', workflowId: workflowIds.nightly(PIPELINE, date) },
+        input: { pipeline: PIPELINE, ...from, date, maintain: false },
+      }),
+    )
   }
-  const model = { pipeline: PIPELINE, model: MODEL }
-  const training = await step<TrainModelResult>(
-    'training',
-    'trainModel',
-    workflowIds.train(PIPELINE, MODEL),
-    { ...model, seed: 1 },
-  )
-  const batch = nights[1]?.batch
-  const score = await step<ScoreBatchResult>('scoring', 'scoreBatch', workflowIds.score(PIPELINE, MODEL), {
-    ...model,
-    batch,
-  })
-  const maintenance = await step<MaintenanceReport>('maintenance', 'maintainLake', workflowIds.maintain(), {
-    pipeline: PIPELINE,
-  })
-  const topic = await feed.account?.(lake.deps)
-  return {
-    nights,
-    training,
-    score,
-    maintenance,
-    tables: await listTables(lake.deps),
-    audit: await rows(lake.deps, AUDIT_SQL),
-    predictions: await rows(lake.deps, PREDICTIONS_SQL),
-    ...(topic === undefined ? {} : { topic }),
-    seconds: (Date.now() - started) / 1000,
-  }
+  return nights
 }
 
 const AUDIT_SQL = `

@@ -1,6 +1,5 @@
 import { formatBytes, print, printHeading, printTable, type Cell } from '../output.js'
 import { printMaintenance } from '../print-maintenance.js'
-import { printTraining } from '../print-training.js'
 import { nightlyJson } from '../commands/run.js'
 import type { TopicAccount } from './account-for-topic.js'
 import type { DemoSummary } from './run-demo.js'
@@ -33,11 +32,7 @@ export function printSummary(
   for (const night of summary.nights) {
     if (night.build.status === 'no_changes') print(`night ${night.batch}: nothing new, nothing written`)
   }
-  printHeading('Model, each molecule held out in turn, beside a naive baseline')
-  printTraining(summary.training)
-  print(
-    `(${summary.training.dataset.rows} runs of three molecules are few; pipelines/quantum/README.md has all 150)`,
-  )
+  printModel(summary)
   printHeading(`Predictions of the newest ${summary.score.rows} runs (the surest eight)`)
   printRecords(summary.predictions)
   printHeading('Maintenance')
@@ -52,11 +47,57 @@ export function printSummary(
   print(
     `  npx firn tables history quantum_features.vqe_results        # ${second ?? ''} and what came before`,
   )
+  print(`  npx firn models show ${summary.lineage.uri}        # every metric, fold and digest`)
+  print(`  npx firn reproduce ${summary.lineage.uri}          # once more, whenever you like`)
   print(`  npx firn maintain --dry-run`)
   print(
     where.keep
       ? `  Temporal’s UI: ${where.uiUrl}`
       : `  npx firn dev      # Temporal’s UI with these runs (during the demo it was at ${where.uiUrl})`,
+  )
+}
+
+const SHOWN = [
+  'cv_auc_mean',
+  'cv_log_loss_mean',
+  'cv_accuracy_mean',
+  'test/roc_auc',
+  'test/log_loss',
+] as const
+
+function printModel({ training, promotion, lineage, reproduction }: DemoSummary): void {
+  printHeading('Model, beside the best naive guess')
+  const { pin, dataset, trained } = training
+  const splits = Object.entries(dataset.splits).map(([split, { rows: n }]) => `${n} ${split}`)
+  print(
+    `${pin.estimator}, ${dataset.features} features, ${splits.join(', ')} rows; cv: each molecule held out in turn`,
+  )
+  printTable(
+    ['metric', 'model', trained.baselineName],
+    SHOWN.map((name) => [name, trained.metrics[name], trained.baseline[name]]),
+  )
+  print(
+    `(${dataset.rows} runs of three molecules are few: docs/quantum-models.md has all 150, and every model)`,
+  )
+  const { promoted, alias, baseline, challenger, metric, problems } = promotion
+  print(
+    promoted
+      ? `promoted to ${alias}: ${metric} ${challenger?.toFixed(3) ?? '–'}, ${baseline.name} ${baseline.value?.toFixed(3) ?? '–'}`
+      : `not promoted to ${alias}: ${problems.join('; ')}`,
+  )
+  printHeading('Lineage: what it was trained on, and the same model made again from it')
+  const { inputs, sources, batches, uri } = lineage
+  const built = batches.filter(({ inputFrom, inputTo }) => inputTo > inputFrom)
+  const tags = [...new Set(inputs.map(({ tag }) => tag))].join(' ')
+  print(`${uri} → tag ${tags} → ${inputs.length} tables at ${training.pin.tag}`)
+  for (const { records, objectCount, ledger, digest } of sources) {
+    print(
+      `  → ${built.length} batches → ${records} raw documents in ${objectCount} objects of ${ledger} (sha256 ${digest.slice(0, 12)}…)`,
+    )
+  }
+  const { verdict, data, weights } = reproduction
+  print(
+    `firn reproduce: ${verdict} (data ${data.digest?.slice(0, 12) ?? '–'}… ${data.verdict}, weights ${weights.digest?.slice(0, 12) ?? '–'}… ${weights.verdict})`,
   )
 }
 
