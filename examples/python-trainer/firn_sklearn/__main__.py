@@ -1,0 +1,3 @@
+from firn_sklearn.worker import main
+
+main()
