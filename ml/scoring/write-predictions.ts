@@ -1,3 +1,4 @@
+import { addSlices, SLICE_ROWS } from '../../engine/add-slices.js'
 import type { Row, RowValue } from '../../engine/engine.js'
 import { tableTarget } from '../../engine/table-target.js'
 import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
@@ -32,10 +33,10 @@ export async function writePredictions(deps: LakeDeps, of: Predictions): Promise
   const { model, key } = of
   const { metadata } = await deps.catalog.loadTable(parseIdentifier(key.predictions))
   const target = tableTarget(metadata)
-  const rows = predictionRows(of, target.schema)
+  const rowOf = predictionRow(of, target.schema)
   const session = await deps.engine.openSession({ threads: 1 })
   try {
-    await session.addRelation({ kind: 'rows', name: 'scored', schema: target.schema, rows })
+    await addSlices(session, { name: 'scored', schema: target.schema }, slices(of.scored, rowOf))
     const orderBy = model.pipeline.tables[model.definition.predictions]?.key ?? []
     const written = await session.write('SELECT * FROM scored', { ...target, orderBy })
     return {
@@ -49,7 +50,8 @@ export async function writePredictions(deps: LakeDeps, of: Predictions): Promise
   }
 }
 
-function predictionRows(of: Predictions, schema: Schema): readonly Row[] {
+/** Makes the row of the one scored at an index. */
+function predictionRow(of: Predictions, schema: Schema): (at: number) => Row {
   const { model, version, pin, key, labels, scored } = of
   const { timestamp, date } = batchTimes(key.batch)
   const [features] = labels.tables
@@ -70,10 +72,18 @@ function predictionRows(of: Predictions, schema: Schema): readonly Row[] {
       `model "${model.name}": the table ${model.definition.predictions} has no column ${missing.join(', ')}, which says whom a prediction is about. Add it, required and in its key.`,
     )
   }
-  return scored.entities.map((entity, at) => {
+  return (at) => {
+    const entity = scored.entities[at] ?? ''
     const row: Row = { ...same, ...joinKeysOf(entity, labels, schema), ...predictionOf(scored, at) }
     return Object.fromEntries(names.map((name) => [name, row[name] ?? null]))
-  })
+  }
+}
+
+function* slices({ entities }: ScoreJobResult, rowOf: (at: number) => Row): Generator<readonly Row[]> {
+  for (let start = 0; start < entities.length; start += SLICE_ROWS) {
+    const length = Math.min(SLICE_ROWS, entities.length - start)
+    yield Array.from({ length }, (_, at) => rowOf(start + at))
+  }
 }
 
 function predictionOf({ predictions, classes, entities }: ScoreJobResult, at: number): Row {

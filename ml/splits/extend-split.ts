@@ -1,3 +1,4 @@
+import { addSlices, SLICE_ROWS } from '../../engine/add-slices.js'
 import type { EngineSession, Row } from '../../engine/engine.js'
 import { tableTarget } from '../../engine/table-target.js'
 import { formatIdentifier, type LoadedTable } from '../../iceberg/catalog/catalog.js'
@@ -8,6 +9,7 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { DATASETS_NAMESPACE, SPLIT_KEY, SPLITS } from '../../schemas/lake-tables.js'
 import type { Publish, PublishRequest, PublishTable, RunInfo } from '../../schemas/publish.js'
+import { columnOf, textsOf } from '../datasets/read-texts.js'
 import { batchOfTag, type PinnedTag } from '../training/pin-training.js'
 import { digestOf } from '../views/digest-of.js'
 import type { SplitKey } from './add-split.js'
@@ -84,10 +86,10 @@ async function extendOnce(
   const session = await deps.engine.openSession()
   try {
     await openSplit(deps, session, { split, pin, table })
-    const planned = await planRows(session, split)
-    const report = await checkedReport(session, split, { table, planned })
+    const planned = await planRows(session, split, table)
+    const report = await checkedReport(session, split)
     const result = { pipeline: split.pipeline, split: split.split, tag: pin.tag, ...report }
-    if (planned.length === 0) {
+    if (planned === 0) {
       const snapshotId = headOf(table.metadata)?.['snapshot-id'].toString() ?? null
       return { ...result, status: 'no_changes', added: 0, snapshotId }
     }
@@ -95,7 +97,7 @@ async function extendOnce(
     const published = await publish(publishRequest(extension, table, staged))
     if (published.alreadyCommitted) return undefined
     const own = published.tables.find(({ table: name }) => name === staged.table)
-    return { ...result, status: 'extended', added: planned.length, snapshotId: own?.snapshotId ?? null }
+    return { ...result, status: 'extended', added: planned, snapshotId: own?.snapshotId ?? null }
   } catch (error) {
     if (error instanceof FirnError && error.kind === 'rebuild-needed') return undefined
     throw error
@@ -104,35 +106,70 @@ async function extendOnce(
   }
 }
 
-/** More observations than this belong into another kind of store. */
-const OBSERVATIONS_MAX = 20_000_000
-
-async function planRows(session: EngineSession, split: DefinedSplit): Promise<readonly AssignedRow[]> {
+/** Makes the rows that are to be added the relation `planned`, and counts them. */
+async function planRows(session: EngineSession, split: DefinedSplit, table: LoadedTable): Promise<number> {
   await session.addRelation({
     ...{ kind: 'query', name: 'fresh' },
     sql: `SELECT entity_key, event_timestamp, min(group_key) AS group_key, min(class) AS class, count(*) AS twins
           FROM labelled ANTI JOIN assigned USING (entity_key, event_timestamp)
           GROUP BY entity_key, event_timestamp`,
   })
-  const { rows } = await session.query('SELECT * FROM fresh', { limit: OBSERVATIONS_MAX })
-  refuseTwins(split, rows)
-  const { method } = split.definition
-  return planSplit({
-    version: split.split,
-    definition: split.definition,
-    rows: rows.map((row): SplitRow => ({
-      entity: row['entity_key'] as string,
-      timeUs: row['event_timestamp'] as bigint,
-      group: row['group_key'] as string | null,
-      label: row['class'] as string,
-    })),
-    before: method.kind === 'stratified' ? await assignedBefore(session) : NONE_BEFORE,
-  })
+  await refuseTwins(session, split)
+  const { definition } = split
+  const planned = { name: 'planned', schema: currentSchema(table.metadata) }
+  if (definition.method.kind === 'stratified') {
+    const rows: SplitRow[] = []
+    for await (const slice of freshRows(session)) rows.push(...slice)
+    const before = await assignedBefore(session)
+    const all = planSplit({ version: split.split, definition, rows, before })
+    return await addSlices(session, planned, slicesOf(split, all))
+  }
+  // Each row's split follows from that row alone.
+  return await addSlices(session, planned, planEach(session, split))
+}
+
+async function* planEach(session: EngineSession, split: DefinedSplit): AsyncGenerator<readonly Row[]> {
+  const { split: version, definition } = split
+  for await (const rows of freshRows(session)) {
+    yield plannedRows(split, planSplit({ version, definition, rows, before: NONE_BEFORE }))
+  }
+}
+
+function* slicesOf(split: DefinedSplit, all: readonly AssignedRow[]): Generator<readonly Row[]> {
+  for (let start = 0; start < all.length; start += SLICE_ROWS) {
+    yield plannedRows(split, all.slice(start, start + SLICE_ROWS))
+  }
+}
+
+async function* freshRows(session: EngineSession): AsyncGenerator<readonly SplitRow[]> {
+  const sql = 'SELECT entity_key, event_timestamp, group_key, class FROM fresh'
+  for await (const batch of session.stream(sql, { batchRows: SLICE_ROWS })) {
+    const [entity, group, label] = ['entity_key', 'group_key', 'class'].map((name) => textsOf(batch, name))
+    const times = columnOf(batch, 'event_timestamp')?.values as BigInt64Array
+    yield Array.from({ length: batch.numRows }, (_, row) => ({
+      entity: entity?.(row) ?? '',
+      timeUs: times[row] ?? 0n,
+      group: group?.(row) ?? null,
+      label: label?.(row) ?? '',
+    }))
+  }
+}
+
+function plannedRows(split: DefinedSplit, planned: readonly AssignedRow[]): readonly Row[] {
+  const { definition, labels, method } = split
+  return planned.map((row) => ({
+    ...{ pipeline: split.pipeline, split_version: split.split, label_view: labels.name },
+    ...{ entity_key: row.entity, event_timestamp: row.timeUs, split: row.split, stratum: row.stratum },
+    ...{ method, split_seed: BigInt(definition.seed) },
+  }))
 }
 
 /** Two labels of one entity at one time would make it open which one is split. */
-function refuseTwins({ labels }: DefinedSplit, rows: readonly Row[]): void {
-  const twin = rows.find((row) => row['twins'] !== 1n)
+async function refuseTwins(session: EngineSession, { labels }: DefinedSplit): Promise<void> {
+  const { rows } = await session.query(
+    `SELECT entity_key, event_timestamp FROM fresh WHERE twins > 1 ORDER BY ALL LIMIT 1`,
+  )
+  const [twin] = rows
   if (twin === undefined) return
   const at = new Date(Number((twin['event_timestamp'] as bigint) / 1000n)).toISOString()
   throw new FirnError(
@@ -142,31 +179,14 @@ function refuseTwins({ labels }: DefinedSplit, rows: readonly Row[]): void {
 }
 
 /** Of the version as it is with the planned rows; `check-failed` where these would break what its method promises. */
-async function checkedReport(
-  session: EngineSession,
-  split: DefinedSplit,
-  { table, planned }: { readonly table: LoadedTable; readonly planned: readonly AssignedRow[] },
-): Promise<SplitReport> {
-  const { definition, labels, method } = split
-  const rows = planned.map((row): Row => ({
-    pipeline: split.pipeline,
-    split_version: split.split,
-    label_view: labels.name,
-    entity_key: row.entity,
-    event_timestamp: row.timeUs,
-    split: row.split,
-    stratum: row.stratum,
-    method,
-    split_seed: BigInt(definition.seed),
-  }))
-  await session.addRelation({ kind: 'rows', name: 'planned', schema: currentSchema(table.metadata), rows })
+async function checkedReport(session: EngineSession, split: DefinedSplit): Promise<SplitReport> {
   const columns = 'entity_key, event_timestamp, split'
   await session.addRelation({
     ...{ kind: 'query', name: 'extended', lazy: true },
     sql: `SELECT ${columns} FROM assigned UNION ALL SELECT ${columns} FROM planned`,
   })
   const report = await reportSplit(session, 'extended')
-  const word = promised(definition)
+  const word = promised(split.definition)
   if (word === undefined || report.leaks[word] === 0) return report
   throw new FirnError(
     'check-failed',

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { SLICE_ROWS } from '../../engine/add-slices.js'
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { addSplit } from '../../ml/splits/add-split.js'
@@ -61,6 +62,18 @@ describe('extending a split', () => {
       expect(after.size).toBe(90)
       expect(Object.fromEntries(after)).toMatchObject(Object.fromEntries(before))
       expect(second.snapshotId).toBe(await headId())
+    },
+  )
+
+  it.each(['by_entity', 'stratified'])(
+    '%s: assigns more rows than are handed over at a time',
+    async (split) => {
+      lake = await visitsLake()
+      const count = SLICE_ROWS + 5
+      const rows = Array.from({ length: count }, (_, i) => visit(i, { user: `u${i}`, at: JUNE }))
+      await addVisits(lake, rows, ONE)
+      expect(await extend(lake.deps, { split })).toMatchObject({ added: count, rows: count, unassigned: 0 })
+      expect(await extend(lake.deps, { split })).toMatchObject({ status: 'no_changes', rows: count })
     },
   )
 
