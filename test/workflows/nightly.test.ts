@@ -6,13 +6,8 @@ import { rootCause } from '@temporalio/common'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runSql } from '../../lake/query/sql.js'
 import { unpackSample } from '../../pipelines/quantum/sample/unpack-sample.js'
-import type {
-  MaintenanceReport,
-  NightlyInput,
-  NightlyResult,
-  TrainModelInput,
-  TrainModelResult,
-} from '../../schemas/messages.js'
+import type { MaintenanceReport, NightlyInput, NightlyResult } from '../../schemas/messages.js'
+import type { TrainModelInput, TrainModelResult } from '../../schemas/model-messages.js'
 import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import { readConfig } from '../../workers/config.js'
 import { createLakeDeps, type Lake } from '../../workers/create-deps.js'

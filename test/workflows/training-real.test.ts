@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -65,14 +65,20 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-/** `temporal workflow …` as an operator types it. */
-async function temporal(...words: readonly string[]): Promise<string> {
+/** Temporal's command line, as an operator types it. */
+async function temporal(words: readonly string[]): Promise<string> {
   const program = findTemporalServer() ?? 'temporal'
-  const { stdout } = await promisify(execFile)(program, [
-    ...['workflow', ...words, '--address', test.server.address],
-  ])
+  const { stdout } = await promisify(execFile)(program, [...words, '--address', test.server.address])
   return stdout
 }
+
+/** The command lines of the page on training, of our model. */
+const page = readFileSync(join(import.meta.dirname, '../../docs/training.md'), 'utf8')
+  .replaceAll('quantum', 'toy')
+  .replaceAll('convergence_k20', 'success')
+const typed = [...page.matchAll(/^\$ temporal (.*)$/gm)].map(([, line = '']) =>
+  [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? ''),
+)
 
 const trainerOf = (model: string): WorkflowHandle =>
   test.client.workflow.getHandle(workflowIds.trainer('toy', model))
@@ -80,28 +86,28 @@ const statusOf = (handle: WorkflowHandle): Promise<TrainerStatus> => handle.quer
 const ended = (handle: WorkflowHandle, count: number): Promise<void> =>
   expect.poll(async () => (await statusOf(handle)).trained, { timeout: 120_000 }).toBe(count)
 
-it('a trainer is started by what is typed in, trains on a signal of the command line, and promotes', async () => {
-  const id = workflowIds.trainer('toy', 'success')
-  const typed = '{"pipeline": "toy", "model": "success"}'
-  await temporal(
-    ...['start', '--type', 'trainer', '--task-queue', 'firn-control', '--workflow-id', id, '--input', typed],
-  )
-  const train = ['signal', '--name', 'train', '--workflow-id', id]
-  await temporal(...train, '--input', '{"seed": 2}')
+it('docs/training.md: a trainer is started, signalled, asked and told to promote by the command line', async () => {
+  const [start = [], signal = [], status = [], curve = [], promote = []] = typed
+  expect(typed).toHaveLength(5)
+  await temporal(start)
+  await temporal(signal)
   await ended(trainerOf('success'), 1)
   expect(await statusOf(trainerOf('success'))).toMatchObject({ failed: 0, lastVersion: 1 })
+  expect(await temporal(status)).toMatch(/"lastVersion": ?1/)
+  expect(await temporal(curve)).toMatch(/"epoch"|\[\]/)
   const version = registry.getVersion({ model: 'success', version: 1 })
   expect(version).toMatchObject({ state: 'READY', pin: { seed: 2, tag: TAG, estimator: 'logistic' } })
   expect(registry.getRun(version!.runId)).toMatchObject({ status: 'FINISHED' })
 
-  await temporal(...train)
+  // Without any input too.
+  await temporal(signal.slice(0, signal.indexOf('--input')))
   await ended(trainerOf('success'), 2)
   expect(registry.getVersion({ model: 'success', version: 2 })?.pin.seed).toBe(0)
 
-  const promote = ['update', 'execute', '--name', 'promote', '--workflow-id', id, '--input']
-  expect(await temporal(...promote, '{"version": 1, "by": "ada"}')).toMatch(/promoted"?: ?true/)
+  expect(await temporal(promote)).toMatch(/promoted"?: ?true/)
   expect(registry.aliases('success')).toMatchObject([{ alias: 'champion', version: 1, by: 'ada' }])
-  await expect(temporal(...promote, '{"version": "1"}')).rejects.toThrow(/`version` must be a model version/)
+  const wrong = promote.map((word) => (word.startsWith('{') ? '{"version": "1"}' : word))
+  await expect(temporal(wrong)).rejects.toThrow(/`version` must be a model version/)
   await trainerOf('success').cancel()
 }, 240_000)
 
