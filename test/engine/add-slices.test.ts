@@ -20,8 +20,8 @@ it('makes slices that come one after another one relation, and counts them', asy
   async function* slices(): AsyncGenerator<readonly Row[]> {
     for (const rows of [[{ n: 1n }, { n: 2n }], [], [{ n: 3n }]]) yield await Promise.resolve(rows)
   }
-  expect(await addSlices(session, { name: 'some', schema }, slices())).toBe(3)
-  expect((await session.query('SELECT n FROM some ORDER BY n')).rows).toEqual([
+  expect(await addSlices(session, { name: 'made', schema }, slices())).toBe(3)
+  expect((await session.query('SELECT n FROM made ORDER BY n')).rows).toEqual([
     { n: 1n },
     { n: 2n },
     { n: 3n },
