@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity'
 import { publish } from '../lake/publish/publish.js'
 import { buildDataset } from '../ml/datasets/build-dataset.js'
+import { writeLineageFiles, writeMissingLineage } from '../ml/lineage/write-lineage-files.js'
 import type { MlflowClient } from '../ml/mlflow/mlflow-client.js'
 import { mirrorUnmirrored } from '../ml/mlflow/mirror-unmirrored.js'
 import { promoteVersion } from '../ml/promotion/promote-version.js'
@@ -12,6 +13,7 @@ import { rebuildDataset, retrain } from '../ml/reproduce/make-again.js'
 import { scoreBatch } from '../ml/scoring/score-batch.js'
 import { finishSearch, startSearch } from '../ml/search/search-run.js'
 import { listDueTrainings } from '../ml/training/list-due-trainings.js'
+import { sweepScratch } from '../ml/training/sweep-scratch.js'
 import { pinTraining } from '../ml/training/pin-training.js'
 import { runTraining } from '../ml/training/run-training.js'
 import { definitionsOf } from '../ml/views/definitions-of.js'
@@ -164,7 +166,9 @@ function registryActivities(deps: LakeDeps, registry: ModelRegistry, mlflow: Mlf
       runCore(async () => {
         const { run, ...training } = input
         const workflow = { workflowId: run.workflowId, runId: run.runId }
-        return (await registerVersion(deps, registry, { ...training, workflow })).version
+        const version = await registerVersion(deps, registry, { ...training, workflow })
+        await writeLineageFiles(deps, registry, version)
+        return version.version
       }),
 
     /**
@@ -182,11 +186,23 @@ function registryActivities(deps: LakeDeps, registry: ModelRegistry, mlflow: Mlf
       }),
 
     /**
-     * Effect: finishes or frees the versions that a crash left between registry and lake; returns how many.
-     * Key: a version's state: what is settled is left alone.
+     * Effect: finishes or frees the versions that a crash left between registry and lake; returns how many. Lineage files
+     * that are missing are written.
+     * Key: a version's state, and its run's artifacts: what is settled is left alone.
      * Heartbeat: every 2 s. Kinds: commit-conflict, commit-unknown, io.
      */
-    settleVersions: (): Promise<number> => runCore(async () => (await settleVersions(deps, registry)).length),
+    settleVersions: (): Promise<number> =>
+      runCore(async () => {
+        const settled = await settleVersions(deps, registry)
+        await writeMissingLineage(deps, registry)
+        return settled.length
+      }),
+
+    /**
+     * Effect: removes files of data sets and checkpoints that no training has touched for a week; returns how many.
+     * Key: not needed: what is gone is gone. Heartbeat: every 2 s. Kinds: io.
+     */
+    sweepScratch: (): Promise<number> => runCore(() => sweepScratch(deps)),
   }
 }
 

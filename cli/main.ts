@@ -11,6 +11,7 @@ import { addDevCommand } from './commands/dev.js'
 import { addDoctorCommand } from './commands/doctor.js'
 import { addFeaturesCommand } from './commands/features.js'
 import { addLandCommand } from './commands/land.js'
+import { addLineageCommand } from './commands/lineage.js'
 import { addMaintainCommand } from './commands/maintain.js'
 import { addModelsCommand } from './commands/models.js'
 import { addPlanCommand } from './commands/plan.js'
@@ -80,6 +81,7 @@ function createProgram(quiet: boolean): Command {
     addSplitsCommand,
     addTrainCommand,
     addReproduceCommand,
+    addLineageCommand,
     addScoreCommand,
     addModelsCommand,
     addRunsCommand,

@@ -69,6 +69,8 @@ export interface DatasetInfo {
   /** By view and label view: its own fingerprint, so that a change can be named. */
   readonly fingerprints: Readonly<Record<string, string>>
   readonly signature: ModelSignature
+  /** By table, SHA-256 over the bytes of the pinned snapshot's files; without tables of more than 1 GiB. */
+  readonly inputs?: Readonly<Record<string, string>>
 }
 
 export interface SplitCount {

@@ -14,6 +14,7 @@ import { digestOf } from '../views/digest-of.js'
 import { resolveLabels, resolveService } from '../views/resolve-features.js'
 import type { ResolvedFeatures, ResolvedLabels } from '../views/resolved-view.js'
 import { datasetColumns } from './dataset-columns.js'
+import { digestInputs } from './digest-inputs.js'
 import { joinObservations } from './join-observations.js'
 import { writeDataset } from './write-dataset.js'
 
@@ -54,6 +55,7 @@ export async function buildDataset(deps: DatasetDeps, pin: TrainingPin): Promise
       definitionFingerprint: digestOf(fingerprints),
       fingerprints,
       signature: signatureOf(features, labels),
+      inputs: await digestInputs(deps, pin.snapshots),
     }
   } finally {
     await session.close()

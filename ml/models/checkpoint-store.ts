@@ -3,6 +3,7 @@ import { isIcebergError } from '../../iceberg/error.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { tryCreate } from '../../iceberg/io/try-create.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { canonicalJson } from '../../schemas/canonical-json.js'
 import type { Checkpoints } from './estimator.js'
 
@@ -25,7 +26,7 @@ export function openCheckpoints(options: {
   readonly key: string
 }): StoredCheckpoints {
   const { io } = options
-  const folder = joinLocation(options.warehouse, '_scratch', 'checkpoints', options.key)
+  const folder = joinLocation(checkpointFolder(options.warehouse), options.key)
   const locationOf = (number: number): string => joinLocation(folder, String(number).padStart(12, '0'))
   const numbers = async (): Promise<readonly number[]> => {
     const found: number[] = []
@@ -54,6 +55,25 @@ export function openCheckpoints(options: {
       for (const number of await numbers()) await io.delete(locationOf(number))
     },
   }
+}
+
+/** Removes those of trainings that have saved none for so long. Returns how many. */
+export async function sweepCheckpoints(
+  { catalog, warehouse, now }: Pick<LakeDeps, 'catalog' | 'warehouse' | 'now'>,
+  { olderThanMs }: { readonly olderThanMs: number },
+): Promise<number> {
+  const before = now() - olderThanMs
+  let removed = 0
+  for await (const file of catalog.io.list(joinLocation(checkpointFolder(warehouse), ''))) {
+    if (file.modifiedMs >= before) continue
+    await catalog.io.delete(file.location)
+    removed += 1
+  }
+  return removed
+}
+
+function checkpointFolder(warehouse: string): string {
+  return joinLocation(warehouse, '_scratch', 'checkpoints')
 }
 
 /** SHA-256 of what a training follows from (its pin, its data set), plain JSON: a name for its checkpoints. */

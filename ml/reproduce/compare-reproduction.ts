@@ -42,11 +42,15 @@ export function compareReproduction({ given, recorded, rebuilt, retrained }: Rep
 function compareData(recorded: DatasetInfo, rebuilt: RebuiltDataset): Part {
   if (rebuilt.kind === 'unavailable') return { verdict: 'unavailable', reasons: [rebuilt.reason] }
   const { dataset } = rebuilt
-  const changed = changedDefinitions(recorded.fingerprints, dataset.fingerprints)
+  const changed = changedNames(recorded.fingerprints, dataset.fingerprints)
+  const files = changedFiles(recorded, dataset)
   if (dataset.digest === recorded.digest && dataset.orderedDigest === recorded.orderedDigest) {
     return {
-      verdict: 'identical',
-      reasons: changed.map((name) => `${name} is defined differently now, and gives the same rows`),
+      verdict: files.length === 0 ? 'identical' : 'differs',
+      reasons: [
+        ...files.map((reason) => `${reason}, in what this model does not read`),
+        ...changed.map((name) => `${name} is defined differently now, and gives the same rows`),
+      ],
     }
   }
   const rows = dataset.rows - recorded.rows
@@ -54,17 +58,28 @@ function compareData(recorded: DatasetInfo, rebuilt: RebuiltDataset): Part {
     verdict: 'differs',
     reasons: [
       ...changed.map((name) => `${name} is defined differently now`),
-      ...(rows === 0 ? [] : [rows < 0 ? `${-rows} rows missing` : `${rows} rows more`]),
+      ...files,
+      ...(rows === 0 ? [] : [`${countOf(rows)} ${rows < 0 ? 'missing' : 'more'}`]),
       ...(rows === 0 && dataset.rowsDigest !== recorded.rowsDigest
         ? ['other entities, times, labels or splits']
         : []),
-      ...(changed.length === 0 && rows === 0
-        ? [
-            'the same definitions give other values: a data file was changed, or the engine computes otherwise',
-          ]
+      ...(changed.length === 0 && files.length === 0 && rows === 0
+        ? ['the same definitions on the same files give other values: the engine computes otherwise']
         : []),
     ],
   }
+}
+
+/** Tables whose pinned files have other bytes than they had; those that were too large to be digested are not known. */
+function changedFiles(recorded: DatasetInfo, now: DatasetInfo): readonly string[] {
+  const [was, is] = [recorded.inputs ?? {}, now.inputs ?? {}]
+  return changedNames(was, is)
+    .filter((table) => was[table] !== undefined && is[table] !== undefined)
+    .map((table) => `a data file of ${table} was changed`)
+}
+
+function countOf(rows: number): string {
+  return `${Math.abs(rows)} ${Math.abs(rows) === 1 ? 'row' : 'rows'}`
 }
 
 function compareWeights(
@@ -104,9 +119,9 @@ function compareMetrics(recorded: RecordedVersion, retrained: RetrainedModel): R
     : { verdict: 'differs', reasons: [`${differing.length} of ${names.length} metrics differ`], differences }
 }
 
-function changedDefinitions(
-  was: DatasetInfo['fingerprints'],
-  is: DatasetInfo['fingerprints'],
+function changedNames(
+  was: Readonly<Record<string, string>>,
+  is: Readonly<Record<string, string>>,
 ): readonly string[] {
   return [...new Set([...Object.keys(was), ...Object.keys(is)])]
     .sort()

@@ -157,7 +157,11 @@ export function okFrom(sql: string): Partial<Pipeline> {
 }
 
 /** Adds rows to `runs` in one commit with a tag. */
-export async function addRuns({ deps }: TestLake, rows: readonly Row[], tag: string): Promise<string> {
+export async function addRuns(
+  { deps }: Pick<TestLake, 'deps'>,
+  rows: readonly Row[],
+  tag: string,
+): Promise<string> {
   const identifier = parseIdentifier('toy_features.runs')
   const { metadata } = await deps.catalog.loadTable(identifier)
   const schema = currentSchema(metadata)
