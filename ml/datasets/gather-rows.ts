@@ -33,7 +33,10 @@ function gather(sources: readonly Data[], picks: Picks): Data {
   const make = (parts: object): Data => makeData({ ...base, ...parts } as never)
   if (first.children.length > 0) return make(gatherLists(sources, picks))
   if (first.valueOffsets !== undefined) return make(gatherBytes(sources, picks))
-  if (String(first.type as unknown) === 'Bool') return make({ data: gatherBits(sources, picks, valueBit) })
+  if (String(first.type as unknown) === 'Bool') {
+    const bits = sources.map(({ values, offset }) => ({ bits: values as Uint8Array, offset }))
+    return make({ data: gatherBits(bits, picks) })
+  }
   return make({ data: gatherFixed(sources, picks) })
 }
 
@@ -107,25 +110,24 @@ function gatherLists(sources: readonly Data[], { from, rows }: Picks): object {
 
 function validity(sources: readonly Data[], picks: Picks): { nullCount: number; nullBitmap?: Uint8Array } {
   if (sources.every((source) => source.nullBitmap.length === 0)) return { nullCount: 0 }
-  const nullBitmap = gatherBits(sources, picks, (source, row) => Number(source.getValid(row)))
+  const bitmaps = sources.map(({ nullBitmap, offset }) => ({ bits: nullBitmap, offset }))
+  const nullBitmap = gatherBits(bitmaps, picks)
   let valid = 0
   for (let byte of nullBitmap) for (; byte > 0; byte >>= 1) valid += byte & 1
   return { nullCount: picks.rows.length - valid, nullBitmap }
 }
 
+/** Sources without bits have all of them set. */
 function gatherBits(
-  sources: readonly Data[],
+  sources: readonly { readonly bits: Uint8Array; readonly offset: number }[],
   { from, rows }: Picks,
-  bitOf: (source: Data, row: number) => number,
 ): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(rows.length / 8))
+  const target = new Uint8Array(Math.ceil(rows.length / 8))
   for (let index = 0; index < rows.length; index++) {
-    const bit = bitOf(sources[from[index] as number] as Data, rows[index] as number)
-    bits[index >> 3] = (bits[index >> 3] as number) | (bit << (index & 7))
+    const { bits, offset } = sources[from[index] as number] as (typeof sources)[number]
+    const at = offset + (rows[index] as number)
+    const bit = bits.length === 0 ? 1 : ((bits[at >> 3] as number) >> (at & 7)) & 1
+    target[index >> 3] = (target[index >> 3] as number) | (bit << (index & 7))
   }
-  return bits
-}
-
-function valueBit({ values, offset }: Data, row: number): number {
-  return (((values as Uint8Array)[(offset + row) >> 3] as number) >> ((offset + row) & 7)) & 1
+  return target
 }

@@ -117,46 +117,57 @@ function readAhead(reader: BlockReader, order: readonly number[], prefetch: numb
 
 /** Cuts the order of all rows into batches and keeps those of one reader. */
 class Batcher {
-  private readonly batchRows: number
   private batch = 0
-  /** Rows that wait for a batch to be full: where they lie, the batches that they lie in. */
+  /** Rows that wait for their batch to be full: where they lie, in which of the sources. */
   private sources: RecordBatch[] = []
-  private from: number[] = []
-  private rows: number[] = []
+  private readonly from: Uint32Array
+  private readonly rows: Uint32Array
+  private waiting = 0
 
   constructor(private readonly options: BatchesOptions) {
-    this.batchRows = options.batchRows ?? 1024
+    const { batchRows = 1024 } = options
+    this.from = new Uint32Array(batchRows)
+    this.rows = new Uint32Array(batchRows)
   }
 
   *add(batches: readonly RecordBatch[], order: Uint32Array | undefined): Generator<RecordBatch> {
     const first = this.sources.length
-    this.sources = [...this.sources, ...batches]
+    this.sources.push(...batches)
     const starts = startsOf(batches)
     const total = starts.at(-1) as number
     for (let index = 0; index < total; index++) {
       const place = order === undefined ? index : (order[index] as number)
       let source = 0
       while (place >= (starts[source + 1] as number)) source++
-      this.from.push(first + source)
-      this.rows.push(place - (starts[source] as number))
-      if (this.rows.length === this.batchRows) yield* this.take()
+      this.from[this.waiting] = first + source
+      this.rows[this.waiting] = place - (starts[source] as number)
+      this.waiting++
+      if (this.waiting === this.rows.length) yield* this.take()
     }
-    // Only the batches that a row still waits in stay.
-    const kept = [...new Set(this.from)]
-    this.sources = kept.map((source) => this.sources[source] as RecordBatch)
-    this.from = this.from.map((source) => kept.indexOf(source))
+    this.release()
   }
 
   *finish(): Generator<RecordBatch> {
-    if (this.rows.length > 0) yield* this.take()
+    if (this.waiting > 0) yield* this.take()
   }
 
   private *take(): Generator<RecordBatch> {
-    const picks: Picks = { from: Uint32Array.from(this.from), rows: Uint32Array.from(this.rows) }
-    this.from = []
-    this.rows = []
+    const picks: Picks = {
+      from: this.from.subarray(0, this.waiting),
+      rows: this.rows.subarray(0, this.waiting),
+    }
+    this.waiting = 0
     const { index, count } = this.options.readers ?? { index: 0, count: 1 }
     if (this.batch++ % count === index) yield gatherRows(this.sources, picks, this.options.columns)
+  }
+
+  /** Only the sources that a row still waits in stay. */
+  private release(): void {
+    const kept = [...new Set(this.from.subarray(0, this.waiting))]
+    this.sources = kept.map((source) => this.sources[source] as RecordBatch)
+    for (let index = 0; index < this.waiting; index++) {
+      this.from[index] = kept.indexOf(this.from[index] as number)
+    }
   }
 }
 
