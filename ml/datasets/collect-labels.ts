@@ -17,9 +17,10 @@ export function collectLabels(rows: number, { task, labels: presence }: LabelsOp
       const label = labelsOf(batch)
       for (let row = 0; row < batch.numRows; row++) {
         const value = label(row)
-        if (value === null ? presence !== 'optional' : !fits(task, value))
-          throw badLabel(task, start + row, value)
-        found.push(value)
+        const isLabel = value !== null && fits(task, value)
+        // Who is to be scored may have a label that nobody could learn from yet.
+        if (!isLabel && presence !== 'optional') throw badLabel(task, start + row, value)
+        found.push(isLabel ? value : null)
       }
     },
     finish(): Pick<TrainingTable, 'labels' | 'classes'> {

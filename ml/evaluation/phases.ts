@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Checkpoints } from '../models/estimator.js'
-import { canonicalJson } from '../registry/canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 
 /**
  * The fits of one training (folds, then the model itself) over one place for checkpoints. A phase that is done is kept

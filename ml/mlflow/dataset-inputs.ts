@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ColumnType } from '../../schemas/model-messages.js'
-import { canonicalJson } from '../registry/canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 import type { RunInputs } from '../registry/run-store.js'
 
 /** A data-set input as `runs/log-inputs` takes it. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { FirnError } from '../../schemas/error.js'
 import type { DatasetInfo, TrainedModel, TrainingPin } from '../../schemas/model-messages.js'
-import { canonicalJson } from './canonical-json.js'
+import { canonicalJson } from '../../schemas/canonical-json.js'
 import type { RegistryDatabase } from './open-registry-database.js'
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { FirnError } from '../../schemas/error.js'
 import { isBatchId, parseBatchId } from '../../schemas/batch.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
@@ -36,7 +37,7 @@ export async function scoreBatch(
   const model = findModel(deps.pipelines, input)
   const key = scoringKey(model, input)
   const recorded = await findScoring(deps, key, { ifTagged: true })
-  if (recorded !== undefined) return recorded
+  if (recorded !== undefined) return logRun(registry, { key, model, run, at: deps.now() }, recorded)
   const version = versionOf(registry, input)
   const features = resolveService(model.pipeline, version.pin.service)
   const labels = resolveLabels(model.pipeline, version.pin.labels)
@@ -69,7 +70,6 @@ export async function scoreBatch(
     checks: [],
     run,
   })
-  logRun(deps, registry, { key, version, pin, scored, run })
   const own = published.tables.find(({ table: name }) => name === key.predictions)
   const fresh: ScoreBatchResult = {
     ...result,
@@ -78,7 +78,8 @@ export async function scoreBatch(
     snapshotId: own?.snapshotId ?? null,
     metrics: scored.metrics,
   }
-  return published.alreadyCommitted ? ((await findScoring(deps, key)) ?? fresh) : fresh
+  const done = published.alreadyCommitted ? ((await findScoring(deps, key)) ?? fresh) : fresh
+  return logRun(registry, { key, model, run, at: deps.now() }, done)
 }
 
 function scoringKey(model: FoundModel, input: ScoreBatchInput & { readonly batch: string }): ScoringKey {
@@ -162,31 +163,32 @@ function newestDay(newest: unknown): string {
   return ` WHERE batch IS NULL OR starts_with(batch, '${date.replaceAll("'", "''")}')`
 }
 
-/** A scoring is a run as well, under an id drawn from its marker: a second attempt finds it. */
+/**
+ * A scoring is a run as well, under an id drawn from what it published: of attempts that crash or meet, there is one run,
+ * and it says what was published.
+ */
 function logRun(
-  deps: LakeDeps,
   registry: ModelRegistry,
-  of: {
-    readonly key: ScoringKey
-    readonly version: ModelVersion
-    readonly pin: PinnedTag
-    readonly scored: ScoreJobResult
-    readonly run: RunInfo
-  },
-): void {
-  const { key, version, pin, scored, run } = of
-  const runId = run.runId.replaceAll('-', '')
-  const timestampMs = deps.now()
+  of: { readonly key: ScoringKey; readonly model: FoundModel; readonly run: RunInfo; readonly at: number },
+  result: ScoreBatchResult,
+): ScoreBatchResult {
+  const { key, model, run, at: timestampMs } = of
+  const { version, featuresTag, snapshotId, metrics = {} } = result
+  const runId = createHash('sha256')
+    .update(JSON.stringify([key.tag, snapshotId]))
+    .digest('hex')
+    .slice(0, 32)
   registry.startRun({
-    ...{ runId, experiment: version.pin.pipeline, model: version.model },
-    name: `score ${version.model} ${key.batch}`,
-    params: { model_version: String(version.version), at: pin.tag, batch: key.batch },
+    ...{ runId, experiment: model.pipeline.name, model: model.name },
+    name: `score ${model.name} ${key.batch}`,
+    params: { model_version: String(version), at: featuresTag, batch: key.batch },
     tags: { 'firn.kind': 'score', 'firn.workflow_id': run.workflowId, 'firn.workflow_run_id': run.runId },
     startedAtMs: run.startedAtMs,
   })
   registry.logMetrics(
     runId,
-    Object.entries(scored.metrics).map(([name, value]) => ({ key: name, value, step: 0, timestampMs })),
+    Object.entries(metrics).map(([name, value]) => ({ key: name, value, step: 0, timestampMs })),
   )
   registry.finishRun(runId, 'FINISHED', timestampMs)
+  return result
 }

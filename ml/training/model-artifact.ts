@@ -49,8 +49,7 @@ export async function writeArtifact(
   weights: Uint8Array,
 ): Promise<string> {
   const text = JSON.stringify(artifact)
-  const digest = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  const folder = ['ml', 'models', artifact.pin.model, artifact.weightsDigest, digest]
+  const folder = ['ml', 'models', artifact.pin.model, artifact.weightsDigest, shortDigest(text)]
   // Their names are drawn from their content: whoever wrote them first wrote the same. The weights come first, so that
   // a model.json is never without them.
   await tryCreate(deps.catalog.io, joinLocation(deps.warehouse, ...folder, 'weights.bin'), weights)
@@ -59,8 +58,20 @@ export async function writeArtifact(
   return location
 }
 
+function shortDigest(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
+
+/** Errors: FirnError `contract-broken` where it is of another format, or not what was written under its name. */
 export async function readArtifact(deps: Pick<Deps, 'catalog'>, location: string): Promise<ModelArtifact> {
   const bytes = await deps.catalog.io.read(location)
+  const [, folder] = /([0-9a-f]{16})\/model\.json$/.exec(location) ?? []
+  if (folder !== undefined && folder !== shortDigest(bytes)) {
+    throw new FirnError(
+      'contract-broken',
+      `the model ${location} was changed: its digest begins with ${shortDigest(bytes)}, and its folder says ${folder}. Restore it, or train it again (firn reproduce).`,
+    )
+  }
   const artifact = JSON.parse(Buffer.from(bytes).toString()) as Omit<ModelArtifact, 'format'> & {
     readonly format: number
   }

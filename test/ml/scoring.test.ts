@@ -1,6 +1,8 @@
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { toLocalPath } from '../../iceberg/io/location.js'
+import { changeRefs } from '../../iceberg/write/refs.js'
 import { publish } from '../../lake/publish/publish.js'
 import { openModelRegistry, type ModelRegistry } from '../../ml/registry/model-registry.js'
 import { registerVersion } from '../../ml/registry/register-version.js'
@@ -51,8 +53,12 @@ async function train(seed = 0): Promise<number> {
   return (await registerVersion(deps, registry, { pin, dataset, trained, runId, workflow })).version
 }
 
-function score(input: Partial<ScoreBatchInput> & { readonly batch: string }, deps: LakeDeps = lake.deps) {
-  return scoreBatch(deps, registry, (request) => publish(deps, request), {
+function score(
+  input: Partial<ScoreBatchInput> & { readonly batch: string },
+  deps: LakeDeps = lake.deps,
+  of: ModelRegistry = registry,
+) {
+  return scoreBatch(deps, of, (request) => publish(deps, request), {
     input: { ...MODEL, ...input },
     run: RUN,
   })
@@ -163,6 +169,72 @@ describe('scoring', () => {
     expect(run).toMatchObject({ status: 'FINISHED', metrics: { scored_count: { value: 60 } } })
     const { metadata } = await lake.catalog.loadTable({ namespace: 'toy_features', name: 'runs' })
     expect(metadata.refs[`scored_success_${FIRST}_v_${FIRST}`]).toBeDefined()
+  })
+
+  test('is one run, of what was published, also where it ended before it was told', async () => {
+    await train()
+    const runs = () =>
+      registry.searchRuns({ model: 'success' }).filter(({ name }) => name.startsWith('score'))
+    let crashes = 0
+    const dying: ModelRegistry = {
+      ...registry,
+      startRun(run) {
+        crashes += 1
+        throw new Error(`gone before ${run.name}`)
+      },
+    }
+    await expect(score({ batch: FIRST }, lake.deps, dying)).rejects.toThrow(/gone before score success/)
+    expect([crashes, runs().length, (await predictions()).length]).toEqual([1, 0, 60])
+    const { metrics } = await score({ batch: FIRST })
+    await score({ batch: FIRST })
+    const [run, ...others] = runs()
+    expect(others).toEqual([])
+    expect(run).toMatchObject({ status: 'FINISHED', params: { model_version: '1', at: `v_${FIRST}` } })
+    expect(Object.keys(run!.metrics).sort()).toEqual(Object.keys(metrics!).sort())
+  })
+
+  test('of a branch holds each state of it that was read', async () => {
+    await train()
+    // A branch stands for what was observed before its last commit.
+    const [may, june] = ['20260501T020000Z', '20260601T020000Z']
+    const first = await addRuns(lake, toyRows(5, may), `v_${may}`)
+    expect(await score({ batch: SECOND, at: 'main' })).toMatchObject({ rows: 5, featuresTag: 'main' })
+    const second = await addRuns(lake, toyRows(4, june), `v_${june}`)
+    // As after a rollback of the predictions: the same batch reads the branch once more.
+    const { catalog, now, newUuid } = lake.deps
+    const identifier = { namespace: 'toy_features', name: 'predictions' }
+    const drop = { kind: 'drop' as const, name: `score_success_${SECOND}` }
+    await changeRefs({ catalog, now, newUuid, tables: [{ identifier, changes: [drop] }] })
+    await score({ batch: SECOND, at: 'main' })
+    const { metadata } = await lake.catalog.loadTable({ namespace: 'toy_features', name: 'runs' })
+    const held = Object.entries(metadata.refs).filter(([name]) => name.startsWith('scored_'))
+    expect(held.map(([, ref]) => String(ref['snapshot-id'])).sort()).toEqual([first, second].sort())
+  })
+
+  test('does not mind labels that nobody could learn from', async () => {
+    await train()
+    const sql = 'SELECT * REPLACE (CAST(7 AS INTEGER) AS ok) FROM runs'
+    const pipelines = toyWith(okFrom(sql))
+    expect(await score({ batch: FIRST }, { ...lake.deps, pipelines })).toMatchObject({ rows: 60 })
+  })
+
+  test('is refused by a model whose files were changed', async () => {
+    await train()
+    const { trained } = registry.newestReady('success')!
+    const file = toLocalPath(trained.artifactLocation)
+    const text = readFileSync(file, 'utf8')
+    for (const [path, changed] of [
+      [file, text.replace('"method":', '"manner":')],
+      [file, text.replace(/"predictions":\[0\.\d/, '"predictions":[0.7')],
+      [join(dirname(file), 'weights.bin'), 'x'],
+    ] as const) {
+      const before = readFileSync(path)
+      writeFileSync(path, changed)
+      expect(before.equals(readFileSync(path))).toBe(false)
+      await expect(score({ batch: FIRST })).rejects.toMatchObject({ kind: 'contract-broken' })
+      writeFileSync(path, before)
+    }
+    expect(await score({ batch: FIRST })).toMatchObject({ rows: 60 })
   })
 
   test('of nothing writes nothing', async () => {
