@@ -87,7 +87,7 @@ function printModel({ training, promotion, lineage, reproduction }: DemoSummary)
   )
   printHeading('Lineage: what it was trained on, and the same model made again from it')
   const { inputs, sources, batches, uri } = lineage
-  const built = batches.filter(({ inputFrom, inputTo }) => inputTo > inputFrom)
+  const built = batches.filter(({ processingName }) => processingName === training.pipeline)
   const tags = [...new Set(inputs.map(({ tag }) => tag))].join(' ')
   print(`${uri} → tag ${tags} → ${inputs.length} tables at ${training.pin.tag}`)
   for (const { records, objectCount, ledger, digest } of sources) {

@@ -114,6 +114,11 @@ describe.skipIf(missing !== undefined)('made-up documents and the demo, through 
         }[]
       }
       readonly audit: readonly { readonly status: string; readonly duplicates: number }[]
+      readonly lineage: {
+        readonly sources: readonly {
+          readonly ranges: readonly { readonly first: string; readonly next: string }[]
+        }[]
+      }
     }
     expect(summary.nights).toMatchObject([
       { status: 'published', land: { records: 40, files: 0, lag: 0 } },
@@ -131,6 +136,16 @@ describe.skipIf(missing !== undefined)('made-up documents and the demo, through 
       lag: 0,
       exactlyOnce: true,
     })
+    expect(summary).toMatchObject({
+      training: { version: 1, dataset: { rows: 60 } },
+      promotion: { version: 1, alias: 'champion' },
+      score: { version: 1, rows: 20 },
+      reproduction: { verdict: 'identical' },
+    })
+    const [source] = summary.lineage.sources
+    expect(source).toMatchObject({ ledger: 'raw.experiments', records: 60, gaps: [] })
+    const traced = source!.ranges.reduce((sum, { first, next }) => sum + Number(next) - Number(first), 0)
+    expect(traced).toBe(60)
     expect(summary.topic.partitions).toHaveLength(4)
     expect(summary.topic.partitions.reduce((sum, { records }) => sum + records, 0)).toBe(60)
     const admin = kafka.admin()
