@@ -1,9 +1,10 @@
-import { quoteName, quoteText } from '../../engine/duckdb/sql-text.js'
+import { quoteName } from '../../engine/duckdb/sql-text.js'
 import type { EngineSession } from '../../engine/engine.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { joinFeatures } from '../pit/join-features.js'
 import { addRows, pinnedTables } from '../views/add-rows.js'
+import { entityKeySql, observedAtSql, takesPartSql } from '../views/observations.js'
 import type { ResolvedFeatures, ResolvedLabels, ResolvedRows } from '../views/resolved-view.js'
 import { FEATURE_PREFIX } from './dataset-columns.js'
 
@@ -60,26 +61,17 @@ export async function joinObservations(
   return 'dataset'
 }
 
-/** What the entity of a row is called wherever one text must say it: a JSON array of the keys' values as text. */
-export function entityKeySql(joinKeys: readonly string[]): string {
-  const values = joinKeys.map((key) => `CAST(${quoteName(key)} AS VARCHAR)`)
-  return `CAST(to_json([${values.join(', ')}]) AS VARCHAR)`
-}
-
 function observationsSql({ labels, asOf, which, split }: ObservationsOptions): string {
-  const time = `CAST(${quoteName(labels.timestampField)} AS TIMESTAMPTZ)`
-  const maturity = which === 'labelled' ? (labels.maturityMs ?? 0) : 0
-  const latest = new Date(Date.parse(asOf) - maturity).toISOString()
   const label = quoteName(labels.label)
   const value = labels.type === 'string' ? `CAST(${label} AS VARCHAR)` : `CAST(${label} AS DOUBLE)`
   const text = (column: string | undefined): string =>
     column === undefined ? 'CAST(NULL AS VARCHAR)' : `CAST(${quoteName(column)} AS VARCHAR)`
   const entities = `
     SELECT ${labels.joinKeys.map(quoteName).join(', ')}, ${entityKeySql(labels.joinKeys)} AS entity,
-      ${time} AS event_timestamp, coalesce(${text(labels.group)}, '') AS "group", ${text(labels.batch)} AS batch,
+      ${observedAtSql(labels)} AS event_timestamp, coalesce(${text(labels.group)}, '') AS "group", ${text(labels.batch)} AS batch,
       ${value} AS label
     FROM label_rows
-    WHERE ${time} <= ${quoteText(latest)}::TIMESTAMPTZ${which === 'labelled' ? ` AND ${label} IS NOT NULL` : ''}`
+    WHERE ${takesPartSql(labels, asOf, which)}`
   return split === undefined
     ? `SELECT o.*, CAST(NULL AS VARCHAR) AS split FROM (${entities}) o`
     : `SELECT o.*, s.split FROM (${entities}) o

@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from '../../engine/duckdb/sql-text.js'
+import { quoteName } from '../../engine/duckdb/sql-text.js'
 import type { EngineSession } from '../../engine/engine.js'
 import { formatIdentifier, type LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { headOf } from '../../iceberg/spec/refs.js'
@@ -7,9 +7,9 @@ import type { SplitDefinition } from '../../schemas/feature-definitions.js'
 import { findPipeline } from '../../schemas/find-pipeline.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { SPLITS } from '../../schemas/lake-tables.js'
-import { entityKeySql } from '../datasets/join-observations.js'
 import { pinTables, type PinnedTag } from '../training/pin-training.js'
 import { addRows, pinnedTables } from '../views/add-rows.js'
+import { entityKeySql, observedAtSql, takesPartSql } from '../views/observations.js'
 import type { ResolvedLabels } from '../views/resolved-view.js'
 import { resolveLabels } from '../views/resolve-features.js'
 import { addSplit, type SplitKey } from './add-split.js'
@@ -80,15 +80,13 @@ export async function openSplit(
 }
 
 function labelledSql(labels: ResolvedLabels, asOf: string): string {
-  const time = `CAST(${quoteName(labels.timestampField)} AS TIMESTAMPTZ)`
-  const latest = new Date(Date.parse(asOf) - (labels.maturityMs ?? 0)).toISOString()
   const label = quoteName(labels.label)
   const group = labels.group === undefined ? 'NULL' : quoteName(labels.group)
   return `
-    SELECT ${entityKeySql(labels.joinKeys)} AS entity_key, ${time} AS event_timestamp,
+    SELECT ${entityKeySql(labels.joinKeys)} AS entity_key, ${observedAtSql(labels)} AS event_timestamp,
       CAST(${group} AS VARCHAR) AS group_key, ${classSql(labels.type, label)} AS class
     FROM label_view
-    WHERE ${time} <= ${quoteText(latest)}::TIMESTAMPTZ AND ${label} IS NOT NULL`
+    WHERE ${takesPartSql(labels, asOf, 'labelled')}`
 }
 
 /** A class as text: 0 or 1, or its name; numbers have none. */

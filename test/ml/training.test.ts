@@ -2,12 +2,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toLocalPath } from '../../iceberg/io/location.js'
 import { buildDataset } from '../../ml/datasets/build-dataset.js'
+import { joinObservations } from '../../ml/datasets/join-observations.js'
 import { openModelRegistry, type ModelRegistry } from '../../ml/registry/model-registry.js'
 import { fitInChild } from '../../ml/training/fit-in-child.js'
 import { readStoredModel } from '../../ml/training/model-artifact.js'
 import { pinTraining } from '../../ml/training/pin-training.js'
 import { runTraining } from '../../ml/training/run-training.js'
 import { threadSettings } from '../../ml/training/tensorflow.js'
+import { resolveLabels, resolveService } from '../../ml/views/resolve-features.js'
 import type { TestLake } from '../lake/support/lake.js'
 import {
   addRuns,
@@ -101,6 +103,30 @@ describe('a data set', () => {
     const newest = await buildDataset(lake.deps, await pinTraining(lake.deps, PIN))
     expect(newest.rows).toBeGreaterThan(built.rows)
     expect(newest.digest).not.toBe(built.digest)
+  })
+
+  test('takes labels that are final at its instant, and observations up to it; who is scored needs no final label', async () => {
+    const pin = await pinTraining(lake.deps, { ...PIN, at: `v_${FIRST}` })
+    const [asOf, day] = [Date.parse(pin.asOf), 86_400_000]
+    const at = [asOf - 2 * day, asOf - day, asOf - day + 1, asOf, asOf + 1]
+    const rows = at.map((ms, i) => `('e${i}', make_timestamptz(${ms * 1000}), ${i % 2 === 0}, 'g', 'b')`)
+    const sql = `SELECT t.* FROM (VALUES ${rows.join(', ')}) t(run_id, ran_at, ok, kind, batch), (SELECT count(*) FROM runs)`
+    const asked = async (maturity?: string, which: 'labelled' | 'all' = 'labelled') => {
+      const { labelViews, sqlTexts } = okFrom(sql)
+      const ok = { ...labelViews!['ok']!, ...(maturity === undefined ? {} : { maturity }) }
+      const pipeline = { ...TOY, labelViews: { ok }, sqlTexts: sqlTexts! }
+      const [labels, features] = [resolveLabels(pipeline, 'ok'), resolveService(pipeline, 'basic')]
+      const session = await lake.deps.engine.openSession({ threads: 1 })
+      const relation = await joinObservations(lake.deps, {
+        ...{ session, labels, features, snapshots: pin.snapshots, asOf: pin.asOf, which },
+      })
+      const found = await session.query(`SELECT entity FROM ${relation} ORDER BY entity`)
+      await session.close()
+      return found.rows.map((row) => (row['entity'] as string).slice(2, 4))
+    }
+    expect(await asked()).toEqual(['e0', 'e1', 'e2', 'e3'])
+    expect(await asked('1d')).toEqual(['e0', 'e1'])
+    expect(await asked('1d', 'all')).toEqual(['e0', 'e1', 'e2', 'e3'])
   })
 
   test('of two services with one split has the same rows, labels and test rows, and other features', async () => {
