@@ -11,12 +11,11 @@ const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'
 const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0', 'pyspark==3.5.9']
 /** What models are compared with, apart from the others: their versions of NumPy differ. The SDK runs workers of other languages. */
 const ML_PACKAGES = [
-  'numpy==2.4.6',
+  ...readFileSync(new URL('../examples/python-trainer/requirements.txt', import.meta.url), 'utf8')
+    .trim()
+    .split('\n'),
   'pandas==3.1.1',
-  'scikit-learn==1.9.1',
   'xgboost-cpu==3.2.0',
-  'temporalio==1.35.0',
-  'pyarrow==26.0.1',
 ]
 const JARS = [
   'org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0',
