@@ -102,17 +102,18 @@ export function openTrainerBoard(
 }
 
 function handlePromote({ pipeline, model }: Pick<TrainerInput, 'pipeline' | 'model'>): void {
-  setHandler(
-    promoteUpdate,
-    (request) =>
-      control.promoteVersion.executeWithOptions({ summary: `${model} v${request.version}` }, [
-        { pipeline, model, request },
-      ]),
-    {
-      validator: (request) => void readInput(readPromoteRequest, request),
-      description: 'Gives a version an alias (champion) if it beats champion and baseline on the test rows.',
-    },
-  )
+  const promote = async (request: PromoteRequest): Promise<PromoteResult> => {
+    const summary = `${model} v${request.version}`
+    const result = await control.promoteVersion.executeWithOptions({ summary }, [
+      { pipeline, model, request },
+    ])
+    if (result.promoted) await control.mirrorRegistry.executeWithOptions({ summary }, [])
+    return result
+  }
+  setHandler(promoteUpdate, promote, {
+    validator: (request) => void readInput(readPromoteRequest, request),
+    description: 'Gives a version an alias (champion) if it beats champion and baseline on the test rows.',
+  })
 }
 
 /** The last error is the last training's: one that goes well clears it. */

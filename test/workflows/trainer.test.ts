@@ -114,6 +114,8 @@ describe('trainer', () => {
       const result = await handle.executeUpdate<PromoteResult, [object]>('promote', { args: [request] })
       expect(result).toMatchObject({ version: 2, alias: 'champion', promoted: true })
       expect(inputsOf(calls, 'promoteVersion')).toEqual([{ ...of, request }])
+      // Told to the tracking server at once.
+      expect(names(calls).at(-1)).toBe('mirrorRegistry')
       for (const wrong of [{ version: 0 }, { version: 1, aliaz: 'x' }, {}]) {
         const refused: unknown = await handle
           .executeUpdate('promote', { args: [wrong] })

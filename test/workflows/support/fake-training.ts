@@ -92,6 +92,8 @@ export function goodTraining(): TrainingActivities {
     registerVersion: () => ok(1),
     mirrorRegistry: () => ok({ note: 'no tracking server is configured' }),
     settleVersions: () => ok(0),
+    sweepScratch: () => ok(0),
+    sweepScratch: () => ok(0),
     promoteVersion: ({ model, request }) =>
       ok({
         ...{ model, version: request.version, alias: request.alias ?? 'champion' },
