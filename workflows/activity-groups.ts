@@ -62,6 +62,7 @@ export const control = proxyActivities<
     | 'listDueTrainings'
     | 'requestTraining'
     | 'settleVersions'
+    | 'sweepScratch'
     | 'listMaintainable'
   >
 >({ ...COMMON, taskQueue: TASK_QUEUES.control, startToCloseTimeout: '10 minutes' })

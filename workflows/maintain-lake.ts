@@ -7,7 +7,8 @@ import { readInput } from './read-input.js'
 
 /**
  * Maintains the lake's tables, one after another so that builds keep a free slot:
- * 1. settle: model versions that a crash left half registered are finished or freed;
+ * 1. settle: model versions that a crash left half registered are finished or freed, and what trainings left behind a
+ *    week ago is removed;
  * 2. list: the tables of the pipeline, or of the whole lake, or those of them that were asked for;
  * 3. maintain: thin tags, expire, compact, remove orphans, table by table. A table that fails is told in the report
  *    and the others go on.
@@ -23,8 +24,8 @@ export async function maintainLake(input: MaintainLakeInput): Promise<Maintenanc
   else {
     await progress.step(
       'settle',
-      () => control.settleVersions(),
-      (settled) => `${settled} model versions`,
+      async () => ({ settled: await control.settleVersions(), swept: await control.sweepScratch() }),
+      ({ settled, swept }) => `${settled} model versions; ${swept} files of old trainings removed`,
     )
   }
   const { tables: wanted, ...where } = given

@@ -66,6 +66,7 @@ describe('nightly', () => {
         'scoreBatch firn-data',
         'listDueTrainings firn-control',
         'settleVersions firn-control',
+        'sweepScratch firn-control',
         'listMaintainable firn-control',
         'maintainTable firn-data',
         'maintainTable firn-data',
