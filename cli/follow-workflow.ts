@@ -25,7 +25,7 @@ export async function followWorkflow<Result>(start: WorkflowStart, following: Fo
   refuseAborted(signal)
   const stop = aborted(signal)
   const started = startOrJoin(client, start, () =>
-    progress.update(`waiting for the ${start.workflow} that runs`),
+    progress.update(`waiting for the ${start.workflow} that runs, ${start.workflowId}`),
   )
   const handle = await Promise.race([started, stop])
   if (handle === undefined) throw new FirnError('cancelled', 'stopped before anything ran.')

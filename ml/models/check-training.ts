@@ -18,7 +18,7 @@ export function checkParameters(definition: object, bounds: Readonly<Record<stri
     if (value === undefined || isWithin(value, bound)) continue
     throw new FirnError(
       'invalid-input',
-      `${kind}: \`${name}\` is ${JSON.stringify(value)}, but must be ${wordsOf(bound)}. Correct it in the model's estimators or in the search.`,
+      `${kind}: \`${name}\` is ${JSON.stringify(value)}, but must be ${wordsOf(bound)}. Correct it where it is said: by --parameter, in the model's estimators or in its search.`,
       { context: { kind, parameter: name } },
     )
   }

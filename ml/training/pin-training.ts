@@ -83,7 +83,8 @@ export async function pinTables(
 function taggedSnapshot({ identifier, metadata }: LoadedTable, tag: string): string {
   const ref = Object.hasOwn(metadata.refs, tag) ? metadata.refs[tag] : undefined
   if (ref !== undefined) return ref['snapshot-id'].toString()
-  const known = Object.keys(metadata.refs).filter((name) => metadata.refs[name]?.type === 'tag')
+  const tags = Object.keys(metadata.refs).filter((name) => metadata.refs[name]?.type === 'tag')
+  const known = tags.filter((name) => !name.startsWith('model-'))
   throw new FirnError(
     'not-found',
     `table ${formatIdentifier(identifier)} has no tag "${tag}"; its newest tags are ${known.slice(-5).join(', ') || 'none'}. Name one that every table has.`,
