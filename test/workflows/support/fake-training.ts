@@ -93,7 +93,6 @@ export function goodTraining(): TrainingActivities {
     mirrorRegistry: () => ok({ note: 'no tracking server is configured' }),
     settleVersions: () => ok(0),
     sweepScratch: () => ok(0),
-    sweepScratch: () => ok(0),
     promoteVersion: ({ model, request }) =>
       ok({
         ...{ model, version: request.version, alias: request.alias ?? 'champion' },
