@@ -80,6 +80,15 @@ describe('a pin', () => {
 })
 
 describe('a data set', () => {
+  test('that was swept and comes out otherwise when it is made again is not trained on', async () => {
+    const { pin, dataset } = await trainingRequest(lake.deps, PIN)
+    const gone = { ...dataset, location: `${dataset.location}.swept`, orderedDigest: 'f'.repeat(64) }
+    await expect(fitInChild(lake.deps, { pin, dataset: gone })).rejects.toMatchObject({
+      kind: 'contract-broken',
+      message: expect.stringContaining(`was made again and has digest ${dataset.orderedDigest}`) as string,
+    })
+  })
+
   test('holds the labelled rows of its pin, whatever was added since', async () => {
     const pin = await pinTraining(lake.deps, { ...PIN, at: `v_${FIRST}` })
     const built = await buildDataset(lake.deps, pin)
