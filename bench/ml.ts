@@ -2,6 +2,7 @@ import type { BenchRow } from './bench-row.js'
 import { benchPit } from './ml/pit.js'
 import { benchQuality } from './ml/quality.js'
 import { benchQuantumModels } from './ml/quantum-models.js'
+import { benchStream } from './ml/stream.js'
 import { benchTreeSpeed } from './ml/tree-speed.js'
 
 export interface MlBenchOptions {
@@ -15,10 +16,11 @@ const PARTS: Readonly<Record<string, (options: MlBenchOptions) => Promise<BenchR
   pit: benchPit,
   quality: benchQuality,
   quantum: benchQuantumModels,
+  stream: benchStream,
   trees: benchTreeSpeed,
 }
 
-/** Machine learning: the point-in-time join, quality on tables, the quantum models, and how fast trees grow, each beside its peers. */
+/** Machine learning: the point-in-time join, streaming, quality on tables, the quantum models, and how fast trees grow, each beside its peers. */
 export async function benchMl({ parts = [], ...options }: MlBenchOptions): Promise<BenchRow[]> {
   const rows: BenchRow[] = []
   for (const name of parts.length === 0 ? Object.keys(PARTS) : parts) {
