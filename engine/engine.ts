@@ -124,6 +124,8 @@ export interface StreamOptions {
   readonly batchRows?: number
   /** A batch also ends at the first multiple of 256 rows at which it takes so many bytes. Default 8 MiB. */
   readonly batchBytes?: number
+  /** The memory of a batch is used again once the next one is asked for: for who is done with it by then. Default false. */
+  readonly reuse?: boolean
 }
 
 /** Opens sessions, which share its memory and its temporary folder. */

@@ -38,7 +38,9 @@ export const STREAM_CONTESTANTS: Readonly<Record<string, Contestant>> = {
       return rows
     }),
   stream: (folder, rows) =>
-    inSession(folder, (session) => measured(() => countRows(session.stream(readSql(folder, rows))))),
+    inSession(folder, (session) =>
+      measured(() => countRows(session.stream(readSql(folder, rows), { reuse: true }))),
+    ),
   chunks: async (folder, rows) => {
     const threads = String(availableParallelism())
     const connection = await (await DuckDBInstance.create(':memory:', { threads })).connect()
@@ -59,7 +61,7 @@ export const STREAM_CONTESTANTS: Readonly<Record<string, Contestant>> = {
     inSession(folder, async (session) => {
       const digest = createDatasetDigest(COLUMNS)
       let [seconds, cpu] = [0, 0]
-      for await (const batch of session.stream(readSql(folder, rows))) {
+      for await (const batch of session.stream(readSql(folder, rows), { reuse: true })) {
         const [started, used] = [performance.now(), process.cpuUsage()]
         digest.add(batch)
         const { user, system } = process.cpuUsage(used)

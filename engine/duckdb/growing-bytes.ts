@@ -4,6 +4,9 @@ export class Bytes {
   length = 0
   private guess = 1024
 
+  /** `reuse`: what was handed over is written over by what comes next. */
+  constructor(private readonly reuse: boolean) {}
+
   /** Makes room for so many more, whose content is whatever memory held; returns where they begin. */
   grow(count: number): number {
     const at = this.length
@@ -26,7 +29,7 @@ export class Bytes {
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.bytes.subarray(0, this.length)
     this.guess = Math.max(1024, this.length)
-    this.bytes = new Uint8Array(0)
+    if (!this.reuse) this.bytes = new Uint8Array(0)
     this.length = 0
     return taken
   }

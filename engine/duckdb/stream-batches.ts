@@ -11,10 +11,10 @@ import { vectorColumn } from './vector-columns.js'
  */
 export async function* streamBatches(
   result: DuckDBResult,
-  { batchRows = BATCH_ROWS, batchBytes = BATCH_BYTES }: StreamOptions,
+  { batchRows = BATCH_ROWS, batchBytes = BATCH_BYTES, reuse = false }: StreamOptions,
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const names = result.deduplicatedColumnNames()
-  const columns = result.columnTypes().map((type, index) => vectorColumn(names[index] ?? '', type))
+  const columns = result.columnTypes().map((type, index) => vectorColumn(names[index] ?? '', type, reuse))
   const fields = columns.map((column, index) => new Field(names[index] ?? '', column.type, true))
   const schema = new Schema(fields)
   const finish = (length: number): RecordBatch => {

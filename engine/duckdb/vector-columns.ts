@@ -24,15 +24,20 @@ export interface VectorColumn {
   finish(): Data
 }
 
-/** Errors: EngineError `unsupported`, for types that Arrow or a data set has no like of. */
-export function vectorColumn(name: string, type: DuckDBType): VectorColumn {
-  if (type instanceof DuckDBListType) return new Lists(vectorColumn(name, type.valueType))
-  if (type instanceof DuckDBArrayType) return new Lists(vectorColumn(name, type.valueType), type.length)
-  if (type instanceof DuckDBDecimalType) return new Decimals(type)
+/**
+ * With `reuse` what `finish` gives is written over by the next `append`. Errors: EngineError `unsupported`, for types that
+ * Arrow or a data set has no like of.
+ */
+export function vectorColumn(name: string, type: DuckDBType, reuse: boolean): VectorColumn {
+  if (type instanceof DuckDBListType) return new Lists(vectorColumn(name, type.valueType, reuse), reuse)
+  if (type instanceof DuckDBArrayType) {
+    return new Lists(vectorColumn(name, type.valueType, reuse), reuse, type.length)
+  }
+  if (type instanceof DuckDBDecimalType) return new Decimals(type, reuse)
   const plain = PLAIN[type.typeId]
-  if (plain !== undefined) return new Plain(...plain)
+  if (plain !== undefined) return new Plain(...plain, reuse)
   const other = OTHERS[type.typeId]
-  if (other !== undefined) return other()
+  if (other !== undefined) return other(reuse)
   throw new EngineError(
     'unsupported',
     `column "${name}" is of type ${String(type)}, which a stream does not carry: cast it in the SELECT, e.g. to DOUBLE, DECIMAL(38, 0) or VARCHAR, or name its fields one by one`,
@@ -40,11 +45,11 @@ export function vectorColumn(name: string, type: DuckDBType): VectorColumn {
   )
 }
 
-const OTHERS: Readonly<Partial<Record<DuckDBTypeId, () => VectorColumn>>> = {
-  [DuckDBTypeId.BOOLEAN]: () => new Booleans(),
-  [DuckDBTypeId.VARCHAR]: () => new Texts(new arrow.Utf8()),
-  [DuckDBTypeId.BLOB]: () => new Texts(new arrow.Binary()),
-  [DuckDBTypeId.UUID]: () => new Uuids(),
+const OTHERS: Readonly<Partial<Record<DuckDBTypeId, (reuse: boolean) => VectorColumn>>> = {
+  [DuckDBTypeId.BOOLEAN]: (reuse) => new Booleans(reuse),
+  [DuckDBTypeId.VARCHAR]: (reuse) => new Texts(new arrow.Utf8(), reuse),
+  [DuckDBTypeId.BLOB]: (reuse) => new Texts(new arrow.Binary(), reuse),
+  [DuckDBTypeId.UUID]: (reuse) => new Uuids(reuse),
 }
 
 type View = new (buffer: ArrayBuffer, offset: number, length: number) => ArrayBufferView
@@ -73,7 +78,7 @@ const PLAIN: Readonly<Partial<Record<DuckDBTypeId, readonly [DataType, number, V
 /** Values of a fixed number of bytes. */
 abstract class Fixed implements VectorColumn {
   protected source: Uint8Array = NO_BYTES
-  private readonly values = new Bytes()
+  private readonly values: Bytes
   private readonly validity = new Validity()
 
   protected constructor(
@@ -81,7 +86,10 @@ abstract class Fixed implements VectorColumn {
     /** Bytes of a value in DuckDB, and in Arrow. */
     private readonly from: number,
     private readonly to: number,
-  ) {}
+    reuse: boolean,
+  ) {
+    this.values = new Bytes(reuse)
+  }
 
   read(vector: Vector, rows: number): void {
     this.source = duckdb.vector_get_data(vector, rows * this.from)
@@ -117,8 +125,9 @@ class Plain extends Fixed {
     type: DataType,
     private readonly width: number,
     private readonly array: View,
+    reuse: boolean,
   ) {
-    super(type, width, width)
+    super(type, width, width, reuse)
   }
 
   protected copy(target: Uint8Array, at: number, start: number, count: number): void {
@@ -134,9 +143,9 @@ class Plain extends Fixed {
 class Decimals extends Fixed {
   private readonly width: number
 
-  constructor(type: DuckDBDecimalType) {
+  constructor(type: DuckDBDecimalType, reuse: boolean) {
     const width = type.width <= 4 ? 2 : type.width <= 9 ? 4 : type.width <= 18 ? 8 : 16
-    super(new arrow.Decimal(type.scale, type.width, 128), width, 16)
+    super(new arrow.Decimal(type.scale, type.width, 128), width, 16, reuse)
     this.width = width
   }
 
@@ -156,8 +165,8 @@ class Decimals extends Fixed {
 
 /** DuckDB's are little-endian with the highest bit flipped, Arrow's as they are written. */
 class Uuids extends Fixed {
-  constructor() {
-    super(new arrow.FixedSizeBinary(16), 16, 16)
+  constructor(reuse: boolean) {
+    super(new arrow.FixedSizeBinary(16), 16, 16, reuse)
   }
 
   protected copy(target: Uint8Array, at: number, start: number, count: number): void {
@@ -171,8 +180,8 @@ class Uuids extends Fixed {
 
 /** A byte each in DuckDB, a bit in Arrow. */
 class Booleans extends Fixed {
-  constructor() {
-    super(new arrow.Bool(), 1, 1)
+  constructor(reuse: boolean) {
+    super(new arrow.Bool(), 1, 1, reuse)
   }
 
   protected copy(target: Uint8Array, at: number, start: number, count: number): void {
@@ -192,10 +201,15 @@ class Booleans extends Fixed {
 }
 
 class Texts implements VectorColumn {
-  private readonly values = new VarBytes()
+  private readonly values: VarBytes
   private readonly validity = new Validity()
 
-  constructor(readonly type: DataType) {}
+  constructor(
+    readonly type: DataType,
+    reuse: boolean,
+  ) {
+    this.values = new VarBytes(reuse)
+  }
 
   read(vector: Vector, rows: number): void {
     this.values.read(vector, rows)
@@ -219,15 +233,17 @@ class Texts implements VectorColumn {
 class Lists implements VectorColumn {
   readonly type: DataType
   private entries: Uint32Array = new Uint32Array(0)
-  private readonly offsets = new Bytes()
+  private readonly offsets: Bytes
   private readonly validity = new Validity()
   private items = 0
 
   constructor(
     private readonly child: VectorColumn,
+    reuse: boolean,
     /** Of arrays: each has so many elements. */
     private readonly size?: number,
   ) {
+    this.offsets = new Bytes(reuse)
     this.type = new arrow.List(new arrow.Field('element', child.type, true))
   }
 

@@ -11,8 +11,13 @@ import type { Validity } from './arrow-validity.js'
 export class VarBytes {
   private source: Uint8Array = new Uint8Array(0)
   private words: Uint32Array = new Uint32Array(0)
-  private readonly offsets = new Bytes()
-  private readonly values = new Bytes()
+  private readonly offsets: Bytes
+  private readonly values: Bytes
+
+  constructor(reuse: boolean) {
+    this.offsets = new Bytes(reuse)
+    this.values = new Bytes(reuse)
+  }
 
   read(vector: Vector, rows: number): void {
     this.source = duckdb.vector_get_data(vector, rows * ENTRY_BYTES)

@@ -77,7 +77,11 @@ async function writeFile(
     const tested = createDatasetDigest(pick(columns, ['entity', 'event_timestamp', 'label']))
     const splits = countSplits(task)
     let writer: BlockWriter | undefined
-    for await (const batch of session.stream(orderedSql(options), { batchRows, batchBytes: BLOCK_BYTES })) {
+    for await (const batch of session.stream(orderedSql(options), {
+      batchRows,
+      batchBytes: BLOCK_BYTES,
+      reuse: true,
+    })) {
       whole.add(batch)
       observations.add(batch)
       tested.add(batch, isTestRow(batch))

@@ -1,7 +1,7 @@
 import type { RecordBatch } from 'apache-arrow'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { EngineSession } from '../../engine/engine.js'
+import type { EngineSession, StreamOptions } from '../../engine/engine.js'
 import { engine } from './support.js'
 
 let session: EngineSession
@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => session.close())
 
-async function collect(sql: string, options?: { batchRows?: number; batchBytes?: number }) {
+async function collect(sql: string, options?: StreamOptions) {
   const batches: RecordBatch[] = []
   for await (const batch of session.stream(sql, options)) batches.push(batch)
   return batches
@@ -114,6 +114,30 @@ describe('batches', () => {
       ),
       { numRuns: 12 },
     )
+  })
+
+  test('batches whose memory is used again hold the same rows until the next one is asked for', async () => {
+    const sql = `SELECT i, CASE WHEN i % 3 > 0 THEN 'text ' || i END AS t, [i, i + 1] AS l, i % 2 = 0 AS b FROM range(9000) t(i)`
+    const expected = await collect(sql, { batchRows: 700 })
+    let at = 0
+    for await (const batch of session.stream(sql, { batchRows: 700, reuse: true })) {
+      const before = expected[at++]
+      for (const column of [0, 1, 2, 3]) {
+        expect(values([batch], column)).toEqual(values(before === undefined ? [] : [before], column))
+      }
+    }
+    expect(at).toBe(13)
+  })
+
+  test('nothing of a batch is lost to the garbage collector, however often it runs', async () => {
+    let [rows, sum, length] = [0, 0n, 0]
+    const sql = `SELECT i, 'a text beyond twelve bytes ' || i AS t FROM range(1_000_000) t(i)`
+    for await (const batch of session.stream(sql, { reuse: true })) {
+      rows += batch.numRows
+      for (const value of batch.getChildAt(0)?.data[0]?.values as BigInt64Array) sum += value
+      length += (batch.getChildAt(1)?.data[0]?.values as Uint8Array).length
+    }
+    expect([rows, sum, length]).toEqual([1_000_000, 499_999_500_000n, 27_000_000 + 5_888_890])
   })
 
   test('wide rows end a batch before its rows do, at a multiple of 256', async () => {
