@@ -15,7 +15,7 @@ import { digestOf } from '../views/digest-of.js'
 import type { SplitKey } from './add-split.js'
 import { assignedBefore } from './assigned-before.js'
 import { findSplit, openSplit, pinSplit, type DefinedSplit } from './open-split.js'
-import { NONE_BEFORE, planSplit, type AssignedRow, type SplitRow } from './plan-split.js'
+import { NONE_BEFORE, planSplit, planStratified, type AssignedRow, type SplitRow } from './plan-split.js'
 import { promised, reportSplit, type SplitReport } from './split-report.js'
 
 export interface ExtendSplitInput extends SplitKey {
@@ -119,9 +119,10 @@ async function planRows(session: EngineSession, split: DefinedSplit, table: Load
   const planned = { name: 'planned', schema: currentSchema(table.metadata) }
   if (definition.method.kind === 'stratified') {
     const rows: SplitRow[] = []
-    for await (const slice of freshRows(session)) rows.push(...slice)
+    for await (const slice of freshRows(session)) for (const row of slice) rows.push(row)
     const before = await assignedBefore(session)
-    const all = planSplit({ version: split.split, definition, rows, before })
+    const { fractions } = definition.method
+    const all = await planStratified({ version: split.split, definition, rows, before }, fractions)
     return await addSlices(session, planned, slicesOf(split, all))
   }
   // Each row's split follows from that row alone.

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Fractions, SplitDefinition, SplitName } from '../../schemas/feature-definitions.js'
 
 /** A row of the label view that is to be assigned. */
@@ -68,9 +69,32 @@ export function planSplit(plan: SplitPlan): readonly AssignedRow[] {
       })
     }
     case 'stratified':
-      return stratify(plan, method.fractions)
+      return inOneGo(stratify(plan, method.fractions))
   }
 }
+
+/**
+ * `planSplit` of a stratified version, for plans of a million rows: other work of the process gets its turn every few
+ * thousand rows, so that whoever waits for a sign of life gets one.
+ */
+export async function planStratified(plan: SplitPlan, fractions: Fractions): Promise<readonly AssignedRow[]> {
+  const steps = stratify(plan, fractions)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    await setImmediate()
+  }
+}
+
+function inOneGo<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** Rows between two steps. */
+const STEP_ROWS = 5000
 
 function byTime(timeUs: bigint, valFrom: bigint, testFrom: bigint): SplitName {
   if (timeUs < valFrom) return 'train'
@@ -99,43 +123,43 @@ function thresholds(fractions: Fractions): (at: number) => SplitName {
   }
 }
 
-function stratify(plan: SplitPlan, fractions: Fractions): readonly AssignedRow[] {
+/** Steps are places to stop and go on at; what comes out does not depend on them. */
+function* stratify(plan: SplitPlan, fractions: Fractions): Generator<void, readonly AssignedRow[]> {
   const { entities, counts } = plan.before
   const assigned = new Map(entities)
-  for (const [stratum, fresh] of newEntities(plan)) {
-    const count = { train: 0, val: 0, test: 0, ...counts.get(stratum) }
-    for (const entity of fresh) {
-      const split = furthestBehind(fractions, count)
-      count[split] += 1
-      assigned.set(entity, { split, stratum })
-    }
+  const taken = new Map<string, Record<SplitName, number>>()
+  for (const [at, { entity, label: stratum }] of (yield* newEntities(plan)).entries()) {
+    const count = taken.get(stratum) ?? { train: 0, val: 0, test: 0, ...counts.get(stratum) }
+    taken.set(stratum, count)
+    const split = furthestBehind(fractions, count)
+    count[split] += 1
+    assigned.set(entity, { split, stratum })
+    if (at % STEP_ROWS === 0) yield
   }
-  return plan.rows.map((row) => {
+  const rows: AssignedRow[] = []
+  for (const row of plan.rows) {
     const { split, stratum } = assigned.get(row.entity) ?? { split: 'train', stratum: row.label }
-    return { ...row, split, stratum }
-  })
+    rows.push({ ...row, split, stratum })
+    if (rows.length % STEP_ROWS === 0) yield
+  }
+  return rows
 }
 
-/** By class, each in the order of their hashes. */
-function newEntities(plan: SplitPlan): ReadonlyMap<string, readonly string[]> {
+/** In the order of their hashes, each with the class that it counts in. */
+function* newEntities(plan: SplitPlan): Generator<void, readonly Pick<SplitRow, 'entity' | 'label'>[]> {
   const earliest = new Map<string, SplitRow>()
-  for (const row of plan.rows) {
+  for (const [at, row] of plan.rows.entries()) {
+    if (at % STEP_ROWS === 0) yield
     if (plan.before.entities.has(row.entity)) continue
     const other = earliest.get(row.entity)
     if (other === undefined || isBefore(row, other)) earliest.set(row.entity, row)
   }
-  const hashed = [...earliest.values()].map(({ entity, label }) => ({
-    ...{ entity, label },
-    hash: unitHash(plan, entity),
-  }))
-  hashed.sort((a, b) => a.hash - b.hash || (a.entity < b.entity ? -1 : 1))
-  const strata = new Map<string, string[]>()
-  for (const { entity, label } of hashed) {
-    const stratum = strata.get(label) ?? []
-    strata.set(label, stratum)
-    stratum.push(entity)
+  const hashed: { readonly entity: string; readonly label: string; readonly hash: number }[] = []
+  for (const { entity, label } of earliest.values()) {
+    hashed.push({ entity, label, hash: unitHash(plan, entity) })
+    if (hashed.length % STEP_ROWS === 0) yield
   }
-  return strata
+  return hashed.sort((a, b) => a.hash - b.hash || (a.entity < b.entity ? -1 : 1))
 }
 
 function isBefore(row: SplitRow, other: SplitRow): boolean {
