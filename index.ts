@@ -17,7 +17,12 @@ export type {
   LabelViewDefinition,
   SplitDefinition,
 } from './schemas/feature-definitions.js'
-export type { EstimatorDefinition, ModelDefinition, ModelTask, PreprocessingStep } from './schemas/model-definitions.js'
+export type {
+  EstimatorDefinition,
+  ModelDefinition,
+  ModelTask,
+  PreprocessingStep,
+} from './schemas/model-definitions.js'
 export type {
   CheckDefinition,
   ContractMode,

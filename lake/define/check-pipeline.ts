@@ -3,11 +3,7 @@ import type { Engine, EngineSession } from '../../engine/engine.js'
 import type { Schema } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
 import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
-import type {
-  Pipeline,
-  PipelineDefinition,
-  TableDefinition,
-} from '../../schemas/pipeline.js'
+import type { Pipeline, PipelineDefinition, TableDefinition } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
 import { fitsColumn } from '../../schemas/column-types.js'
 import { definePipeline } from './define-pipeline.js'

@@ -2,11 +2,7 @@ import type { Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 import { FirnError } from '../../schemas/error.js'
 import { DATASETS_NAMESPACE, ENVELOPE_COLUMNS, sourceIdsName } from '../../schemas/lake-tables.js'
-import type {
-  PipelineDefinition,
-  SourceDefinition,
-  TableDefinition,
-} from '../../schemas/pipeline.js'
+import type { PipelineDefinition, SourceDefinition, TableDefinition } from '../../schemas/pipeline.js'
 import { parseDocumentSchema, parsePartition, parseTableSchema } from '../../schemas/table-schema.js'
 import { attempt } from './attempt.js'
 import { featureProblems } from './feature-problems.js'
