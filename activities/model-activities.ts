@@ -222,8 +222,10 @@ function reproduceActivities(deps: LakeDeps, registry: ModelRegistry) {
      * Effect: writes the data set of a pin by the definitions of today, as scratch; or says why there is none.
      * Key: the pin. Heartbeat: every 2 s. Kinds: io.
      */
-    rebuildDataset: (input: { readonly pin: TrainingPin }): Promise<RebuiltDataset> =>
-      runCore(() => rebuildDataset(deps, input.pin)),
+    rebuildDataset: (input: {
+      readonly pin: TrainingPin
+      readonly inputs?: NonNullable<DatasetInfo['inputs']>
+    }): Promise<RebuiltDataset> => runCore(() => rebuildDataset(deps, input.pin, input.inputs)),
 
     /**
      * Effect: trains again by the recorded settings; only checkpoints, which go when it is done.

@@ -26,7 +26,11 @@ export async function reproduceModel(input: ReproduceInput): Promise<ReproduceRe
   )
   const rebuilt = await progress.step(
     'data set',
-    () => train.rebuildDataset.executeWithOptions({ summary }, [{ pin: recorded.pin }]),
+    () => {
+      const { pin, dataset } = recorded
+      const inputs = dataset.inputs === undefined ? {} : { inputs: dataset.inputs }
+      return train.rebuildDataset.executeWithOptions({ summary }, [{ pin, ...inputs }])
+    },
     (found) => (found.kind === 'built' ? `${found.dataset.rows} rows` : found.reason),
   )
   const retrained = await progress.step(

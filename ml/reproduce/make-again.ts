@@ -5,6 +5,7 @@ import { EngineError } from '../../engine/engine.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import type {
+  DatasetInfo,
   RebuiltDataset,
   RecordedVersion,
   ReproduceInput,
@@ -12,17 +13,43 @@ import type {
   TrainingPin,
 } from '../../schemas/model-messages.js'
 import { buildDataset } from '../datasets/build-dataset.js'
+import { digestInputs } from '../datasets/digest-inputs.js'
 import { fitInChild } from '../training/fit-in-child.js'
 
-/** The data set of a pin by the definitions of today, or why there is none any more. */
-export async function rebuildDataset(deps: LakeDeps, pin: TrainingPin): Promise<RebuiltDataset> {
+/** The data set of a pin by the definitions of today, or why there is none any more. `inputs`: as they were recorded. */
+export async function rebuildDataset(
+  deps: LakeDeps,
+  pin: TrainingPin,
+  inputs: DatasetInfo['inputs'] = {},
+): Promise<RebuiltDataset> {
+  const gone = await goneInputs(deps, pin)
+  if (gone.length > 0) return { kind: 'unavailable', reason: gone.join('; ') }
   try {
-    const gone = await goneInputs(deps, pin)
-    if (gone.length > 0) return { kind: 'unavailable', reason: gone.join('; ') }
     return { kind: 'built', dataset: await buildDataset(deps, pin) }
   } catch (error) {
-    return { kind: 'unavailable', reason: finalReason(error) }
+    try {
+      // A damaged file looks like a store that fails for a moment.
+      const changed = await changedInputs(deps, pin, inputs)
+      return { kind: 'unavailable', reason: changed.map(unreadable(error)).join('; ') || finalReason(error) }
+    } catch (second) {
+      return { kind: 'unavailable', reason: finalReason(second) }
+    }
   }
+}
+
+/** Tables whose pinned files have other bytes than were recorded. */
+async function changedInputs(
+  deps: Pick<LakeDeps, 'catalog'>,
+  { snapshots }: TrainingPin,
+  was: NonNullable<DatasetInfo['inputs']>,
+): Promise<readonly string[]> {
+  const is = await digestInputs(deps, snapshots)
+  return Object.keys(was).filter((table) => is[table] !== undefined && is[table] !== was[table])
+}
+
+function unreadable(error: unknown): (table: string) => string {
+  const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+  return (table) => `a data file of ${table} was changed and can't be read: ${reason}`
 }
 
 /** Pinned snapshots that the lake no longer has, in words. */

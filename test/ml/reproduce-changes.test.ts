@@ -1,10 +1,12 @@
-import { readFileSync, utimesSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { toLocalPath } from '../../iceberg/io/location.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import { openModelRegistry, type ModelRegistry } from '../../ml/registry/model-registry.js'
+import { compareVersions } from '../../ml/registry/compare-versions.js'
+import { readTestPredictions } from '../../ml/training/model-artifact.js'
 import { compareReproduction } from '../../ml/reproduce/compare-reproduction.js'
 import { rebuildDataset } from '../../ml/reproduce/make-again.js'
 import type { ReproduceResult } from '../../schemas/model-messages.js'
@@ -126,6 +128,25 @@ describe('what was changed is named', () => {
   })
 })
 
+describe('versions of one split with two services', () => {
+  test('are compared row by row; with other test rows they are refused', async () => {
+    const model = { pipeline: 'toy', model: 'split_success' }
+    const one = registry.getVersion({ model: 'split_success', version: 1 })!
+    const lean = await trainVersion(lake.deps, registry, { ...model, service: 'lean' })
+    expect([lean.dataset.rowsDigest, lean.dataset.testDigest]).toEqual([
+      one.dataset.rowsDigest,
+      one.dataset.testDigest,
+    ])
+    const compared = await compareVersions(one, lean, (version) => readTestPredictions(lake.deps, version))
+    expect(compared).toMatchObject({ sameRows: true, testRows: one.dataset.splits['test']!.rows })
+    expect(compared.metrics.find(({ metric }) => metric === 'test/roc_auc')!.paired).toBeDefined()
+    const batch = '20260702T020000Z'
+    await addRuns(lake, toyRows(60, batch), `v_incr_${batch}`)
+    const later = await trainVersion(lake.deps, registry, model)
+    await expect(compareVersions(one, later)).rejects.toThrow(/can't be compared: their test rows differ/)
+  })
+})
+
 describe('one byte of a data file changed', () => {
   test('is never identical, and never a crash, wherever it is', async () => {
     const version = registry.getVersion({ model: 'success', version: 1 })!
@@ -142,7 +163,7 @@ describe('one byte of a data file changed', () => {
         const changed = Buffer.from(whole)
         changed[place] = changed[place]! ^ 0xff
         rewrite(path!, changed)
-        const rebuilt = await rebuildDataset(lake.deps, version.pin)
+        const rebuilt = await rebuildDataset(lake.deps, version.pin, version.dataset.inputs)
         const retrained = { kind: 'unavailable', reason: 'not asked for' } as const
         const { data } = compareReproduction({
           given: { uri: LOGISTIC },
@@ -151,7 +172,7 @@ describe('one byte of a data file changed', () => {
           retrained,
         })
         found[data.verdict] += 1
-        expect(data.reasons.join(), `byte ${place}`).not.toBe('')
+        expect(data.reasons[0], `byte ${place}`).toContain('a data file of toy_features.runs was changed')
       }
     } finally {
       rewrite(path!, whole)
@@ -162,6 +183,19 @@ describe('one byte of a data file changed', () => {
     const restored = await reproduceVersion(lake.deps, registry, LOGISTIC)
     expect(restored.verdict).toBe('identical')
   }, 60_000)
+
+  test('nor is it where a file is gone', async () => {
+    const [path] = await dataFiles()
+    const whole = readFileSync(path!)
+    try {
+      rmSync(path!)
+      const { data } = await reproduceVersion(lake.deps, registry, LOGISTIC)
+      expect(data).toMatchObject({ verdict: 'unavailable', digest: null })
+      expect(data.reasons.join()).toContain(basename(path!))
+    } finally {
+      rewrite(path!, whole)
+    }
+  })
 
   test('says that a data file was changed, and that weights differ because of it', async () => {
     const [path] = await dataFiles()
@@ -194,8 +228,11 @@ function rewrite(path: string, bytes: Uint8Array): void {
   utimesSync(path, time, time)
 }
 
+/** Those that version 1 was trained on. */
 async function dataFiles(): Promise<readonly string[]> {
   const { metadata } = await lake.catalog.loadTable(parseIdentifier('toy_features.runs'))
-  const { tasks } = await planScan({ metadata, io: lake.catalog.io })
+  const snapshot = registry.getVersion({ model: 'success', version: 1 })!.pin.snapshots['toy_features.runs']!
+  const target = { kind: 'snapshot', snapshotId: BigInt(snapshot) } as const
+  const { tasks } = await planScan({ metadata, io: lake.catalog.io, target })
   return tasks.map(({ file }) => toLocalPath(file.filePath))
 }

@@ -34,7 +34,7 @@ export async function reproduceVersion(
   const given = { uri, ...(seed === undefined ? {} : { seed }) }
   const { model, version, pin, dataset, trained } = resolveModelUri(registry, uri)
   const recorded = { model, version, pin, dataset, trained }
-  const rebuilt = await rebuildDataset(deps, pin)
+  const rebuilt = await rebuildDataset(deps, pin, dataset.inputs)
   const retrained = await retrain(deps, { given, recorded, rebuilt })
   return compareReproduction({ given, recorded, rebuilt, retrained })
 }
