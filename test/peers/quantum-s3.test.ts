@@ -21,8 +21,10 @@ const DECIDED_ANEW = new Set([
   ...['path', 'incarnation', 'sha256', 'source_mtime_ms', 'min_event_time', 'max_event_time'].map(
     (column) => `raw.experiments.${column}`,
   ),
-  ...['source_data_info', 'snapshot_ids', 'run_id', 'started_at', 'duration_ms'].map(
-    (column) => `quantum_features.processing_metadata.${column}`,
+  ...['quantum_features', 'ml_datasets'].flatMap((namespace) =>
+    ['source_data_info', 'snapshot_ids', 'run_id', 'started_at', 'duration_ms'].map(
+      (column) => `${namespace}.processing_metadata.${column}`,
+    ),
   ),
   'quantum_features.predictions.features_snapshot_id',
 ])
