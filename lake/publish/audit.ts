@@ -8,7 +8,11 @@ import { queryTable } from '../../engine/query-table.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { PublishedTable, PublishResult } from '../../schemas/publish.js'
 
-export type AuditStatus = 'published' | 'failed' | 'skipped'
+/**
+ * `rebuilt`: the rows of an earlier batch, computed again and published under an id of their own; what is built up to stays.
+ * `rolled_back`: what was published and a rollback took back; its range is due again.
+ */
+export type AuditStatus = 'published' | 'failed' | 'skipped' | 'rebuilt' | 'rolled_back'
 export type AuditDeps = Pick<LakeDeps, 'catalog' | 'engine'>
 
 /** A row of `processing_metadata`, as far as it decides what happens next. */
@@ -62,9 +66,10 @@ export async function publishedState(
   for (const { summary } of history.snapshots) {
     if (summary?.[SUMMARY.pipeline] !== processingName) continue
     const status = summary[SUMMARY.status]
-    if (status === 'failed') continue
+    if (status === 'failed' || status === 'rebuilt') continue
+    // A rollback's summary says up to where what it left is built; a batch was published before it, or it had no target.
     end ??= Number(summary[SUMMARY.inputTo])
-    if (status === 'published') return { end, published: true }
+    if (status === 'published' || status === 'rolled_back') return { end, published: true }
   }
   if (history.complete) return { end: end ?? 0, published: false }
   const [row] = await queryAudit(
@@ -90,6 +95,7 @@ export async function findRecorded(
   const row = rows.find(
     (candidate) =>
       candidate.status !== 'skipped' &&
+      candidate.status !== 'rolled_back' &&
       candidate.batch === key.batch &&
       candidate.inputFrom === key.inputFrom &&
       candidate.inputTo === key.inputTo,
