@@ -1,6 +1,7 @@
-import type { BuildFeaturesInput, BuildFeaturesResult, PlannedBuild } from '../schemas/messages.js'
+import type { BuildFeaturesInput, BuildFeaturesResult } from '../schemas/messages.js'
 import { readBuildFeaturesInput } from '../schemas/validate-input.js'
 import { control, data } from './activity-groups.js'
+import { buildGroups } from './build-groups.js'
 import { logicalBatch } from './logical-batch.js'
 import { startProgress, type Progress } from './progress.js'
 import { readInput } from './read-input.js'
@@ -53,15 +54,4 @@ async function buildOnce(
     (published) => (published.status === 'published' ? published.tag : 'a blocking check failed'),
   )
   return { status: publish.status, batch: publish.batch, publish, checks }
-}
-
-async function buildGroups(plan: PlannedBuild, progress: Progress): Promise<void> {
-  let rows = 0
-  for (const [index, tables] of plan.groups.entries()) {
-    const summary = tables.join(', ').slice(0, 190)
-    progress.tell('build', { note: `group ${index + 1} of ${plan.groups.length}: ${summary}` })
-    const built = await data.buildTables.executeWithOptions({ summary }, [{ plan, tables }])
-    rows += built.tables.reduce((sum, table) => sum + table.rows, 0)
-  }
-  progress.tell('build', { note: `${rows} rows in ${plan.groups.flat().length} tables` })
 }
