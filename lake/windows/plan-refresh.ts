@@ -27,7 +27,8 @@ export interface TableRefresh {
 
 /**
  * The ledger rows that each table lacks; undefined where none lacks any, also where the ledger was rolled back behind the
- * tables: the same rows come back under their old numbers. The recorded watermark never falls, and is never later than the
+ * tables: the same rows come back under their old numbers. A table that was compacted by others lacks none, but says
+ * again how far it is, before the snapshot that said so expires. The recorded watermark never falls, and is never later than the
  * clock: one record from the future must not close the windows that the present still fills.
  */
 export function planRefresh(state: RefreshState): RefreshPlan | undefined {
@@ -36,8 +37,10 @@ export function planRefresh(state: RefreshState): RefreshPlan | undefined {
     .map(({ name, position }) => ({
       name,
       rowFrom: position.kind === 'known' ? position.marker.rowEnd : 0,
+      isSilent: position.kind === 'known' && position.silent === true,
     }))
-    .filter((table) => table.rowFrom < rowEnd)
+    .filter(({ rowFrom, isSilent }) => rowFrom < rowEnd || (isSilent && rowFrom === rowEnd))
+    .map(({ name, rowFrom }) => ({ name, rowFrom }))
   if (tables.length === 0) return undefined
   const known = watermarkAt(steps, rowEnd)
   // What the rows to come are judged by was decided where a history that was rolled back had taken them in before.

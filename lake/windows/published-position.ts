@@ -40,6 +40,7 @@ export async function publishedPosition(
   const watermarkMs = row['watermark_ms']
   return {
     kind: 'known',
+    silent: true,
     marker: {
       rowEnd: Number(row['row_end']),
       ...(typeof watermarkMs === 'number' ? { watermarkMs } : {}),

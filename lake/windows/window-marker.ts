@@ -24,7 +24,8 @@ export interface WatermarkStep {
 /** How far a table's windows are. */
 export type WindowPosition =
   | { readonly kind: 'empty' }
-  | { readonly kind: 'known'; readonly marker: WindowMarker }
+  /** `silent`: the head doesn't say so itself, and the snapshot that does may expire. */
+  | { readonly kind: 'known'; readonly marker: WindowMarker; readonly silent?: true }
   /** The head says nothing, nor what compactions below it were made from. `beneath`: the snapshot where the trail ends. */
   | { readonly kind: 'lost'; readonly beneath?: string }
 
@@ -56,19 +57,20 @@ export function markerSummary(marker: WindowMarker): Readonly<Record<string, str
 export function windowPosition(metadata: TableMetadata): WindowPosition {
   const head = headOf(metadata)
   if (head === undefined) return { kind: 'empty' }
+  const silent = markerIn(head.summary) === undefined ? { silent: true as const } : {}
   let repeated: WindowMarker | undefined
   let beneath: string | undefined
   for (const snapshot of ancestorsOf(metadata, head['snapshot-id'])) {
     const marker = markerIn(snapshot.summary)
     if (snapshot.summary?.operation !== 'replace') {
-      if (marker !== undefined) return { kind: 'known', marker }
+      if (marker !== undefined) return { kind: 'known', marker, ...silent }
       // Somebody else's rows: what the windows hold is not known any more.
       return { kind: 'lost' }
     }
     repeated ??= marker
     beneath = snapshot['parent-snapshot-id']?.toString()
   }
-  if (repeated !== undefined) return { kind: 'known', marker: repeated }
+  if (repeated !== undefined) return { kind: 'known', marker: repeated, ...silent }
   return { kind: 'lost', ...(beneath === undefined ? {} : { beneath }) }
 }
 

@@ -74,6 +74,20 @@ describe('a window table that does not say how far it is', () => {
     expect(await landOneMore()).toEqual([5, 1])
   })
 
+  it('is said again by the next refresh, before the history beneath the compaction expires', async () => {
+    await fill()
+    for (const name of WINDOW_TABLES) await model.compact(name)
+    expect(await model.refresh(at(20))).toMatchObject({ status: 'refreshed', rowEnd: 2 })
+    expect(await model.refresh(at(20))).toMatchObject({ status: 'nothing-new', rowEnd: 2 })
+    await model.expire()
+    await model.expire()
+    // A record of a window that is closed to it stays late, one of an open window counts.
+    await model.land([[click('late', 'a', at(1)), click('5', 'a', at(25))]])
+    expect(windowsOf(await model.refresh(at(25)))).toEqual([1, 1])
+    for (const name of WINDOW_TABLES)
+      expect(await model.read(name)).toEqual(model.expected(name, model.rows.length))
+  })
+
   it("is known after Firn's own compaction, which repeats what it was made from", async () => {
     await fill()
     for (const n of [0, 1, 2, 3, 4, 5]) {
