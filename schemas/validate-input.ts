@@ -128,7 +128,7 @@ export function readNightlyInput(input: unknown): NightlyInput {
 }
 
 /** Returns what is wrong with a value, in words that follow the field's name; undefined when it is right. */
-type Check = (value: unknown) => string | undefined
+export type Check = (value: unknown) => string | undefined
 
 function read<T>(workflow: string, input: unknown, fields: Readonly<Record<keyof T & string, Check>>): T {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
@@ -236,3 +236,7 @@ function show(value: unknown): string {
   const text = value === undefined ? 'nothing' : JSON.stringify(value)
   return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
+
+/** For the readers of messages that have files of their own. */
+export { read as readFields, invalid as invalidInput }
+export const checks = { name, batch, date, folder, flag, optional, between, anything } as const
