@@ -172,6 +172,7 @@ function filesOf(change: Change): Pick<WriteResult, 'addedFiles' | 'removedFiles
     case 'rewrite':
       return { addedFiles: change.added, removedFiles: change.removed, deleteFiles: [] }
     case 'rewrite-manifests':
+    case 'set-head':
     case 'none':
       return { addedFiles: [], removedFiles: [], deleteFiles: [] }
   }

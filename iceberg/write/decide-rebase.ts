@@ -22,7 +22,7 @@ export interface OthersDid {
 export type Decision = 'rebase' | 'recheck' | 'rebuild' | 'give-up'
 
 /** The conflict table of docs/decisions/0002-commits.md. */
-export function decideRebase(kind: Change['kind'], others: OthersDid): Decision {
+export function decideRebase(kind: Exclude<Change['kind'], 'set-head'>, others: OthersDid): Decision {
   switch (kind) {
     case 'none':
     case 'append':

@@ -57,7 +57,7 @@ export function writesSnapshot({ change, evenIfEmpty }: TableChange): boolean {
 }
 
 function addedFiles(change: Change): readonly DataFile[] {
-  if (change.kind === 'none' || change.kind === 'rewrite-manifests') return []
+  if (change.kind === 'none' || change.kind === 'rewrite-manifests' || change.kind === 'set-head') return []
   if (change.kind === 'row-delta') return [...change.added, ...change.deletes]
   return 'files' in change ? change.files : change.added
 }

@@ -14,7 +14,7 @@ import { mergeManifests } from './merge-manifests.js'
 import type { PreparedChange } from './prepare-change.js'
 import { removeFiles } from './remove-files.js'
 import { snapshotSummary } from './summary.js'
-import type { Change, TagChange } from './table-change.js'
+import type { Change, TagChange, TagRename } from './table-change.js'
 
 export interface StageOptions {
   readonly files: ManifestFiles
@@ -42,7 +42,15 @@ export async function stageChange(
   options: StageOptions,
 ): Promise<TableCommit> {
   const { identifier, metadata } = loaded
-  const { branch = 'main', tags = [], snapshotId, stageOnly = false, picks } = prepared.table
+  const {
+    branch = 'main',
+    tags = [],
+    renames = [],
+    snapshotId,
+    stageOnly = false,
+    picks,
+    change,
+  } = prepared.table
   const ref = metadata.refs[branch]
   const base = baseOf(loaded, branch)
   const snapshot =
@@ -62,9 +70,42 @@ export async function stageChange(
       'snapshot-id': snapshotId,
     })
   }
+  if (change.kind === 'set-head') {
+    updates.push({
+      action: 'set-snapshot-ref',
+      'ref-name': 'main',
+      ...ref,
+      type: 'branch',
+      'snapshot-id': change.to,
+    })
+  }
+  updates.push(...renames.flatMap((rename) => renameUpdates(metadata, rename, options.now)))
   // An empty table has nothing to tag.
   if (tagged !== undefined) updates.push(...tags.map((tag) => tagUpdate(tag, tagged, options.now)))
-  return { identifier, requirements: requirementsOf(loaded, branch, tags), updates }
+  const named = renames.flatMap(({ from, name }) => [from, name])
+  return {
+    identifier,
+    requirements: [
+      ...requirementsOf(loaded, branch, tags),
+      ...named.map((name) => requireRef(metadata, name)),
+    ],
+    updates,
+  }
+}
+
+function renameUpdates(
+  metadata: LoadedTable['metadata'],
+  { from, ...tag }: TagRename,
+  now: number,
+): readonly TableUpdate[] {
+  const snapshot = metadata.refs[from]?.type === 'tag' ? headOf(metadata, from) : undefined
+  return snapshot === undefined
+    ? []
+    : [{ action: 'remove-snapshot-ref', 'ref-name': from }, tagUpdate(tag, snapshot, now)]
+}
+
+function requireRef({ refs }: LoadedTable['metadata'], ref: string): TableRequirement {
+  return { type: 'assert-ref-snapshot-id', ref, 'snapshot-id': refs[ref]?.['snapshot-id'] ?? null }
 }
 
 function requirementsOf(
@@ -86,11 +127,7 @@ function requirementsOf(
   const heads = branch in metadata.refs || branch === 'main' ? [branch] : [branch, 'main']
   return [
     { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
-    ...heads.map((ref) => ({
-      type: 'assert-ref-snapshot-id' as const,
-      ref,
-      'snapshot-id': metadata.refs[ref]?.['snapshot-id'] ?? null,
-    })),
+    ...heads.map((ref) => requireRef(metadata, ref)),
     ...tags.map(({ name }) => ({ type: 'assert-ref-snapshot-id', ref: name, 'snapshot-id': null }) as const),
   ]
 }

@@ -24,6 +24,8 @@ export type Change =
   | RewriteChange
   /** The same files in other manifests, clustered by partition. */
   | { readonly kind: 'rewrite-manifests'; readonly targetSizeBytes?: number }
+  /** Main goes to another snapshot of the table, as a rule back to an earlier one; only where its head is `basis` still. */
+  | { readonly kind: 'set-head'; readonly to: SnapshotId; readonly basis: SnapshotId }
   /** No rows change; only refs are set. */
   | { readonly kind: 'none' }
 
@@ -73,6 +75,11 @@ export interface TagChange {
   readonly retainMs?: number
 }
 
+/** A tag that gets another name; one of that name before is replaced. Passed over where there is no such tag (any longer). */
+export interface TagRename extends TagChange {
+  readonly from: string
+}
+
 /** What a transaction does to one table, and the id of the snapshot that it makes. */
 export interface TableChange {
   readonly identifier: TableIdentifier
@@ -83,6 +90,7 @@ export interface TableChange {
   readonly snapshotId: SnapshotId
   /** Must not exist yet; set to the new snapshot, or to the head where the change is `none`. */
   readonly tags?: readonly TagChange[]
+  readonly renames?: readonly TagRename[]
   /** The snapshot is added but no branch is moved to it: write, audit, then publish by `cherryPick`. */
   readonly stageOnly?: boolean
   /** A snapshot is made also where no file comes or goes, for what its summary says. */

@@ -168,6 +168,8 @@ class Transaction<T> {
     if (!('basis' in change)) return 'rebase'
     const name = formatIdentifier(loaded.identifier)
     const head = baseOf(loaded, table.branch ?? 'main')
+    // Nothing may be taken back that its caller has not seen.
+    if (change.kind === 'set-head') return head?.['snapshot-id'] === change.basis ? 'rebase' : 'rebuild'
     const basis = this.#checkedUpTo.get(name) ?? change.basis
     const since = await changesSince(this.#files, loaded.metadata, head, basis)
     const decision = decideRebase(change.kind, othersDid(loaded.metadata, change, since))
@@ -183,9 +185,12 @@ class Transaction<T> {
   #missing(tables: readonly LoadedTable[]): readonly TableChange[] {
     const { changes } = this.#options
     const lacks = (change: TableChange, at: number) => !hasOwnSnapshot(change, tableAt(tables, at))
-    if (!changes.some((change, at) => leavesSnapshot(change) && lacks(change, at))) return []
+    const isTorn = changes.some((change, at) =>
+      leavesSnapshot(change) ? lacks(change, at) : isUnmoved(change, tableAt(tables, at)),
+    )
+    if (!isTorn) return []
     return changes.filter((change, at) =>
-      leavesSnapshot(change) ? lacks(change, at) : !isTagged(change, tableAt(tables, at)),
+      leavesSnapshot(change) ? lacks(change, at) : !hasRefs(change, tableAt(tables, at)),
     )
   }
 
@@ -249,11 +254,17 @@ function leavesSnapshot(change: TableChange): boolean {
   return writesSnapshot(change) && change.change.kind !== 'rewrite-manifests'
 }
 
-/** An empty table is never tagged. */
-function isTagged({ branch = 'main', tags = [] }: TableChange, loaded: LoadedTable): boolean {
-  return (
-    baseOf(loaded, branch) === undefined || tags.every((tag) => loaded.metadata.refs[tag.name] !== undefined)
-  )
+/** What a change does that leaves no snapshot. An empty table is never tagged. */
+function hasRefs(table: TableChange, loaded: LoadedTable): boolean {
+  const { branch = 'main', tags = [], renames = [] } = table
+  const { refs } = loaded.metadata
+  if (isUnmoved(table, loaded) || renames.some(({ from }) => refs[from] !== undefined)) return false
+  return baseOf(loaded, branch) === undefined || tags.every((tag) => refs[tag.name] !== undefined)
+}
+
+/** A head that has moved on was set before that. */
+function isUnmoved({ change }: TableChange, { metadata }: LoadedTable): boolean {
+  return change.kind === 'set-head' && metadata.refs['main']?.['snapshot-id'] === change.basis
 }
 
 function refOf(tables: readonly LoadedTable[], identifier: TableIdentifier, ref: string): SnapshotId | null {
