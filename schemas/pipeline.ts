@@ -58,6 +58,8 @@ export interface SourceDefinition {
    * Then a landing lists only those behind the last one, and all of them once a week. Default `any`: all, each time.
    */
   readonly fileNames?: 'any' | 'rising'
+  /** A night that finds nothing landed for so long raises an alert, e.g. `26h`. Default: never. */
+  readonly lateAfter?: string
 }
 
 export type ContractMode = 'evolve' | 'freeze' | 'discard-row'
@@ -86,10 +88,18 @@ export interface CheckDefinition {
 }
 
 export interface ScheduleDefinition {
-  /** Five-field cron. */
+  /** Five-field cron. Where it names days of the month and of the week, both have to match. */
   readonly nightly: string
   /** IANA zone; only chooses the instant. Default UTC. */
   readonly timezone?: string
+  /** A night starts up to so much later, e.g. `10m`; its batch is the instant without it. Default none. */
+  readonly jitter?: string
+  /** A night that nothing could start is started up to so much later; also how far missed ones are looked for. Default `7d`. */
+  readonly catchUp?: string
+  /** The schedule is paused when it is first applied. What people do to it afterwards stays. */
+  readonly paused?: boolean
+  /** Shown beside the schedule. */
+  readonly note?: string
 }
 
 export interface PipelineDefinition extends FeatureDefinitions {

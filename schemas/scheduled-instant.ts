@@ -1,9 +1,21 @@
+import { Cron } from 'croner'
 import { batchIdOf, type BatchId } from './batch.js'
+import { parseDuration } from './duration.js'
 import { FirnError } from './error.js'
 import type { ScheduleDefinition } from './pipeline.js'
+import { utcOfWallClock, zoneOffset } from './zone-time.js'
 
 /** Without a schedule the night is at 02:00 UTC. */
 const DEFAULT_SCHEDULE: ScheduleDefinition = { nightly: '0 2 * * *' }
+
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const CATCH_UP = '7d'
+
+/** How late a night may still be started by the server, and how far back nights look for dates that had none. */
+export function catchUpMs({ catchUp = CATCH_UP }: ScheduleDefinition): number {
+  return parseDuration(catchUp) ?? 7 * DAY_MS
+}
 
 /** The batch of a calendar date (`2026-07-01`): that date at the schedule's time of day, in the schedule's zone. */
 export function batchOfDate(date: string, schedule: ScheduleDefinition = DEFAULT_SCHEDULE): BatchId {
@@ -16,6 +28,44 @@ export function batchOfDate(date: string, schedule: ScheduleDefinition = DEFAULT
   return batchIdOf(new Date(utcOfWallClock(wall, schedule.timezone ?? 'UTC')))
 }
 
+/**
+ * The instants that a schedule is due at, `after` < instant <= `until` (ms since 1970), ascending, at most `limit`: what
+ * Temporal's server computes from the same definition, jitter left out. A time of day that clocks skip has none on that
+ * date; one that they show twice has one or two, as the server has it.
+ */
+export function scheduledInstants(
+  schedule: ScheduleDefinition,
+  range: { readonly after: number; readonly until: number; readonly limit?: number },
+): readonly Date[] {
+  const zone = schedule.timezone ?? 'UTC'
+  const { after, until, limit = 1000 } = range
+  const cron = cronOf(schedule.nightly)
+  const found: Date[] = []
+  // Wall clocks are at most a day apart from UTC.
+  let wall = cron.nextRun(new Date(after - DAY_MS))
+  while (wall !== null && wall.getTime() <= until + DAY_MS) {
+    for (const instant of instantsOf(wall.getTime(), zone)) {
+      if (instant <= after || instant > until) continue
+      found.push(new Date(instant))
+      if (found.length === limit) return found
+    }
+    wall = cron.nextRun(wall)
+  }
+  return found
+}
+
+/** A cron expression over wall clocks, which know no changes. Throws where it is none. */
+export function cronOf(expression: string): Cron {
+  return new Cron(expression, { timezone: 'UTC', mode: '5-part', domAndDow: true })
+}
+
+function instantsOf(wall: number, zone: string): readonly number[] {
+  const instant = utcOfWallClock(wall, zone)
+  if (instant + zoneOffset(instant, zone) !== wall) return []
+  const again = instant + HOUR_MS
+  return again + zoneOffset(again, zone) === wall ? [instant, again] : [instant]
+}
+
 function timeOfDay(cron: string): { readonly hour: number; readonly minute: number } {
   const [minute, hour] = cron.trim().split(/\s+/)
   const numbers = [Number(minute), Number(hour)] as const
@@ -26,29 +76,4 @@ function timeOfDay(cron: string): { readonly hour: number; readonly minute: numb
     )
   }
   return { minute: numbers[0], hour: numbers[1] }
-}
-
-/** The instant at which clocks in `zone` show `wall` (ms as if UTC); inside the gap of a clock change, just before it. */
-function utcOfWallClock(wall: number, zone: string): number {
-  const first = wall - offsetAt(wall, zone)
-  return wall - offsetAt(first, zone)
-}
-
-/** What `zone`'s clocks are ahead of UTC at an instant, in ms. */
-function offsetAt(instant: number, zone: string): number {
-  const parts = new Intl.DateTimeFormat('en-US', {
-    timeZone: zone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  }).formatToParts(new Date(instant))
-  const part = (type: string): number => Number(parts.find((p) => p.type === type)?.value)
-  return (
-    Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second')) -
-    instant
-  )
 }

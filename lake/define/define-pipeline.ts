@@ -9,6 +9,7 @@ import { featureProblems } from './feature-problems.js'
 import { modelProblems } from './model-problems.js'
 import { duplicates } from './name-problems.js'
 import { pipelineShape } from './pipeline-shape.js'
+import { scheduleProblems } from './schedule-problems.js'
 import { WINDOW_COLUMNS, windowProblems } from './window-problems.js'
 
 /** Checks a pipeline's definition as far as it goes without its SQL; FirnError `config` names everything that is wrong. */
@@ -39,6 +40,9 @@ function partProblems(definition: PipelineDefinition): readonly string[] {
     ...Object.entries(definition.sources).flatMap(([name, source]) => sourceProblems(name, source)),
     ...Object.entries(definition.tables).flatMap(([name, table]) => tableProblems(name, table)),
     ...featureProblems(definition),
+    ...(definition.schedule === undefined
+      ? []
+      : scheduleProblems(definition.schedule).map((problem) => `schedule.${problem}`)),
     ...models.flatMap(([name, model]) =>
       modelProblems(definition, model).map((problem) => `models.${name}.${problem}`),
     ),

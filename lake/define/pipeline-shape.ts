@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseDuration } from '../../schemas/duration.js'
 import { featureShapes } from './feature-shape.js'
 import { modelShape } from './model-shape.js'
 import { columns, name, sqlFile, text } from './shape-parts.js'
@@ -21,6 +22,9 @@ const source = z.strictObject({
   eventTime: text.optional(),
   startAt: z.enum(['earliest', 'latest']).optional(),
   fileNames: z.enum(['any', 'rising']).optional(),
+  lateAfter: text
+    .refine((span) => (parseDuration(span) ?? 0) > 0, 'must be a time span such as 26h, more than nothing')
+    .optional(),
 })
 
 const table = z.strictObject({
@@ -58,6 +62,10 @@ export const pipelineShape = z.strictObject({
     .strictObject({
       nightly: z.string().regex(/^\S+( \S+){4}$/, 'must be a cron expression of five fields'),
       timezone: z.string().refine(isTimeZone, 'must be an IANA time zone, e.g. Europe/Berlin').optional(),
+      jitter: text.optional(),
+      catchUp: text.optional(),
+      paused: z.boolean().optional(),
+      note: text.max(1000).optional(),
     })
     .optional(),
 })
