@@ -3,6 +3,7 @@ import type { Catalog } from '../iceberg/catalog/catalog.js'
 import type { S3ConnectionOptions, S3Credentials } from '../iceberg/io/s3-client.js'
 import type { DeleteRewriter, Rewriter } from '../iceberg/maintain/rewriter.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
+import type { MaintenanceTriggers } from './maintenance.js'
 import type { Pipeline } from './pipeline.js'
 import type { Topics } from './topics.js'
 
@@ -42,8 +43,12 @@ export interface LakeSettings {
   readonly orphanMinAgeMs: number
   /** Raw objects that all pipelines of their source have built are removed at this age. Absent: never. */
   readonly rawRetentionMs?: number
+  /** Bytes of documents above which a batch is built in parts of about that size. Absent: 1 GiB. */
+  readonly partBytes?: number
   /** Folder files younger than this wait: they may still be written. Default 0 for a folder named by hand. */
   readonly settleMs: number
+  /** When maintenance is due, where it is not by the defaults. A table's own properties come first. */
+  readonly maintenance?: Partial<MaintenanceTriggers>
   /** Folder that holds one folder a topic, where a landing names none itself. */
   readonly landingRoot?: string
 }

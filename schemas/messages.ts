@@ -1,3 +1,11 @@
+import type {
+  DueStep,
+  MaintainedFile,
+  MaintenanceDetail,
+  MaintenanceOutcome,
+  MaintenanceStep,
+} from './maintenance.js'
+import type { DefinitionChange, OnChange } from './definition-change.js'
 import type { ScoreBatchResult } from './model-messages.js'
 import type { CheckResult, PublishResult, RunInfo } from './publish.js'
 
@@ -207,6 +215,8 @@ export interface BuildFeaturesInput {
   readonly batch?: string
   /** Skip the failed batch named here: its range is not built again. Recorded in the audit row. */
   readonly skip?: string
+  /** What becomes of published rows where the definition of their table has changed. Absent: then nothing is built. */
+  readonly onChange?: OnChange
 }
 
 export type BuildPlan =
@@ -215,6 +225,16 @@ export type BuildPlan =
       readonly pipeline: string
       readonly batch: string
       readonly inputTo: number
+      /** Of a dry run. */
+      readonly change?: DefinitionChange
+    }
+  /** The definition has changed: these published batches are to be computed again, one after another, then it is planned anew. */
+  | {
+      readonly kind: 'rebuild-first'
+      readonly pipeline: string
+      readonly batch: string
+      readonly batches: readonly string[]
+      readonly change: DefinitionChange
     }
   | { readonly kind: 'already-published'; readonly pipeline: string; readonly result: PublishResult }
   | PlannedBuild
@@ -232,12 +252,21 @@ export interface PlannedBuild {
   /** Groups of tables (unqualified) to build one after another; tables of one group share a session. */
   readonly groups: readonly (readonly string[])[]
   readonly tag: string
+  /** Into how many parts a large range is cut, which several workers build at once. Absent: 1. */
+  readonly parts?: number
+  /** Snapshot of the audit table that last changed what is published: what is staged holds only as long as it is the last. */
+  readonly after?: string | null
+  /** From this batch on, rows are made by another definition. */
+  readonly change?: DefinitionChange
 }
 
 export interface BuiltTables {
   readonly tables: readonly { readonly table: string; readonly rows: number; readonly files: number }[]
   readonly duplicates: number
 }
+
+/** A step of a batch in parts: first the record ids of every part, then the tables whose rows are each of one record. */
+export type PartStep = 'ids' | 'tables'
 
 export interface CheckedBatch {
   readonly passed: boolean
@@ -264,6 +293,10 @@ export interface MaintainLakeInput {
   /** Only these, such as `raw.events`; what is not there is left out. */
   readonly tables?: readonly string[]
   readonly dryRun?: boolean
+  /** Only what is due by its triggers; default: everything that there is to do. */
+  readonly due?: boolean
+  /** Only these steps. */
+  readonly only?: readonly MaintenanceStep[]
 }
 
 export interface MaintenanceReport {
@@ -293,6 +326,18 @@ export interface TableMaintenance {
   readonly notes: readonly string[]
   /** Maintenance of this table failed with this message; the other tables were still maintained. */
   readonly error?: string
+  /** What follows is absent in reports of 0.1. */
+  readonly outcome?: MaintenanceOutcome
+  readonly startedAtMs?: number
+  readonly durationMs?: number
+  /** The steps that were done, or would be. */
+  readonly due?: readonly DueStep[]
+  /** By compaction and the merging of delete files. */
+  readonly bytesRead?: number
+  readonly bytesWritten?: number
+  /** Files that should have gone and could not. */
+  readonly failedFiles?: number
+  readonly detail?: MaintenanceDetail
 }
 
 /** Files that landing left behind, or that are past the retention of raw objects. Counts are of files that went, or would. */
@@ -308,14 +353,6 @@ export interface RawMaintenance {
   readonly files: readonly MaintainedFile[]
 }
 
-export interface MaintainedFile {
-  readonly location: string
-  readonly sizeBytes: number
-  readonly why: 'orphan' | 'retention' | 'plan'
-  readonly result: 'deleted' | 'would-delete' | 'failed' | 'needed-after-all'
-  readonly error?: string
-}
-
 // ---------------------------------------------------------------- the night
 export interface NightlyInput {
   readonly pipeline: string
@@ -325,6 +362,8 @@ export interface NightlyInput {
   readonly batch?: string
   /** Models to score with, default all that have a READY version. */
   readonly models?: readonly string[]
+  /** As for buildFeatures. */
+  readonly onChange?: OnChange
   readonly maintain?: boolean
 }
 

@@ -1,5 +1,7 @@
 import { isBatchId } from './batch.js'
+import { ON_CHANGE } from './definition-change.js'
 import { FirnError } from './error.js'
+import { MAINTENANCE_STEPS } from './maintenance.js'
 import type { BuildFeaturesInput, LandSourceInput, MaintainLakeInput, NightlyInput } from './messages.js'
 import type {
   PromoteRequest,
@@ -47,6 +49,7 @@ export const readBuildFeaturesInput = (input: unknown): BuildFeaturesInput =>
     pipeline: name,
     batch: optional(batch),
     skip: optional(batch),
+    onChange: optional(onChange),
   })
 
 export const readTrainModelInput = (input: unknown): TrainModelInput =>
@@ -110,6 +113,8 @@ export const readMaintainLakeInput = (input: unknown): MaintainLakeInput =>
     pipeline: optional(name),
     tables: optional(tables),
     dryRun: optional(flag),
+    due: optional(flag),
+    only: optional(steps),
   })
 
 export function readNightlyInput(input: unknown): NightlyInput {
@@ -118,6 +123,7 @@ export function readNightlyInput(input: unknown): NightlyInput {
     from: optional(folder),
     date: optional(date),
     batch: optional(batch),
+    onChange: optional(onChange),
     models: optional(names),
     maintain: optional(flag),
   })
@@ -178,6 +184,12 @@ const tables: Check = (value) =>
   value.every((item) => typeof item === 'string' && item.split('.').every((part) => name(part) === undefined))
     ? undefined
     : 'must be a list of tables such as raw.events'
+const steps: Check = (value) =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((item) => MAINTENANCE_STEPS.some((one) => one === item))
+    ? undefined
+    : `must be a list of steps of maintenance, of ${MAINTENANCE_STEPS.join(', ')}`
 const tag: Check = (value) =>
   typeof value === 'string' && TAG.test(value)
     ? undefined
@@ -186,6 +198,10 @@ const batch: Check = (value) =>
   typeof value === 'string' && isBatchId(value)
     ? undefined
     : 'must be a batch id, the instant in UTC such as 20261121T020000Z'
+const onChange: Check = (value) =>
+  ON_CHANGE.some((answer) => answer === value)
+    ? undefined
+    : 'must be `forward` (rows that are published stay) or `rebuild` (they are computed again)'
 const date: Check = (value) => {
   const right =
     typeof value === 'string' &&

@@ -25,6 +25,8 @@ export interface CommittedGroups {
   readonly commits: number
   readonly givenUp: number
   readonly removedDeleteFiles: number
+  /** Writers were always first. */
+  readonly busy: boolean
 }
 
 const MAX_COMMITS = 10
@@ -68,15 +70,23 @@ export async function commitGroups(
     const { kind } = await commitRewrite(target, changeOf(plan, groups, deletes))
     if (kind === 'committed') {
       plan.coverage.take(tasks)
-      return { committed: groups, commits: 1, givenUp: 0, removedDeleteFiles: deletes.length }
+      return { committed: groups, commits: 1, givenUp: 0, removedDeleteFiles: deletes.length, busy: false }
     }
-    if (kind === 'busy') break
+    if (kind === 'busy') return givenUp(groups, { busy: true })
     if (deletes !== attempts.at(-1) || groups.length === 1) continue
     const half = Math.ceil(groups.length / 2)
     const first = await commitGroups(target, plan, groups.slice(0, half))
-    return joined(first, await commitGroups(target, plan, groups.slice(half)))
+    const rest = groups.slice(half)
+    return joined(first, first.busy ? givenUp(rest, { busy: true }) : await commitGroups(target, plan, rest))
   }
-  return { committed: [], commits: 0, givenUp: groups.length, removedDeleteFiles: 0 }
+  return givenUp(groups, { busy: false })
+}
+
+function givenUp(
+  groups: readonly RewrittenGroup[],
+  { busy }: Pick<CommittedGroups, 'busy'>,
+): CommittedGroups {
+  return { committed: [], commits: 0, givenUp: groups.length, removedDeleteFiles: 0, busy }
 }
 
 function changeOf(
@@ -104,5 +114,6 @@ function joined(a: CommittedGroups, b: CommittedGroups): CommittedGroups {
     commits: a.commits + b.commits,
     givenUp: a.givenUp + b.givenUp,
     removedDeleteFiles: a.removedDeleteFiles + b.removedDeleteFiles,
+    busy: a.busy || b.busy,
   }
 }

@@ -49,9 +49,18 @@ export interface CompactResult {
   /** Delete files that applied to nothing but what was rewritten. */
   readonly removedDeleteFiles: number
   readonly bytes: number
+  /** Of the new files; not known of a dry run. */
+  readonly addedBytes: number
+  /** Data files that others took the place of, or would. */
+  readonly replaced: readonly ReplacedFile[]
   /** Some groups were left for a later run since a writer got in between. */
   readonly conflict: boolean
   readonly givenUpGroups: number
+}
+
+export interface ReplacedFile {
+  readonly location: string
+  readonly sizeBytes: number
 }
 
 /**
@@ -59,8 +68,8 @@ export interface CompactResult {
  * moves files of old partition specs to the current one. Group after group, so memory is bounded by one group's rewrite;
  * what is done is committed every so often. Rows that others append meanwhile stay, and their equality deletes go on
  * applying, since the new files count as written when the plan was made. A writer that replaced or deleted from a group's
- * files goes first: that group alone is given up, and its new files become orphans. Tables of other format versions than 2
- * can't be written to, so they stay as they are.
+ * files goes first: that group alone is given up, and its new files become orphans. Where writers are always first all
+ * groups that are left are given up. Tables of other format versions than 2 can't be written to, so they stay as they are.
  */
 export async function compactTable(request: CompactRequest): Promise<CompactResult> {
   const table = await request.catalog.loadTable(request.identifier)
@@ -73,6 +82,8 @@ export async function compactTable(request: CompactRequest): Promise<CompactResu
     return {
       ...{ ...planned, bytes, commits: plan?.batches.length ?? 0, removedFiles: tasks.length },
       addedFiles: groups.length,
+      addedBytes: 0,
+      replaced: tasks.map(replacedFile),
       removedDeleteFiles: plan?.coverage.coveredBy(tasks).length ?? 0,
     }
   }
@@ -117,25 +128,35 @@ async function execute(
 ): Promise<CompactResult> {
   let result: CompactResult = {
     ...{ groups, commits: 0, removedFiles: 0, addedFiles: 0, removedDeleteFiles: 0, bytes: 0 },
-    ...{ conflict: false, givenUpGroups: 0 },
+    ...{ addedBytes: 0, replaced: [], conflict: false, givenUpGroups: 0 },
   }
+  let tried = 0
   for (const batch of plan.batches) {
     const rewritten: RewrittenGroup[] = []
     for (const group of batch) rewritten.push({ group, files: await rewriteGroup(request, table, group) })
     const done = await commitGroups(request, plan, rewritten)
     const committed = done.committed.flatMap(({ group }) => group.tasks)
+    const added = done.committed.flatMap((one) => one.files)
+    tried += batch.length
     result = {
       groups,
       commits: result.commits + done.commits,
       removedFiles: result.removedFiles + committed.length,
-      addedFiles: result.addedFiles + done.committed.reduce((sum, one) => sum + one.files.length, 0),
+      addedFiles: result.addedFiles + added.length,
+      addedBytes: result.addedBytes + added.reduce((sum, file) => sum + file.fileSizeInBytes, 0),
+      replaced: [...result.replaced, ...committed.map(replacedFile)],
       removedDeleteFiles: result.removedDeleteFiles + done.removedDeleteFiles,
       bytes: result.bytes + done.committed.reduce((sum, { group }) => sum + group.sizeBytes, 0),
       conflict: result.conflict || done.givenUp > 0,
       givenUpGroups: result.givenUpGroups + done.givenUp,
     }
+    if (done.busy) return { ...result, givenUpGroups: result.givenUpGroups + groups - tried }
   }
   return result
+}
+
+function replacedFile({ file }: FileScanTask): ReplacedFile {
+  return { location: file.filePath, sizeBytes: file.fileSizeInBytes }
 }
 
 async function rewriteGroup(

@@ -22,12 +22,14 @@ export interface RewriteDeleteFilesResult {
   readonly danglingFiles: number
   readonly addedFiles: number
   readonly bytes: number
+  /** Of the new files; not known of a dry run. */
+  readonly addedBytes: number
   /** Left for a later run since a writer got in between. */
   readonly conflict: boolean
 }
 
 const NOTHING: RewriteDeleteFilesResult = {
-  ...{ mergedFiles: 0, danglingFiles: 0, addedFiles: 0, bytes: 0, conflict: false },
+  ...{ mergedFiles: 0, danglingFiles: 0, addedFiles: 0, bytes: 0, addedBytes: 0, conflict: false },
 }
 
 /**
@@ -47,6 +49,7 @@ export async function rewriteDeleteFiles(
     mergedFiles: merged.length,
     danglingFiles: plan.dangling.length,
     bytes: [...merged, ...plan.dangling].reduce((sum, file) => sum + file.fileSizeInBytes, 0),
+    addedBytes: 0,
     conflict: false,
   }
   if (request.dryRun === true) {
@@ -59,7 +62,8 @@ export async function rewriteDeleteFiles(
   const change = { kind: 'rewrite', removed, added, basis: plan.basis['snapshot-id'] } as const
   const { kind } = await commitRewrite(request, change)
   if (kind !== 'committed') return { ...NOTHING, conflict: true }
-  return { ...result, addedFiles: added.length }
+  const addedBytes = added.reduce((sum, file) => sum + file.fileSizeInBytes, 0)
+  return { ...result, addedFiles: added.length, addedBytes }
 }
 
 async function rewriteGroup(

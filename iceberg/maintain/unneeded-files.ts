@@ -12,6 +12,17 @@ export interface UnneededFile {
   readonly location: string
   /** 0 for manifest lists, statistics and metadata, whose sizes nothing tells. */
   readonly sizeBytes: number
+  /** The last of the expired snapshots that named it. */
+  readonly snapshotId?: SnapshotId
+}
+
+/** A manifest, and the last of the snapshots asked about that has it. */
+interface SnapshotManifest extends NamedManifest {
+  readonly snapshot: Snapshot
+}
+
+interface Candidate extends Pick<UnneededFile, 'location' | 'sizeBytes'> {
+  snapshot: Snapshot
 }
 
 const READS_AT_ONCE = 16
@@ -37,14 +48,21 @@ export async function unneededFiles(
   const candidates = await candidatesOf(io, dropped.values(), absent)
   await spareLive(io, candidates, kept.values())
   return [
-    ...[...candidates.values()].flat(),
+    ...[...candidates.values()]
+      .flat()
+      .map(({ snapshot, ...file }) => ({ ...file, snapshotId: snapshot['snapshot-id'] })),
     ...[...dropped.values()]
       .filter(({ manifestPath }) => !absent.has(manifestPath))
-      .map(({ manifestPath, sizeBytes }) => ({ location: manifestPath, sizeBytes })),
-    ...gone
-      .flatMap((snapshot) => snapshot['manifest-list'] ?? [])
-      .filter((list) => !needed.has(fileName(list)) && !absent.has(list))
-      .map((location) => ({ location, sizeBytes: 0 })),
+      .map(({ manifestPath, sizeBytes, snapshot }) => ({
+        location: manifestPath,
+        sizeBytes,
+        snapshotId: snapshot['snapshot-id'],
+      })),
+    ...gone.flatMap(({ 'manifest-list': list, 'snapshot-id': snapshotId }) =>
+      list === undefined || needed.has(fileName(list)) || absent.has(list)
+        ? []
+        : [{ location: list, sizeBytes: 0, snapshotId }],
+    ),
     ...unneededStatistics(before, expired, newest),
   ]
 }
@@ -60,34 +78,41 @@ async function manifestsOf(
   io: FileIO,
   snapshots: readonly Snapshot[],
   only?: ExpiredOnly,
-): Promise<ReadonlyMap<string, NamedManifest>> {
-  const manifests = new Map<string, NamedManifest>()
+): Promise<ReadonlyMap<string, SnapshotManifest>> {
+  const manifests = new Map<string, SnapshotManifest>()
   await inParallel(snapshots, READS_AT_ONCE, async (snapshot) => {
     await unlessAbsent(only?.absent, snapshot['manifest-list'] ?? '', async () => {
       for (const manifest of await namedManifests(io, snapshot)) {
         const name = fileName(manifest.manifestPath)
-        if (only?.except.has(name) !== true) manifests.set(name, manifest)
+        const known = manifests.get(name)
+        const isLater = known === undefined || isAfter(snapshot, known.snapshot)
+        if (isLater && only?.except.has(name) !== true) manifests.set(name, { ...manifest, snapshot })
       }
     })
   })
   return manifests
 }
 
+function isAfter(a: Snapshot, b: Snapshot): boolean {
+  return a['sequence-number'] > b['sequence-number']
+}
+
 /** By file name, since one file may be spelled in several ways. */
 async function candidatesOf(
   io: FileIO,
-  manifests: Iterable<NamedManifest>,
+  manifests: Iterable<SnapshotManifest>,
   absent: Set<string>,
-): Promise<Map<string, UnneededFile[]>> {
-  const candidates = new Map<string, UnneededFile[]>()
-  const add = ({ location, sizeBytes }: NamedFile): void => {
+): Promise<Map<string, Candidate[]>> {
+  const candidates = new Map<string, Candidate[]>()
+  const add = ({ location, sizeBytes }: NamedFile, snapshot: Snapshot): void => {
     const name = fileName(location)
-    const same = candidates.get(name)
-    if (same === undefined) candidates.set(name, [{ location, sizeBytes }])
-    else if (same.every((file) => file.location !== location)) same.push({ location, sizeBytes })
+    const same = candidates.get(name) ?? []
+    const known = same.find((file) => file.location === location)
+    if (known === undefined) candidates.set(name, [...same, { location, sizeBytes, snapshot }])
+    else if (isAfter(snapshot, known.snapshot)) known.snapshot = snapshot
   }
-  await inParallel([...manifests], READS_AT_ONCE, ({ manifestPath }) =>
-    unlessAbsent(absent, manifestPath, () => eachNamedFile(io, manifestPath, add)),
+  await inParallel([...manifests], READS_AT_ONCE, ({ manifestPath, snapshot }) =>
+    unlessAbsent(absent, manifestPath, () => eachNamedFile(io, manifestPath, (file) => add(file, snapshot))),
   )
   return candidates
 }
@@ -95,7 +120,7 @@ async function candidatesOf(
 /** Newest first: what an expired manifest had is most often in one that was written in its place. */
 async function spareLive(
   io: FileIO,
-  candidates: Map<string, UnneededFile[]>,
+  candidates: Map<string, Candidate[]>,
   kept: Iterable<NamedManifest>,
 ): Promise<void> {
   const live = [...kept].filter((manifest) => manifest.mayHaveLive).reverse()

@@ -1,7 +1,7 @@
 import { ifFound } from '../../iceberg/error.js'
 import type { FileIO, FileStatus } from '../../iceberg/io/file-io.js'
 import { inParallel } from '../../iceberg/io/in-parallel.js'
-import type { MaintainedFile } from '../../schemas/messages.js'
+import type { MaintainedFile } from '../../schemas/maintenance.js'
 
 const DELETES_AT_ONCE = 16
 
