@@ -249,6 +249,8 @@ export interface PlannedBuild {
   /** No batch of this pipeline was published before. */
   readonly first: boolean
   readonly fingerprint: string
+  /** Absent: DuckDB builds every table. */
+  readonly engine?: 'spark'
   /** Groups of tables (unqualified) to build one after another; tables of one group share a session. */
   readonly groups: readonly (readonly string[])[]
   readonly tag: string

@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/workflow'
 import type { BuildFeaturesInput, BuildFeaturesResult } from '../schemas/messages.js'
 import { readBuildFeaturesInput } from '../schemas/validate-input.js'
 import { control, data } from './activity-groups.js'
@@ -33,6 +34,9 @@ async function buildOnce(
 ): Promise<BuildFeaturesResult> {
   const summary = `${input.pipeline} ${input.batch}`
   const plan = await progress.step('plan', () => control.planBuild.executeWithOptions({ summary }, [input]))
+  if (plan.kind === 'rebuild-first') {
+    throw ApplicationFailure.nonRetryable('batches cannot be computed again yet', 'definition-changed')
+  }
   if (plan.kind !== 'build') {
     const note = plan.kind === 'nothing-new' ? 'nothing new' : 'published before'
     for (const step of ['build', 'check', 'publish']) progress.skip(step, note)

@@ -1,4 +1,5 @@
 import type {
+  BuildFeaturesInput,
   BuildFeaturesResult,
   LandResult,
   LandSourceInput,
@@ -75,10 +76,11 @@ function landStep({ pipeline, from, batch }: Night, progress: Progress): Promise
   )
 }
 
-function buildStep({ pipeline, batch }: Night, progress: Progress): Promise<BuildFeaturesResult> {
+function buildStep({ pipeline, batch, onChange }: Night, progress: Progress): Promise<BuildFeaturesResult> {
+  const child: BuildFeaturesInput = { pipeline, batch, ...(onChange === undefined ? {} : { onChange }) }
   return progress.step(
     'build',
-    () => runChild(progress, 'build', buildFeatures, workflowIds.build(pipeline), { pipeline, batch }),
+    () => runChild(progress, 'build', buildFeatures, workflowIds.build(pipeline), child),
     (built) => built.publish?.tag ?? built.status,
   )
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import type { OnChange } from '../../schemas/definition-change.js'
 import type { NightlyInput, NightlyResult } from '../../schemas/messages.js'
 import { workflowIds } from '../../schemas/workflow-names.js'
 import { absoluteFolder } from '../folder.js'
+import { onChangeOption } from '../on-change-option.js'
 import { print, printJson } from '../output.js'
 import { printBuild } from '../print-build.js'
 import { printLand } from '../print-land.js'
@@ -12,6 +14,7 @@ interface NightlyOptions {
   readonly from?: string
   readonly date?: string
   readonly batch?: string
+  readonly onChange?: OnChange
   readonly maintain: boolean
   readonly json?: true
 }
@@ -26,6 +29,7 @@ export function addRunCommand(program: Command): void {
     .option('--from <folder>', 'folder or s3://bucket/prefix of JSON documents')
     .option('--date <date>', 'logical date, 2026-07-01; the batch is that date at the schedule’s time of day')
     .option('--batch <id>', 'batch id instead of a date')
+    .addOption(onChangeOption())
     .option('--no-maintain', 'leave maintenance out')
     .option('--json', 'print the result as JSON')
     .action(async (pipeline: string, options: NightlyOptions) => {
@@ -34,6 +38,7 @@ export function addRunCommand(program: Command): void {
         ...(options.from === undefined ? {} : { from: absoluteFolder(options.from) }),
         ...(options.date === undefined ? {} : { date: options.date }),
         ...(options.batch === undefined ? {} : { batch: options.batch }),
+        ...(options.onChange === undefined ? {} : { onChange: options.onChange }),
         ...(options.maintain ? {} : { maintain: false }),
       }
       const workflowId = workflowIds.nightly(pipeline, options.batch ?? options.date ?? 'now')

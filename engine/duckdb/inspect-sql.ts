@@ -58,6 +58,14 @@ export async function inspectSql(sql: string, options: InspectOptions = {}): Pro
   }
 }
 
+/** Text that is equal for SQL of equal meaning to the parser: white space, comments and the case of keywords aside. */
+export async function sqlShape(sql: string): Promise<string> {
+  const statements = await parse(sql)
+  return JSON.stringify(statements ?? sql, (key, value: unknown) =>
+    key === 'query_location' ? undefined : value,
+  )
+}
+
 type Node = Readonly<Record<string, unknown>>
 
 interface Found {
@@ -76,11 +84,25 @@ async function connect(): Promise<DuckDBConnection> {
   return instance.connect()
 }
 
+/** Rows of a query on an empty database, for what DuckDB says of itself. */
+export async function selectRows(
+  sql: string,
+  values: string[] = [],
+): Promise<readonly (readonly unknown[])[]> {
+  connection ??= connect()
+  return (await (await connection).runAndReadAll(sql, values)).getRows()
+}
+
+/** The tree of the one SELECT that a text is, as DuckDB serializes it. */
+export async function parseSelect(sql: string): Promise<unknown> {
+  const [statement, ...others] = (await parse(sql)) ?? []
+  if (statement !== undefined && others.length === 0) return statement
+  throw new EngineError('sql-invalid', 'expected one SELECT', { context: { sql } })
+}
+
 /** `undefined`: not a SELECT. */
 async function parse(sql: string): Promise<readonly unknown[] | undefined> {
-  connection ??= connect()
-  const reader = await (await connection).runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql])
-  const text = reader.getRows()[0]?.[0]
+  const text = (await selectRows('SELECT json_serialize_sql($1::VARCHAR)', [sql]))[0]?.[0]
   const answer = JSON.parse(typeof text === 'string' ? text : '{}') as Node
   if (answer['error'] !== true) return answer['statements'] as readonly unknown[]
   if (answer['error_type'] === 'not implemented') return undefined

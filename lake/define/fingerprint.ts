@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Pipeline } from '../../schemas/pipeline.js'
+import { sqlShape } from '../../engine/duckdb/inspect-sql.js'
 import { canonicalJson } from '../../schemas/canonical-json.js'
+import type { TableDefinitions } from '../../schemas/definition-change.js'
+import type { Pipeline } from '../../schemas/pipeline.js'
+import { sqlOf } from './dependencies.js'
+import { ownSparkSql } from './own-spark-sql.js'
 
 export interface DefinitionFingerprint {
   /** Over the fingerprints of all tables. */
@@ -15,17 +19,45 @@ export function definitionFingerprint(
   const tables = Object.fromEntries(
     Object.entries(pipeline.tables).map(([name, { sql, schema, key, partition, write, newBy, window }]) => {
       const text = sql === undefined ? null : (pipeline.sqlTexts[sql] ?? null)
+      const spark = sql === undefined ? undefined : pipeline.sqlTexts[ownSparkSql(sql)]
       // Column order is part of the definition, and an object's members have none in canonical JSON.
       return [
         name,
         digest({
           ...{ sql: text, schema: Object.entries(schema), key, partition, write, newBy: newBy ?? null },
           ...(window === undefined ? {} : { window }),
+          ...(spark === undefined ? {} : { spark }),
         }),
       ]
     }),
   )
   return { pipeline: digest(tables), tables }
+}
+
+/**
+ * Of every table that batches build, a digest of each part of its definition. The SQL counts as the parser reads it:
+ * comments and white space make no difference here, though they do to the fingerprint.
+ */
+export async function tableDefinitions(pipeline: Pipeline): Promise<TableDefinitions> {
+  const built = Object.entries(pipeline.tables).flatMap(([name, table]) =>
+    table.sql === undefined || table.window !== undefined ? [] : [{ ...table, name, sql: table.sql }],
+  )
+  const definitions = built.map(async ({ name, sql, schema, key, partition, write, newBy }) => {
+    const parts = {
+      sql: shortly(await sqlShape(sqlOf(pipeline, sql))),
+      schema: shortly(Object.entries(schema)),
+      key: shortly(key),
+      partition: shortly(partition),
+      write: shortly([write, newBy ?? null]),
+    }
+    return [name, parts] as const
+  })
+  return Object.fromEntries(await Promise.all(definitions))
+}
+
+/** Enough to tell definitions of one table apart. */
+function shortly(value: unknown): string {
+  return digest(value).slice(0, 12)
 }
 
 function digest(value: unknown): string {

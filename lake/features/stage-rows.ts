@@ -11,19 +11,22 @@ export async function stageRows(
   deps: LakeDeps,
   batch: Batch,
   table: string,
-  written: WrittenFiles & { readonly duplicates?: number },
+  written: WrittenFiles & { readonly duplicates?: number; readonly basisSnapshotId?: string | null },
 ): Promise<StagedTable> {
-  const { plan } = batch
+  const { plan, part } = batch
   const head = headOf(loadedTable(batch, table).metadata)
+  const basis = head === undefined ? null : String(head['snapshot-id'])
   const stage = await createStage(deps, plan, {
     stageId: deps.newUuid(),
     pipeline: plan.pipeline,
     batch: plan.batch,
     table,
+    ...(part === undefined ? {} : { part: part.name }),
     inputFrom: plan.inputFrom,
     inputTo: plan.inputTo,
     fingerprint: plan.fingerprint,
-    basisSnapshotId: head === undefined ? null : String(head['snapshot-id']),
+    after: plan.after ?? null,
+    basisSnapshotId: written.basisSnapshotId === undefined ? basis : written.basisSnapshotId,
     rows: written.rows,
     files: written.files,
     upstream: upstreamIds(batch, table),

@@ -13,14 +13,21 @@ import type { PublishedTable, PublishRequest, PublishResult, PublishTable } from
 import { writeTableRows } from '../tables/write-table-rows.js'
 import { findRecorded, NO_CHANGES, publishedState, SUMMARY } from './audit.js'
 import { auditRow, checkResultRow } from './audit-rows.js'
+import { lastChange } from './built-batches.js'
 import { checkStagedFiles } from './check-staged-files.js'
 import { keyCollisions } from './key-collisions.js'
 
-export type Outcome =
-  /** `follows`: the batch is valid only where the one before it ended, as the audit table committed onto says. */
-  | { readonly status: 'published'; readonly follows: boolean }
+/**
+ * `follows`: the batch is valid only where the one before it ended, as the audit table committed onto says. `after`: only
+ * while that snapshot of the audit table is the last one that changed what is published.
+ */
+export type Outcome = { readonly follows: boolean; readonly after?: string | null } & (
+  | { readonly status: 'published' }
+  /** Rows of an earlier batch are replaced. */
+  | { readonly status: 'rebuilt'; readonly reason: string }
   /** Files go to a branch of each table; main gets nothing but the audit row. */
   | { readonly status: 'failed'; readonly branch: string; readonly reason: string }
+)
 
 /** How often a table that is only tagged may get another head between planning and committing. */
 const ROUNDS_MAX = 10
@@ -125,7 +132,7 @@ function plannedResult(operation: Operation, loaded: ReadonlyMap<string, LoadedT
     return { table, rows: 0, version: NO_CHANGES, snapshotId }
   })
   return {
-    status: outcome.status,
+    status: outcome.status === 'failed' ? 'failed' : 'published',
     alreadyCommitted: false,
     batch: request.batch,
     tag: version,
@@ -143,7 +150,7 @@ async function tableChanges(
 ): Promise<readonly TableChange[]> {
   const { deps, request, outcome, summary } = operation
   const tags =
-    outcome.status === 'published'
+    outcome.status !== 'failed'
       ? { tags: [{ name: request.tag, retainMs: deps.settings.tagRetentionMs }] }
       : {}
   const branch = outcome.status === 'failed' ? { branch: outcome.branch } : {}
@@ -152,14 +159,14 @@ async function tableChanges(
     const base = { identifier: parseIdentifier(name), snapshotId: idOf(operation, name), summary }
     if (table !== undefined && table.files.length > 0) {
       changes.push({ ...base, ...branch, ...tags, change: changeOf(table) })
-    } else if (outcome.status === 'published') {
+    } else if (outcome.status !== 'failed') {
       const isEmpty = headId(loaded.get(name)) === null
       changes.push({ ...base, ...(isEmpty ? {} : tags), change: { kind: 'none' } })
     }
   }
-  const reason = outcome.status === 'failed' ? outcome.reason : null
-  const { status, tables } = published
-  const row = auditRow({ request, status, tables, reason, endedAtMs: deps.now() })
+  const { status } = outcome
+  const reason = status === 'published' ? null : outcome.reason
+  const row = auditRow({ request, status, tables: published.tables, reason, endedAtMs: deps.now() })
   const auditTags = request.tagTables.includes(operation.audit) ? tags : {}
   changes.push({ ...(await rowsChange(operation, loaded, operation.audit, [row])), ...auditTags })
   if (request.checks.length > 0) {
@@ -204,7 +211,8 @@ async function lookBefore(
   if (audit === undefined) throw new FirnError('not-found', `there is no table ${operation.audit}`)
   const recorded = await findRecorded(deps, audit, request)
   if (recorded !== undefined) return { kind: 'recorded', result: recorded }
-  if (outcome.status === 'failed' || outcome.follows) {
+  refuseChanged(operation, audit)
+  if (outcome.follows) {
     const { end } = await publishedState(deps, audit, request.processingName)
     if (end !== request.inputFrom) {
       throw new FirnError(
@@ -219,9 +227,21 @@ async function lookBefore(
       (table === undefined || table.files.length === 0) &&
       headId(tables.get(name)) !== headId(planned.get(name)),
   )
-  if (moved && outcome.status === 'published') return { kind: 'tables-moved' }
+  if (moved && outcome.status !== 'failed') return { kind: 'tables-moved' }
   await checkStagedFiles(deps, request)
   return undefined
+}
+
+/** Rows that were computed from what a rebuild or a rollback has changed since have to be computed anew. */
+function refuseChanged({ request, outcome }: Operation, audit: LoadedTable): void {
+  if (outcome.after === undefined) return
+  const last = lastChange(audit, request.processingName)
+  if (last === outcome.after) return
+  throw new FirnError(
+    outcome.follows ? 'stale-range' : 'rebuild-needed',
+    `batch ${request.batch}: what ${request.processingName} has published changed since this was planned; plan it again`,
+    { context: { batch: request.batch, plannedAfter: outcome.after, after: last } },
+  )
 }
 
 function asFirnError(error: unknown): unknown {

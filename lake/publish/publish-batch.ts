@@ -3,8 +3,9 @@ import { parseBatchId } from '../../schemas/batch.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditIdentifier } from '../../schemas/lake-tables.js'
-import type { CheckedBatch, PublishBatchInput } from '../../schemas/messages.js'
+import type { CheckedBatch, PlannedBuild, PublishBatchInput } from '../../schemas/messages.js'
 import type { PublishRequest, PublishResult, PublishTable } from '../../schemas/publish.js'
+import { tableDefinitions } from '../define/fingerprint.js'
 import { openBatch, stageOf, type Batch } from '../features/batch-state.js'
 import { dropStage } from '../staging/stage.js'
 import { findRecorded } from './audit.js'
@@ -30,9 +31,9 @@ export async function publishBatch(deps: LakeDeps, input: PublishBatchInput): Pr
     const recorded = await findRecorded(deps, audit, { ...plan, processingName: plan.pipeline })
     if (recorded !== undefined) return recorded
   }
-  const request = publishRequest(input, batch)
+  const request = await publishRequest(input, batch)
   try {
-    const result = await commitBatch(deps, request, outcomeOf(plan.batch, checks))
+    const result = await commitBatch(deps, request, outcomeOf(plan, checks))
     // Published is published: a descriptor that stays is told from a live one by its range, and its lease ends.
     await dropStages(deps, batch, stagedNames(batch)).catch(() => undefined)
     return result
@@ -42,18 +43,23 @@ export async function publishBatch(deps: LakeDeps, input: PublishBatchInput): Pr
   }
 }
 
-function outcomeOf(batch: string, { passed, results }: CheckedBatch): Outcome {
-  if (passed) return { status: 'published', follows: true }
+function outcomeOf({ batch, after }: PlannedBuild, { passed, results }: CheckedBatch): Outcome {
+  const only = after === undefined ? {} : { after }
+  if (passed) return { status: 'published', follows: true, ...only }
   const failed = results.filter((result) => !result.passed && result.severity === 'blocking')
   const reasons = failed.map(({ name, failingRows }) => `${name} (${failingRows} rows)`)
   return {
     status: 'failed',
+    follows: true,
     branch: `${FAILED_BRANCH_PREFIX}${batch}`,
     reason: `blocking checks failed: ${reasons.join(', ')}`,
   }
 }
 
-function publishRequest({ plan, checks, run }: PublishBatchInput, batch: Batch): PublishRequest {
+async function publishRequest(
+  { plan, checks, run }: PublishBatchInput,
+  batch: Batch,
+): Promise<PublishRequest> {
   const { pipeline, source, idsTable } = batch
   const { namespace } = pipeline
   const names = Object.keys(pipeline.tables)
@@ -74,6 +80,11 @@ function publishRequest({ plan, checks, run }: PublishBatchInput, batch: Batch):
       ledger: formatIdentifier(batch.ledger.identifier),
       rowFrom: plan.inputFrom,
       rowEnd: plan.inputTo,
+      // By which a later plan says what has changed.
+      definitions: await tableDefinitions(pipeline),
+      ...(plan.change === undefined
+        ? {}
+        : { definitionChange: { answer: 'forward', since: plan.change.since, tables: plan.change.tables } }),
     }),
     checks: checks.results,
     run,

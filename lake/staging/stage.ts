@@ -11,7 +11,8 @@ import type { PlannedBuild } from '../../schemas/messages.js'
 
 /**
  * Lease descriptors of staged files, `<warehouse>/_staging/<pipeline>/<batch>/<table>.json`. A descriptor is created if
- * absent, so of several attempts at one table the first wins and all others use its files.
+ * absent, so of several attempts at one table the first wins and all others use its files. What a part of a batch gives
+ * to a table is staged beside it, as `<table>.part-<part>.json`, until the parts are put together.
  */
 export interface StagedTable {
   /** Drawn when staged: what else was computed from these very files names it. */
@@ -20,9 +21,13 @@ export interface StagedTable {
   readonly batch: string
   /** Unqualified. */
   readonly table: string
+  /** Of a batch in parts, which one: `<number>-of-<count>`, or what else is known of so many. Absent: the whole table. */
+  readonly part?: string
   readonly inputFrom: number
   readonly inputTo: number
   readonly fingerprint: string
+  /** As the plan says. */
+  readonly after?: string | null
   /** Head that the rows were computed from; null: the table was empty. */
   readonly basisSnapshotId: string | null
   readonly rows: number
@@ -38,6 +43,7 @@ export interface StageKey {
   readonly pipeline: string
   readonly batch: string
   readonly table: string
+  readonly part?: string
 }
 
 type StageDeps = Pick<LakeDeps, 'catalog' | 'warehouse' | 'now'>
@@ -47,8 +53,11 @@ export async function readStage(
   deps: StageDeps,
   plan: PlannedBuild,
   table: string,
+  part?: string,
 ): Promise<StagedTable | undefined> {
-  const stage = await readDescriptor<StagedTable>(deps.catalog.io, stageLocation(deps, { ...plan, table }))
+  const { pipeline, batch } = plan
+  const key = { pipeline, batch, table, ...(part === undefined ? {} : { part }) }
+  const stage = await readDescriptor<StagedTable>(deps.catalog.io, stageLocation(deps, key))
   return stage !== undefined && belongsTo(stage, plan) ? stage : undefined
 }
 
@@ -116,7 +125,8 @@ function belongsTo(stage: StagedTable, plan: PlannedBuild): boolean {
   return (
     stage.inputFrom === plan.inputFrom &&
     stage.inputTo === plan.inputTo &&
-    stage.fingerprint === plan.fingerprint
+    stage.fingerprint === plan.fingerprint &&
+    (stage.after ?? null) === (plan.after ?? null)
   )
 }
 
@@ -130,7 +140,8 @@ function sameUpstream(winner: StagedTable, stage: StagedTable): boolean {
 }
 
 function stageLocation(deps: Pick<LakeDeps, 'warehouse'>, key: StageKey): string {
-  return joinLocation(deps.warehouse, '_staging', key.pipeline, key.batch, `${key.table}.json`)
+  const name = key.part === undefined ? key.table : `${key.table}.part-${key.part}`
+  return joinLocation(deps.warehouse, '_staging', key.pipeline, key.batch, `${name}.json`)
 }
 
 async function readDescriptor<T extends Pick<Lease, 'files'>>(

@@ -142,6 +142,7 @@ export async function build(
   const found = await plan(deps, batch, skip)
   if (found.kind === 'nothing-new') return undefined
   if (found.kind === 'already-published') return found.result
+  if (found.kind !== 'build') throw new Error(`expected a build, got ${found.kind}`)
   const checks = await stage(deps, found)
   return await publishBatch(deps, { plan: found, checks, run: RUN })
 }
