@@ -2,6 +2,7 @@ import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporal
 import { EngineError } from '../engine/engine.js'
 import { IcebergError } from '../iceberg/error.js'
 import { FirnError } from '../schemas/error.js'
+import { blotSecrets, namesSecret } from './secrets.js'
 
 /**
  * What an activity throws, for any error of the cores: an ApplicationFailure whose type is the error's kind, final
@@ -42,17 +43,8 @@ function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError'
 }
 
-const SECRET_KEY = /secret|token|password|passwd|credential|authorization|api[-_]?key|access[-_]?key/i
-
 function blot(text: string): string {
-  return text
-    .replace(/\/\/[^\s/@:]+:[^\s/@]+@/g, '//***@')
-    .replace(/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, '$1 ***')
-    .replace(
-      /((?:secret|token|password|api[-_]?key|access[-_]?key)[^\s=:]{0,20}\s*[=:]\s*)[^\s,;&"']+/gi,
-      '$1***',
-    )
-    .slice(0, 4000)
+  return blotSecrets(text).slice(0, 4000)
 }
 
 /** Context as small plain JSON: 64-bit integers as strings, long texts and lists cut, no secrets. */
@@ -64,6 +56,6 @@ function plain(value: unknown, depth: number): unknown {
   if (value instanceof Uint8Array) return `${value.length} bytes`
   if (Array.isArray(value)) return value.slice(0, 20).map((item) => plain(item, depth + 1))
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, SECRET_KEY.test(key) ? '***' : plain(item, depth + 1)]),
+    Object.entries(value).map(([key, item]) => [key, namesSecret(key) ? '***' : plain(item, depth + 1)]),
   )
 }

@@ -120,8 +120,8 @@ async function withServer<T>(
     level: 'warn',
     shutdownSignals: [],
     // Those that stay up: a command beside them must not want the same port.
-    ...(announce === true && config.metricsAddress !== undefined
-      ? { metricsAddress: config.metricsAddress }
+    ...(announce === true && config.worker.metricsAddress !== undefined
+      ? { metricsAddress: config.worker.metricsAddress }
       : {}),
   })
   const unlock = lockHistory(config)

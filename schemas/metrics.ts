@@ -60,6 +60,48 @@ export const METRICS = {
     labels: SOURCE,
     description: 'How often a stream has tried in vain what it tries now; 0 where all is well.',
   },
+  firn_built_rows: {
+    kind: 'counter',
+    labels: ['pipeline', 'table'],
+    description: 'Rows staged for a table by batches, whether or not they were published.',
+  },
+  firn_batches: {
+    kind: 'counter',
+    labels: ['pipeline', 'status'],
+    description: 'Batches that ended: `published`, or `failed` where a blocking check failed.',
+  },
+  firn_check_failures: {
+    kind: 'counter',
+    labels: ['pipeline', 'check', 'severity'],
+    description: 'Checks of batches that failed.',
+  },
+  firn_scored_rows: {
+    kind: 'counter',
+    labels: ['pipeline', 'model'],
+    description: 'Predictions that were published.',
+  },
+  firn_commits: {
+    kind: 'counter',
+    labels: ['outcome'],
+    description:
+      'Commits sent to the catalog: `committed`; `conflict`, which is rebased or rebuilt and tried again; `unknown`, which is looked up; `rejected`, which is final.',
+  },
+  firn_activity_failures: {
+    kind: 'counter',
+    labels: ['activity', 'kind'],
+    description: 'Attempts of activities that failed, by error kind.',
+  },
+  firn_activity_retries: {
+    kind: 'counter',
+    labels: ['activity'],
+    description: 'Attempts of activities after their first.',
+  },
+  firn_event_loop_lag_seconds: {
+    kind: 'gauge',
+    labels: [],
+    description:
+      'How late timers of the worker process come (99 of 100 come sooner). Beyond a second or two heartbeats are at risk.',
+  },
 } as const satisfies Readonly<Record<string, Metric>>
 
 export type MetricName = keyof typeof METRICS

@@ -11,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -67,17 +68,29 @@ export async function build({ force = false } = {}) {
   workflowFiles.push(join(root, 'package-lock.json'))
   const workflowsDigest = digest(workflowFiles)
   if (existsSync(join(root, 'workflows', 'index.ts')) && (force || stale('workflows', workflowsDigest))) {
-    const { bundleWorkflowCode } = await import('@temporalio/worker')
-    const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error }
-    const { code } = await bundleWorkflowCode({
-      workflowsPath: join(dist, 'workflows', 'index.js'),
-      logger: quiet,
-    })
-    writeFileSync(join(dist, 'workflow-bundle.js'), code)
+    await bundleWorkflows()
     markBuilt('workflows', workflowsDigest)
     built.push('workflow bundle')
   }
   return built
+}
+
+/**
+ * Two bundles: one as it is, one with interceptors for spans, so that OpenTelemetry is nowhere where nobody traces. And which
+ * SDK made them: no other one may run them.
+ */
+async function bundleWorkflows() {
+  const { bundleWorkflowCode } = await import('@temporalio/worker')
+  const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error }
+  const module = (name) => join(dist, 'workflows', `${name}.js`)
+  const bundle = async (file, ...workflowInterceptorModules) => {
+    const options = { workflowsPath: module('index'), workflowInterceptorModules, logger: quiet }
+    writeFileSync(join(dist, file), (await bundleWorkflowCode(options)).code)
+  }
+  await bundle('workflow-bundle.js', module('log-interceptors'))
+  await bundle('workflow-bundle-traced.js', module('trace-interceptors'), module('log-interceptors'))
+  const sdk = createRequire(import.meta.url)('@temporalio/worker/package.json').version
+  writeFileSync(join(dist, 'workflow-bundle.json'), `${JSON.stringify({ sdk })}\n`)
 }
 
 /** What was built from files that are gone. Not before the build: processes may be running from dist/. */

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { toLocalPath } from '../iceberg/io/location.js'
@@ -8,6 +7,9 @@ import { FirnError } from '../schemas/error.js'
 import type { LakeSettings } from '../schemas/lake-deps.js'
 import { CATALOG_SERVER, catalogServer, type CatalogServer } from './catalog-server.js'
 import { KAFKA, kafkaConfig } from './kafka-settings.js'
+import { SPARK, sparkSettings, type SparkSettings } from './spark-settings.js'
+import { TEMPORAL, temporalConfig, type TemporalConfig } from './temporal-settings.js'
+import { WORKER, workerSettings, type WorkerSettings } from './worker-settings.js'
 
 /** Everything that a process of ours takes from its environment. Paths are absolute. */
 export interface FirnConfig {
@@ -31,12 +33,12 @@ export interface FirnConfig {
   /** DuckDB threads of one session; undefined: the number of cores. */
   readonly threads?: number
   readonly memoryLimitBytes?: number
-  /** `host:port` where Prometheus finds the worker's metrics; nothing listens without. */
-  readonly metricsAddress?: string
   readonly settings: LakeSettings
   /** Broker that sources' topics are landed from; undefined: they are landed from folders and prefixes. */
   readonly kafka?: KafkaConfig
+  readonly spark: SparkSettings
   readonly temporal: TemporalConfig
+  readonly worker: WorkerSettings
 }
 
 export interface S3Config {
@@ -44,20 +46,6 @@ export interface S3Config {
   readonly region?: string
   readonly pathStyle?: boolean
   readonly conditionalCreate?: boolean
-}
-
-export interface TemporalConfig {
-  /** Undefined: none is configured; commands that need one start a dev server. */
-  readonly address?: string
-  readonly namespace: string
-  readonly apiKey?: string
-  readonly tls?: TlsConfig
-}
-
-export interface TlsConfig {
-  readonly serverName?: string
-  readonly serverRootCa?: Buffer
-  readonly clientCert?: { readonly crt: Buffer; readonly key: Buffer }
 }
 
 const text = z.string().min(1).optional()
@@ -88,28 +76,17 @@ const ENVIRONMENT = z.object({
   FIRN_CACHE_MB: count,
   FIRN_THREADS: count,
   FIRN_MEMORY_MB: count,
-  FIRN_METRICS_ADDRESS: z
-    .string()
-    .regex(
-      /^(\[[0-9a-f:]+\]|\d{1,3}(\.\d{1,3}){3}):\d{1,5}$/i,
-      'give an IP address and a port, such as 127.0.0.1:9464',
-    )
-    .optional(),
   FIRN_STAGING_LEASE_DAYS: days(7),
   FIRN_TAG_RETENTION_DAYS: days(400),
   FIRN_TAG_THIN_AFTER_DAYS: days(7),
   FIRN_SNAPSHOT_MAX_AGE_DAYS: days(5),
   FIRN_ORPHAN_MIN_AGE_DAYS: days(3),
   FIRN_RAW_RETENTION_DAYS: z.coerce.number().positive().optional(),
+  FIRN_PART_MB: count,
   FIRN_SETTLE_SECONDS: z.coerce.number().nonnegative().default(0),
-  TEMPORAL_ADDRESS: text,
-  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  TEMPORAL_API_KEY: text,
-  TEMPORAL_TLS: z.enum(['true', 'false', '1', '0']).optional(),
-  TEMPORAL_TLS_SERVER_NAME: text,
-  TEMPORAL_TLS_SERVER_CA_CERT_PATH: text,
-  TEMPORAL_TLS_CLIENT_CERT_PATH: text,
-  TEMPORAL_TLS_CLIENT_KEY_PATH: text,
+  ...SPARK,
+  ...TEMPORAL,
+  ...WORKER,
 })
 type Environment = z.infer<typeof ENVIRONMENT>
 
@@ -125,6 +102,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
   const home = resolve(cwd, given.FIRN_HOME)
   const server = catalogServer(given)
   const kafka = kafkaConfig(given, cwd)
+  const warehouse = warehouseLocation(given.FIRN_WAREHOUSE, home, cwd)
   const landingRoot = resolve(cwd, given.FIRN_LANDING ?? join(home, 'landing'))
   return {
     home,
@@ -132,14 +110,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
     catalogPath: join(home, 'catalog.db'),
     ...(server === undefined ? {} : { catalogServer: server }),
     registryPath: join(home, 'registry.db'),
-    warehouse: warehouseLocation(given.FIRN_WAREHOUSE, home, cwd),
+    warehouse,
     s3: s3Config(given),
     ...(given.FIRN_CACHE_MB === undefined ? {} : { cacheBytes: given.FIRN_CACHE_MB * 1_048_576 }),
     landingRoot,
     pipelineFolders: pipelineFolders(given.FIRN_PIPELINES, cwd),
     ...(given.FIRN_THREADS === undefined ? {} : { threads: given.FIRN_THREADS }),
     ...(given.FIRN_MEMORY_MB === undefined ? {} : { memoryLimitBytes: given.FIRN_MEMORY_MB * 1_048_576 }),
-    ...(given.FIRN_METRICS_ADDRESS === undefined ? {} : { metricsAddress: given.FIRN_METRICS_ADDRESS }),
     settings: {
       stagingLeaseMs: given.FIRN_STAGING_LEASE_DAYS,
       tagRetentionMs: given.FIRN_TAG_RETENTION_DAYS,
@@ -149,11 +126,15 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
       ...(given.FIRN_RAW_RETENTION_DAYS === undefined
         ? {}
         : { rawRetentionMs: given.FIRN_RAW_RETENTION_DAYS * 86_400_000 }),
+      ...(given.FIRN_PART_MB === undefined ? {} : { partBytes: given.FIRN_PART_MB * 1_048_576 }),
       settleMs: given.FIRN_SETTLE_SECONDS * 1000,
       landingRoot,
+      ...(given.FIRN_ENGINE === undefined ? {} : { engine: given.FIRN_ENGINE }),
     },
     ...(kafka === undefined ? {} : { kafka }),
+    spark: sparkSettings(given, warehouse),
     temporal: temporalConfig(given, cwd),
+    worker: workerSettings(given),
   }
 }
 
@@ -189,47 +170,4 @@ function pipelineFolders(given: string | undefined, cwd: string): readonly strin
     .split(delimiter)
     .filter((folder) => folder !== '')
     .map((folder) => resolve(cwd, folder))
-}
-
-function temporalConfig(given: Environment, cwd: string): TemporalConfig {
-  const tls = tlsConfig(given, cwd)
-  return {
-    namespace: given.TEMPORAL_NAMESPACE,
-    ...(given.TEMPORAL_ADDRESS === undefined ? {} : { address: given.TEMPORAL_ADDRESS }),
-    ...(given.TEMPORAL_API_KEY === undefined ? {} : { apiKey: given.TEMPORAL_API_KEY }),
-    ...(tls === undefined ? {} : { tls }),
-  }
-}
-
-/** TLS is on where asked for, with an API key, or where a certificate is given; TEMPORAL_TLS=false turns it off. */
-function tlsConfig(given: Environment, cwd: string): TlsConfig | undefined {
-  const { TEMPORAL_TLS: asked, TEMPORAL_TLS_CLIENT_CERT_PATH: crt, TEMPORAL_TLS_CLIENT_KEY_PATH: key } = given
-  if (asked === 'false' || asked === '0') return undefined
-  if ((crt === undefined) !== (key === undefined)) {
-    throw new FirnError(
-      'config',
-      'TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH belong together: set both or none.',
-    )
-  }
-  const ca = given.TEMPORAL_TLS_SERVER_CA_CERT_PATH
-  const wanted = [asked, given.TEMPORAL_API_KEY, ca, crt, given.TEMPORAL_TLS_SERVER_NAME]
-  if (wanted.every((value) => value === undefined)) return undefined
-  const read = (path: string): Buffer => readPem(resolve(cwd, path))
-  return {
-    ...(given.TEMPORAL_TLS_SERVER_NAME === undefined ? {} : { serverName: given.TEMPORAL_TLS_SERVER_NAME }),
-    ...(ca === undefined ? {} : { serverRootCa: read(ca) }),
-    ...(crt === undefined || key === undefined ? {} : { clientCert: { crt: read(crt), key: read(key) } }),
-  }
-}
-
-function readPem(path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (cause) {
-    throw new FirnError(
-      'config',
-      `the TLS file ${path} can't be read: correct its path or its permissions.`,
-      { cause },
-    )
-  }
 }

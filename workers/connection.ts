@@ -1,19 +1,47 @@
 import { Client, Connection } from '@temporalio/client'
 import { NativeConnection } from '@temporalio/worker'
 import { FirnError } from '../schemas/error.js'
-import type { TemporalConfig, TlsConfig } from './config.js'
+import { readApiKey, type TemporalConfig, type TlsConfig } from './temporal-settings.js'
+import { startTracing } from './tracing.js'
 
 /** Connects a worker process; the caller closes it after its workers have ended. Throws `config`. */
-export function connectWorker(config: TemporalConfig): Promise<NativeConnection> {
-  return connect(config, () => NativeConnection.connect(connectionOptions(config)))
+export async function connectWorker(config: TemporalConfig): Promise<NativeConnection> {
+  const apiKey = readApiKey(config)
+  const connection = await connect(config, () =>
+    NativeConnection.connect({ ...connectionOptions(config), ...(apiKey === undefined ? {} : { apiKey }) }),
+  )
+  if (config.apiKeyFile !== undefined) keepApiKey(connection, config, apiKey)
+  return connection
 }
 
 /** A client of the configured namespace; close its `connection` at the end. Throws `config`. */
 export async function connectClient(config: TemporalConfig): Promise<Client> {
+  const apiKey = readApiKey(config) === undefined ? {} : { apiKey: () => readApiKey(config) ?? '' }
   const connection = await connect(config, () =>
-    Connection.connect({ ...connectionOptions(config), connectTimeout: 5000 }),
+    Connection.connect({ ...connectionOptions(config), ...apiKey, connectTimeout: 5000 }),
   )
-  return new Client({ connection, namespace: config.namespace })
+  const { traceEndpoint, namespace } = config
+  const interceptors =
+    traceEndpoint === undefined ? {} : { interceptors: (await startTracing(traceEndpoint)).client }
+  return new Client({ connection, namespace, ...interceptors })
+}
+
+const KEY_CHECK_MS = 60_000
+
+/** A key that was replaced in its file is used from then on; one that can't be read leaves the old one in use. */
+function keepApiKey(connection: NativeConnection, config: TemporalConfig, first: string | undefined): void {
+  let used = first
+  const timer = setInterval(() => {
+    try {
+      const now = readApiKey(config)
+      if (now === undefined || now === used) return
+      used = now
+      connection.setApiKey(now).catch(() => clearInterval(timer))
+    } catch {
+      // Something may be writing it just now: the next look finds it.
+    }
+  }, KEY_CHECK_MS)
+  timer.unref()
 }
 
 function connectionOptions(config: TemporalConfig): {
@@ -22,11 +50,9 @@ function connectionOptions(config: TemporalConfig): {
     readonly serverNameOverride?: string
     readonly serverRootCACertificate?: Buffer
   }
-  readonly apiKey?: string
 } {
   return {
     address: addressOf(config),
-    ...(config.apiKey === undefined ? {} : { apiKey: config.apiKey }),
     ...(config.tls === undefined ? {} : { tls: sdkTls(config.tls) }),
   }
 }

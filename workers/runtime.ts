@@ -6,12 +6,14 @@ import {
   type RuntimeOptions,
 } from '@temporalio/worker'
 import { pino } from 'pino'
+import { blotSecrets } from '../activities/secrets.js'
 import { FirnError } from '../schemas/error.js'
+import type { LogLevel } from './worker-settings.js'
 
 export interface RuntimeSettings {
   /** File that gets the JSON lines; default: stderr. */
   readonly logFile?: string
-  readonly level?: 'debug' | 'info' | 'warn' | 'error'
+  readonly level?: LogLevel
   /** Signals that drain the workers by themselves; none where the caller stops them. */
   readonly shutdownSignals?: NodeJS.Signals[]
   /** `host:port` that Prometheus asks at `/metrics`; nothing listens without. */
@@ -29,7 +31,16 @@ const LANDING_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
  */
 export function installRuntime(settings: RuntimeSettings = {}): void {
   const level = settings.level ?? 'info'
-  const log = pino({ level }, pino.destination({ dest: settings.logFile ?? 2, sync: false, mkdir: true }))
+  const log = pino(
+    {
+      level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: pino.stdSerializers.err },
+      hooks: { streamWrite: (line) => blotSecrets(line) },
+    },
+    pino.destination({ dest: settings.logFile ?? 2, sync: false, mkdir: true }),
+  )
   const upper = level.toUpperCase() as Uppercase<typeof level>
   const write = ({ level: at, message, meta }: LogEntry): void => log[LEVELS[at]](meta ?? {}, message)
   install(settings, {

@@ -1,4 +1,5 @@
-import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker'
+import { Runtime, Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker'
+import { createBackfillActivities } from '../activities/backfill-activities.js'
 import { createBuildActivities } from '../activities/build-activities.js'
 import { createExternalActivities } from '../activities/external-activities.js'
 import { createFeatureActivities } from '../activities/feature-activities.js'
@@ -7,18 +8,25 @@ import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
 import { createWindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
+import { activityLog } from './activity-log.js'
 import { activityMetrics } from './activity-metrics.js'
 import type { FirnConfig } from './config.js'
 import { createLakeDeps, type Lake } from './create-deps.js'
+import { checkWorkers } from './check-workers.js'
+import type { Health } from './health.js'
+import { measureEventLoop } from './event-loop-lag.js'
+import { observedLake } from './observed-lake.js'
 import { ensureSearchAttributes } from './search-attributes.js'
-import { workflowBundlePath } from './workflow-bundle.js'
+import { startTracing, type Tracing } from './tracing.js'
+import { defaultBuildId, workflowBundlePath } from './workflow-bundle.js'
+import type { WorkerSettings } from './worker-settings.js'
 
 export interface StartWorkersOptions {
   /** Default: all in this process. */
   readonly queues?: readonly TaskQueueGroup[]
   /** A lake that is open already; the caller closes it. Default: the configuration's, closed at the end. */
   readonly lake?: Lake
-  /** How long running activities may go on after `stop` before they are cancelled. Default 30 s. */
+  /** How long running activities may go on after `stop` before they are cancelled. Default: the configuration's. */
   readonly graceMs?: number
 }
 
@@ -27,18 +35,8 @@ export interface RunningWorkers {
   readonly done: Promise<void>
   /** Takes no new work, lets running activities end within the grace time, then resolves. */
   stop(): Promise<void>
-}
-
-/**
- * How many activities of a queue run at once. DuckDB uses every core by itself, so data work is two at a time; slices of a
- * topic parse in threads of their own and mostly wait for the broker and the store.
- */
-const CONCURRENT: Readonly<Record<TaskQueueGroup, number>> = {
-  control: 8,
-  data: 2,
-  train: 1,
-  stream: 4,
-  watch: 200,
+  /** Asks the server and the catalog, and how each queue is polled. */
+  check(): Promise<Health>
 }
 
 /** Starts workers on our task queues in this process. They poll when the promise resolves. */
@@ -47,36 +45,35 @@ export async function startWorkers(
   connection: NativeConnection,
   options: StartWorkersOptions = {},
 ): Promise<RunningWorkers> {
-  const { namespace } = config.temporal
+  const { namespace, traceEndpoint } = config.temporal
   await ensureSearchAttributes(connection, namespace)
+  const tracing = traceEndpoint === undefined ? undefined : await startTracing(traceEndpoint)
   const lake = options.lake ?? (await createLakeDeps(config))
-  const close = (): void => {
-    if (options.lake === undefined) lake.close()
-  }
+  const settings = { ...config.worker, graceMs: options.graceMs ?? config.worker.graceMs }
+  const groups = options.queues ?? (Object.keys(TASK_QUEUES) as TaskQueueGroup[])
   let workers: readonly Worker[]
   try {
-    const activities = createActivities(lake)
+    const observed = observedLake(lake, Runtime.instance().metricMeter, tracing?.tracer)
+    const shared = { connection, namespace, activities: createActivities(observed) }
     workers = await Promise.all(
-      (options.queues ?? (Object.keys(TASK_QUEUES) as TaskQueueGroup[])).map((group) =>
-        Worker.create({
-          ...workerOptions(group, options.graceMs ?? 30_000),
-          connection,
-          namespace,
-          activities,
-        }),
-      ),
+      groups.map((group) => Worker.create({ ...workerOptions(group, settings, tracing), ...shared })),
     )
   } catch (error) {
-    close()
+    if (options.lake === undefined) lake.close()
     throw error
   }
-  const done = runAll(workers).finally(close)
+  const stopMeasuring = measureEventLoop(Runtime.instance().metricMeter)
+  const done = runAll(workers).finally(() => {
+    stopMeasuring()
+    if (options.lake === undefined) lake.close()
+  })
   return {
     done,
     async stop() {
       for (const worker of workers) shutDown(worker)
       await done
     },
+    check: () => checkWorkers(workers, connection, lake),
   }
 }
 
@@ -86,6 +83,7 @@ function createActivities(lake: Lake) {
     ...createLandActivities(lake.deps),
     ...createWindowActivities(lake.deps),
     ...createBuildActivities(lake.deps),
+    ...createBackfillActivities(lake.deps),
     ...createFeatureActivities(lake.deps),
     ...createModelActivities(lake.deps, lake.registry, lake.mlflow),
     ...createExternalActivities(lake.deps, lake.registry),
@@ -93,12 +91,22 @@ function createActivities(lake: Lake) {
   }
 }
 
-function workerOptions(group: TaskQueueGroup, graceMs: number): WorkerOptions {
+function workerOptions(group: TaskQueueGroup, settings: WorkerSettings, tracing?: Tracing): WorkerOptions {
+  const { graceMs, cachedWorkflows } = settings
+  const runsWorkflows = group === 'control'
   return {
     taskQueue: TASK_QUEUES[group],
-    ...(group === 'control' ? { workflowBundle: { codePath: workflowBundlePath() } } : {}),
-    maxConcurrentActivityTaskExecutions: CONCURRENT[group],
-    interceptors: { activity: [activityMetrics] },
+    ...(runsWorkflows
+      ? { workflowBundle: { codePath: workflowBundlePath(tracing === undefined ? 'plain' : 'traced') } }
+      : {}),
+    ...(cachedWorkflows === undefined ? {} : { maxCachedWorkflows: cachedWorkflows }),
+    ...versioningOf(settings),
+    maxConcurrentActivityTaskExecutions: settings.concurrent[group],
+    interceptors: {
+      activity: [...(tracing?.activity ?? []), activityLog, activityMetrics],
+      ...(tracing === undefined ? {} : { client: tracing.client }),
+    },
+    ...(tracing === undefined ? {} : { sinks: tracing.sinks }),
     // Heartbeats are sent as often as activities make them, so that the server knows of a dead worker soon.
     maxHeartbeatThrottleInterval: '2 seconds',
     // After a crash, workflow tasks that wait for the dead worker's cache go to another one this soon.
@@ -106,6 +114,18 @@ function workerOptions(group: TaskQueueGroup, graceMs: number): WorkerOptions {
     shutdownGraceTime: graceMs,
     // An activity that doesn't heed its cancellation doesn't hold up the process: its next attempt is elsewhere.
     shutdownForceTime: graceMs + 10_000,
+  }
+}
+
+/** All queues of a version carry it, so that a workflow's activities run on the build that runs the workflow. */
+function versioningOf({ deployment }: WorkerSettings): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (deployment === undefined) return {}
+  return {
+    workerDeploymentOptions: {
+      useWorkerVersioning: true,
+      version: { deploymentName: deployment.name, buildId: deployment.buildId ?? defaultBuildId() },
+      defaultVersioningBehavior: 'PINNED',
+    },
   }
 }
 

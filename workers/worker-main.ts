@@ -3,18 +3,23 @@ import { FirnError } from '../schemas/error.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
 import { readConfig } from './config.js'
 import { connectWorker } from './connection.js'
+import { serveHealth, type Health } from './health.js'
 import { installRuntime } from './runtime.js'
 import { startWorkers } from './start-worker.js'
 
-/** `node dist/workers/worker-main.js [--queues control,data,train,stream,watch]`: works until SIGTERM or SIGINT, then drains. */
+/** `node dist/workers/worker-main.js [--queues control,data,train,stream,watch]`: works until SIGTERM or SIGINT, then drains; a second one ends it at once. */
 async function main(): Promise<void> {
   const queues = readQueues(queuesArgument())
   const config = readConfig()
-  const { metricsAddress } = config
-  installRuntime(metricsAddress === undefined ? {} : { metricsAddress })
+  const { metricsAddress, healthAddress, logLevel } = config.worker
+  installRuntime({ level: logLevel, ...(metricsAddress === undefined ? {} : { metricsAddress }) })
+  let check = (): Promise<Health> =>
+    Promise.resolve({ status: 'not-ready', queues: [], problems: ['starting'] })
+  if (healthAddress !== undefined) await serveHealth(healthAddress, () => check())
   const connection = await connectWorker(config.temporal)
   try {
     const workers = await startWorkers(config, connection, { queues })
+    check = () => workers.check()
     await workers.done
   } finally {
     await connection.close()

@@ -1,10 +1,16 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { activityInfo } from '@temporalio/activity'
+import { Runtime } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { METRICS } from '../../schemas/metrics.js'
 import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
 import { readConfig } from '../../workers/config.js'
+import { createLakeDeps } from '../../workers/create-deps.js'
+import { measureEventLoop } from '../../workers/event-loop-lag.js'
+import { observedLake } from '../../workers/observed-lake.js'
 import { failWith, startTestServer, withFakeLake, type TestServer } from './support/fake-lake.js'
 import { fakeTopic } from './support/fake-topic.js'
 
@@ -69,7 +75,41 @@ describe('metrics', () => {
         await handle.result().catch(() => undefined)
       },
     )
-    const seen = new Set((await scrape()).map((line) => line.replace(/[{ ].*/, '')))
+    await withFakeLake(
+      test.connection,
+      {
+        runChecks: () => {
+          if (activityInfo().attempt === 1) failWith('io')
+          return Promise.resolve({
+            passed: false,
+            results: [{ name: 'rows_exist', severity: 'blocking', passed: false, failingRows: 3 }],
+          })
+        },
+      },
+      async () => {
+        const run = (workflow: string, input: object): Promise<unknown> =>
+          test.client.workflow.execute(workflow, {
+            workflowId: workflow,
+            taskQueue: TASK_QUEUES.control,
+            args: [input],
+          })
+        await run('buildFeatures', { pipeline: 'quantum', batch: '20260701T020000Z' })
+        await run('scoreBatch', { pipeline: 'quantum', model: 'convergence', batch: '20260701T020000Z' })
+      },
+    )
+    await commitOnce()
+    const found = await scrape()
+    const shows = (name: string, ...labels: readonly string[]): boolean =>
+      found.some((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+    expect(shows('firn_built_rows_total', 'pipeline="quantum"', 'table="a"')).toBe(true)
+    expect(shows('firn_check_failures_total', 'check="rows_exist"', 'severity="blocking"')).toBe(true)
+    expect(shows('firn_batches_total', 'pipeline="quantum"', 'status="failed"')).toBe(true)
+    expect(shows('firn_scored_rows_total', 'pipeline="quantum"', 'model="convergence"')).toBe(true)
+    expect(shows('firn_commits_total', 'outcome="committed"')).toBe(true)
+    expect(shows('firn_commits_total', 'outcome="conflict"')).toBe(true)
+    expect(shows('firn_activity_failures_total', 'activity="runChecks"', 'kind="io"')).toBe(true)
+    expect(shows('firn_activity_retries_total', 'activity="runChecks"')).toBe(true)
+    const seen = new Set(found.map((line) => line.replace(/[{ ].*/, '')))
     const named = [...seen].map((name) => name.replace(/_(total|bucket|sum|count)$/, ''))
     expect([...new Set(named)].toSorted()).toEqual(Object.keys(METRICS).toSorted())
   })
@@ -94,14 +134,45 @@ describe('metrics', () => {
   })
 
   it('need an address that is one', () => {
-    expect(readConfig({ FIRN_METRICS_ADDRESS: '127.0.0.1:9464' }).metricsAddress).toBe('127.0.0.1:9464')
-    expect(readConfig({}).metricsAddress).toBeUndefined()
+    expect(readConfig({ FIRN_METRICS_ADDRESS: '127.0.0.1:9464' }).worker.metricsAddress).toBe(
+      '127.0.0.1:9464',
+    )
+    expect(readConfig({}).worker.metricsAddress).toBeUndefined()
     for (const wrong of ['9464', 'localhost', 'http://127.0.0.1:9464', '127.0.0.1:x'])
       expect(() => readConfig({ FIRN_METRICS_ADDRESS: wrong })).toThrow(
         /FIRN_METRICS_ADDRESS: give an IP address/,
       )
   })
 })
+
+/** One commit that goes well and one that comes too late, on a lake as workers have it. */
+async function commitOnce(): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), 'firn-metrics-'))
+  const meter = Runtime.instance().metricMeter
+  const lake = observedLake(await createLakeDeps(readConfig({ FIRN_HOME: home })), meter)
+  try {
+    measureEventLoop(meter)()
+    const identifier = { namespace: 'n', name: 't' }
+    await lake.deps.catalog.createNamespace('n')
+    await lake.deps.catalog.createTable({
+      identifier,
+      schema: { type: 'struct', fields: [], 'schema-id': 0 },
+    })
+    const commit = (uuid: string | undefined) =>
+      lake.deps.catalog.commit([
+        {
+          identifier,
+          requirements: uuid === undefined ? [] : [{ type: 'assert-table-uuid', uuid }],
+          updates: [{ action: 'set-properties', updates: { a: 'b' } }],
+        },
+      ])
+    await commit(undefined)
+    await expect(commit('another')).rejects.toThrow()
+  } finally {
+    lake.close()
+    rmSync(home, { recursive: true, force: true })
+  }
+}
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

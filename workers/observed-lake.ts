@@ -1,0 +1,102 @@
+import type { Span, Tracer } from '@opentelemetry/api'
+import type { MetricMeter } from '@temporalio/common'
+import type { Engine, EngineSession } from '../engine/engine.js'
+import { IcebergError } from '../iceberg/error.js'
+import type { Catalog, TableIdentifier } from '../iceberg/catalog/catalog.js'
+import { METRICS } from '../schemas/metrics.js'
+import type { Lake } from './create-deps.js'
+
+/** A lake whose commits are counted; with a tracer, its calls of catalog and engine are spans too. */
+export function observedLake(lake: Lake, meter: MetricMeter, tracer?: Tracer): Lake {
+  const catalog = countedCatalog(lake.deps.catalog, meter)
+  const deps =
+    tracer === undefined
+      ? { ...lake.deps, catalog }
+      : {
+          ...lake.deps,
+          catalog: tracedCatalog(catalog, tracer),
+          engine: tracedEngine(lake.deps.engine, tracer),
+        }
+  return { ...lake, deps, close: () => lake.close() }
+}
+
+function countedCatalog(catalog: Catalog, meter: MetricMeter): Catalog {
+  const commits = meter.createCounter('firn_commits', undefined, METRICS.firn_commits.description)
+  return instead(catalog, {
+    async commit(tables) {
+      try {
+        const committed = await catalog.commit(tables)
+        commits.add(1, { outcome: 'committed' })
+        return committed
+      } catch (error) {
+        const kind = error instanceof IcebergError ? error.kind : 'unexpected'
+        commits.add(1, { outcome: kind.replace('commit-', '') })
+        throw error
+      }
+    },
+  })
+}
+
+function tracedCatalog(catalog: Catalog, tracer: Tracer): Catalog {
+  const names = (tables: readonly TableIdentifier[]): Record<string, string> => ({
+    'firn.table': tables.map(({ namespace, name }) => `${namespace}.${name}`).join(','),
+  })
+  return instead(catalog, {
+    loadTable: (table) => inSpan(tracer, 'catalog.load', names([table]), () => catalog.loadTable(table)),
+    loadTables: (tables) => inSpan(tracer, 'catalog.load', names(tables), () => catalog.loadTables(tables)),
+    commit: (tables) =>
+      inSpan(tracer, 'catalog.commit', names(tables.map(({ identifier }) => identifier)), () =>
+        catalog.commit(tables),
+      ),
+  })
+}
+
+function tracedEngine(engine: Engine, tracer: Tracer): Engine {
+  return instead(engine, {
+    async openSession(options) {
+      const session: EngineSession = await engine.openSession(options)
+      return instead(session, {
+        query: (sql, limits) => inSpan(tracer, 'engine.query', {}, () => session.query(sql, limits)),
+        write: (sql, target) =>
+          inSpan(tracer, 'engine.write', {}, async (span) => {
+            const written = await session.write(sql, target)
+            span.setAttribute('firn.files', written.files.length)
+            return written
+          }),
+      })
+    },
+  })
+}
+
+/** Without loading OpenTelemetry for it. */
+const ERROR: number = 2
+
+function inSpan<T>(
+  tracer: Tracer,
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+  work: (span: Span) => Promise<T>,
+): Promise<T> {
+  return tracer.startActiveSpan(name, { attributes }, async (span) => {
+    try {
+      return await work(span)
+    } catch (error) {
+      // Its message is told by the activity, without secrets.
+      span.setStatus({ code: ERROR })
+      throw error
+    } finally {
+      span.end()
+    }
+  })
+}
+
+/** `target` with some of its functions replaced. */
+function instead<T extends object>(target: T, replaced: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, name) {
+      if (name in replaced) return Reflect.get(replaced, name) as unknown
+      const member: unknown = Reflect.get(target, name)
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+    },
+  })
+}
