@@ -152,8 +152,8 @@ async function withLargeMessages(
 }
 
 async function contestant(name: string, course: Course): Promise<Figures> {
-  const entry = join(import.meta.dirname, 'landing', 'run-contestant.js')
-  const args = [entry, name, JSON.stringify({ ...course, env: firnEnv(course.env) })]
+  const entry = join(import.meta.dirname, 'run-contestant.js')
+  const args = [entry, 'landing/contestants', name, JSON.stringify({ ...course, env: firnEnv(course.env) })]
   const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...course.env, TZ: 'UTC' } })
   const figures = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Figures
   if (figures.messages !== course.messages) {

@@ -23,7 +23,7 @@ export interface PitResult {
 
 type Contestant = (course: PitCourse) => Promise<PitResult>
 
-export const PIT_CONTESTANTS: Readonly<Record<string, Contestant>> = {
+export const CONTESTANTS: Readonly<Record<string, Contestant>> = {
   firn: async ({ folder, load }) => {
     const { catalog, engine } = openLab(folder)
     const pipeline = pitPipeline(load)

@@ -79,8 +79,8 @@ async function feast(
 }
 
 async function measured(name: string, course: PitCourse, log: PitBenchOptions['log']): Promise<Figures> {
-  const entry = join(import.meta.dirname, 'run-pit.js')
-  const figures = await ended(process.execPath, [entry, name, JSON.stringify(course)])
+  const entry = join(import.meta.dirname, '..', 'run-contestant.js')
+  const figures = await ended(process.execPath, [entry, 'ml/pit-contestants', name, JSON.stringify(course)])
   log(`  ${name}: ${told(figures)}`)
   return figures
 }

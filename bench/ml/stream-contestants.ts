@@ -18,7 +18,11 @@ export interface StreamResult {
   readonly cpu: number
 }
 
-type Contestant = (folder: string, rows: number) => Promise<StreamResult>
+interface Course {
+  readonly folder: string
+  readonly rows: number
+}
+type Contestant = (course: Course) => Promise<StreamResult>
 
 const COLUMNS = datasetColumns('double', [
   { name: 'amount', type: 'double' },
@@ -28,8 +32,8 @@ const COLUMNS = datasetColumns('double', [
 ])
 
 /** What one process does; all read the Parquet file that `make` writes, `load shuffled` the file of `write`. */
-export const STREAM_CONTESTANTS: Readonly<Record<string, Contestant>> = {
-  make: (folder, rows) =>
+export const CONTESTANTS: Readonly<Record<string, Contestant>> = {
+  make: ({ folder, rows }) =>
     measured(async () => {
       const connection = await (await DuckDBInstance.create(':memory:')).connect()
       await connection.run(
@@ -37,11 +41,11 @@ export const STREAM_CONTESTANTS: Readonly<Record<string, Contestant>> = {
       )
       return rows
     }),
-  stream: (folder, rows) =>
+  stream: ({ folder, rows }) =>
     inSession(folder, (session) =>
       measured(() => countRows(session.stream(readSql(folder, rows), { reuse: true }))),
     ),
-  chunks: async (folder, rows) => {
+  chunks: async ({ folder, rows }) => {
     const threads = String(availableParallelism())
     const connection = await (await DuckDBInstance.create(':memory:', { threads })).connect()
     return measured(async () => {
@@ -57,7 +61,7 @@ export const STREAM_CONTESTANTS: Readonly<Record<string, Contestant>> = {
       return seen
     })
   },
-  digest: (folder, rows) =>
+  digest: ({ folder, rows }) =>
     inSession(folder, async (session) => {
       const digest = createDatasetDigest(COLUMNS)
       let [seconds, cpu] = [0, 0]
@@ -70,7 +74,7 @@ export const STREAM_CONTESTANTS: Readonly<Record<string, Contestant>> = {
       }
       return { rows: digest.finish().rows, seconds, cpu }
     }),
-  write: (folder, rows) =>
+  write: ({ folder, rows }) =>
     inSession(folder, (session) =>
       measured(async () => {
         const deps = {
@@ -89,7 +93,7 @@ export const STREAM_CONTESTANTS: Readonly<Record<string, Contestant>> = {
         return (await writeDataset(deps as never, options)).rows
       }),
     ),
-  'load shuffled': async (folder) => {
+  'load shuffled': async ({ folder }) => {
     const io = new LocalFileIO()
     const files: string[] = []
     for await (const { location } of io.list(`file://${folder}/_scratch/datasets/`)) files.push(location)

@@ -27,8 +27,9 @@ export async function benchStream({ quick, log }: StreamBenchOptions): Promise<B
   const folder = mkdtempSync(join(tmpdir(), 'firn-bench-stream-'))
   const many = quick ? 500_000 : 10_000_000
   const run = async (name: string, rows: number): Promise<Figures> => {
-    const entry = join(import.meta.dirname, 'run-stream.js')
-    return told(name, await lastLine(process.execPath, [entry, name, folder, String(rows)]), rows, log)
+    const entry = join(import.meta.dirname, '..', 'run-contestant.js')
+    const args = [entry, 'ml/stream-contestants', name, JSON.stringify({ folder, rows })]
+    return told(name, await lastLine(process.execPath, args), rows, log)
   }
   try {
     const digested = Math.min(many, 1_000_000)
