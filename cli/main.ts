@@ -16,6 +16,7 @@ import { addMaintainCommand } from './commands/maintain.js'
 import { addModelsCommand } from './commands/models.js'
 import { addPlanCommand } from './commands/plan.js'
 import { addReproduceCommand } from './commands/reproduce.js'
+import { addRollbackCommand } from './commands/rollback.js'
 import { addRunCommand } from './commands/run.js'
 import { addRunsCommand } from './commands/runs.js'
 import { addSchedulesCommand } from './commands/schedules.js'
@@ -86,6 +87,7 @@ function createProgram(quiet: boolean): Command {
     addModelsCommand,
     addRunsCommand,
     addMaintainCommand,
+    addRollbackCommand,
     addDeadLettersCommand,
     addTablesCommand,
     addTagCommand,

@@ -1,12 +1,11 @@
 import { userInfo } from 'node:os'
-import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { LetterId } from '../../lake/dead-letters/letter-id.js'
 import type { LetterSelection } from '../../lake/dead-letters/read-letters.js'
 import { batchIdOf, parseBatchId } from '../../schemas/batch.js'
-import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { readConfig } from '../../workers/config.js'
+import { askFirst } from '../ask-first.js'
 import type { SelectionOptions } from '../dead-letter-selection.js'
 import { addSelectionOptions, chosenOf, selectionOf } from '../dead-letter-selection.js'
 import { integerOption } from '../integer-option.js'
@@ -155,20 +154,10 @@ async function drop(ids: readonly string[], options: Options): Promise<void> {
 }
 
 async function isSure(letters: number): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new FirnError(
-      'invalid-input',
-      `${letters} dead letters would be deleted for good, and nobody can be asked here: say --yes, or --dry-run to look first.`,
-    )
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  try {
-    return /^y(es)?$/i.test(
-      (await terminal.question(`delete these ${letters} letters for good? [y/N] `)).trim(),
-    )
-  } finally {
-    terminal.close()
-  }
+  return await askFirst(
+    `delete these ${letters} letters for good?`,
+    `${letters} dead letters would be deleted for good`,
+  )
 }
 
 async function withLetters<T>(use: (deps: LakeDeps) => Promise<T>): Promise<T> {

@@ -53,7 +53,14 @@ export const SUMMARY = {
   inputFrom: 'firn.input-from',
   inputTo: 'firn.input-to',
   status: 'firn.status',
+  /** Of a rollback: the newest batch that it took back, an id that is taken for good. */
+  rolledBackFrom: 'firn.rolled-back-from',
 } as const
+
+/** A rollback's snapshot says what is built up to for every processing name of its pipeline, under `firn.input-to.<name>`. */
+export function builtUpToKey(processingName: string): string {
+  return `${SUMMARY.inputTo}.${processingName}`
+}
 
 /** Where the next batch goes on, from the newest summary on main, else from the rows. */
 export async function publishedState(
@@ -64,12 +71,13 @@ export async function publishedState(
   let end: number | undefined
   const history = mainHistory(audit)
   for (const { summary } of history.snapshots) {
+    const left = summary?.[builtUpToKey(processingName)]
+    if (left !== undefined) return { end: end ?? Number(left), published: Number(left) > 0 }
     if (summary?.[SUMMARY.pipeline] !== processingName) continue
     const status = summary[SUMMARY.status]
-    if (status === 'failed' || status === 'rebuilt') continue
-    // A rollback's summary says up to where what it left is built; a batch was published before it, or it had no target.
+    if (status === 'failed' || status === 'rebuilt' || status === 'rolled_back') continue
     end ??= Number(summary[SUMMARY.inputTo])
-    if (status === 'published' || status === 'rolled_back') return { end, published: true }
+    if (status === 'published') return { end, published: true }
   }
   if (history.complete) return { end: end ?? 0, published: false }
   const [row] = await queryAudit(
@@ -116,7 +124,9 @@ export async function readBatchFamily(
   const base = batch.slice(0, 16)
   const history = mainHistory(audit)
   const own = history.snapshots.filter(({ summary }) => summary?.[SUMMARY.pipeline] === processingName)
-  const known = own.flatMap(({ summary }) => summary?.[SUMMARY.batch] ?? [])
+  const known = own.flatMap(({ summary }) =>
+    [summary?.[SUMMARY.batch], summary?.[SUMMARY.rolledBackFrom]].filter((id) => id !== undefined),
+  )
   const tagged = Object.keys(audit.metadata.refs).flatMap((ref) => BATCH_REF.exec(ref)?.[1] ?? [])
   const newest = [...known, ...tagged].reduce((max, id) => (id > max ? id : max), '')
   const isNew = history.complete ? !known.some((id) => id.startsWith(base)) : newest !== '' && base > newest
@@ -189,7 +199,8 @@ async function queryAudit(
   return await queryTable(from, { name: 'audit', filter, sql })
 }
 
-function toAuditRow(row: Row): AuditRow {
+/** Of a row with all columns of the table. */
+export function toAuditRow(row: Row): AuditRow {
   const versions = listOf(row['table_versions'])
   const counts = listOf(row['record_counts'])
   const snapshotIds = listOf(row['snapshot_ids'])
