@@ -38,6 +38,15 @@ export const LEARNING_QUERY = 'learningCurve'
 /** Signals of a stream; the argument of `resume` is a `ResumeStream`, or nothing. */
 export const STREAM_SIGNALS = { pause: 'pause', resume: 'resume', drain: 'drain' } as const
 
+/** Signals of a backfill, none with an argument; its query for a page of dates takes a `DatesQuery`, or nothing. */
+export const BACKFILL_SIGNALS = {
+  pause: 'pause',
+  resume: 'resume',
+  cancel: 'cancel',
+  retryFailed: 'retryFailed',
+} as const
+export const DATES_QUERY = 'dates'
+
 /**
  * Fixed workflow ids: Temporal runs at most one of each at a time, so landing, publishing and maintenance of one kind
  * stand in line. What happens in spite of that is caught by the commit rules, not here.
@@ -56,6 +65,8 @@ export const workflowIds = {
   maintain: (): string => 'maintain-lake',
   /** Starting the same batch's night again while it runs joins it. */
   nightly: (pipeline: string, batch: string): string => `nightly-${pipeline}-${batch}`,
+  rebuild: (pipeline: string): string => `rebuild-${pipeline}`,
+  backfill: (pipeline: string, from: string, to: string): string => `backfill-${pipeline}-${from}-${to}`,
 } as const
 
 export type StepState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped'

@@ -4,6 +4,7 @@ import {
   type ActivityInterfaceFor,
   type ActivityOptions,
 } from '@temporalio/workflow'
+import type { BackfillActivities } from '../activities/backfill-activities.js'
 import type { BuildActivities } from '../activities/build-activities.js'
 import type { ExternalActivities } from '../activities/external-activities.js'
 import type { FeatureActivities } from '../activities/feature-activities.js'
@@ -16,6 +17,7 @@ import { TASK_QUEUES } from '../schemas/workflow-names.js'
 import { REPLAN_KINDS } from './replan.js'
 
 type Activities = LandActivities &
+  BackfillActivities &
   BuildActivities &
   FeatureActivities &
   ModelActivities &
@@ -45,6 +47,7 @@ export const control = proxyActivities<
   Pick<
     Activities,
     | 'commitLanding'
+    | 'listBackfill'
     | 'resolveBatch'
     | 'planBuild'
     | 'publishBatch'

@@ -1,4 +1,5 @@
 /** What the workflow bundle holds: the names under which Temporal starts them. */
+export { backfill } from './backfill.js'
 export { buildFeatures } from './build-features.js'
 export { landSource } from './land-source.js'
 export { maintainLake } from './maintain-lake.js'

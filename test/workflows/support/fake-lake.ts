@@ -2,6 +2,7 @@ import { activityInfo } from '@temporalio/activity'
 import { ApplicationFailure, type WorkflowExecutionDescription } from '@temporalio/client'
 import type { Client } from '@temporalio/client'
 import { Worker, type NativeConnection } from '@temporalio/worker'
+import type { BackfillActivities } from '../../../activities/backfill-activities.js'
 import type { BuildActivities } from '../../../activities/build-activities.js'
 import type { ExternalActivities } from '../../../activities/external-activities.js'
 import type { FeatureActivities } from '../../../activities/feature-activities.js'
@@ -25,6 +26,7 @@ import { startDevServer, type DevServer, type DevServerOptions } from '../../../
 import { goodTraining, type External } from './fake-training.js'
 
 export type Activities = LandActivities &
+  BackfillActivities &
   BuildActivities &
   FeatureActivities &
   ModelActivities &
@@ -151,6 +153,7 @@ function goodLake(): Activities {
     refreshWindows: ({ source = 'experiments', batch }) =>
       ok({ source, batch, status: 'none', rowEnd: 0, tables: [] }),
     publishWindows: ({ batch }) => ok({ status: 'no_changes', batch }),
+    listBackfill: ({ keys }) => ok(keys.map((key) => ({ key, state: 'due', batches: [nightOf(key)] }))),
     resolveBatch: () => ok('20260701T020000Z'),
     planBuild: (input) => ok({ ...plannedBuild, batch: input.batch, tag: `v_${input.batch}` }),
     buildTables: ({ tables }) =>
@@ -182,6 +185,11 @@ function goodLake(): Activities {
     listMaintainable: () => ok(['q.a', 'q.b']),
     maintainTable: ({ table }) => ok(maintained(table)),
   }
+}
+
+/** The batch of a date on a schedule at two o'clock; a batch itself as it is. */
+export function nightOf(key: string): string {
+  return key.length === 10 ? `${key.replaceAll('-', '')}T020000Z` : key
 }
 
 /** What a commit of these slices gives, on a ledger whose rows are counted as records. */
