@@ -120,6 +120,36 @@ export const CHECK_RESULT_COLUMNS = {
 
 export const CHECK_RESULTS: TableIdentifier = { namespace: 'audit', name: 'check_results' }
 
+/**
+ * `audit.maintenance_runs`: one row a table and run of maintenance in which it had anything to do. `steps`: those that
+ * were done, `<step>: <why>` each.
+ */
+export const MAINTENANCE_RUN_COLUMNS = {
+  run_id: 'string!',
+  workflow_id: 'string!',
+  table_name: 'string!',
+  started_at: 'timestamptz!',
+  duration_ms: 'long!',
+  outcome: 'string!',
+  steps: 'list<string>',
+  compacted_files: 'long!',
+  written_files: 'long!',
+  bytes_read: 'long!',
+  bytes_written: 'long!',
+  rewritten_delete_files: 'long!',
+  rewritten_manifests: 'long!',
+  expired_snapshots: 'long!',
+  dropped_refs: 'list<string>',
+  deleted_files: 'long!',
+  deleted_bytes: 'long!',
+  orphans: 'long!',
+  failed_files: 'long!',
+  kept: 'list<string>',
+  error: 'string',
+} as const satisfies TableSchema
+
+export const MAINTENANCE_RUNS: TableIdentifier = { namespace: 'audit', name: 'maintenance_runs' }
+
 /** What every row of a table of predictions has beside the entity's join keys and the model's constants. */
 export const PREDICTION_COLUMNS = {
   model: 'string',
@@ -154,3 +184,19 @@ export const SPLIT_KEY = ['pipeline', 'split_version', 'entity_key', 'event_time
 export const SPLIT_PARTITION = ['pipeline', 'split_version'] as const
 
 export const SPLITS: TableIdentifier = { namespace: DATASETS_NAMESPACE, name: 'splits' }
+
+/** `audit.alerts`: one row for what was told once. `webhook`: what became of the POST. */
+export const ALERT_COLUMNS = {
+  alert_key: 'string!',
+  kind: 'string!',
+  pipeline: 'string',
+  processing_batch_id: 'string',
+  subject: 'string',
+  message: 'string!',
+  webhook: 'string',
+  workflow_id: 'string',
+  run_id: 'string',
+  raised_at: 'timestamptz!',
+} as const satisfies TableSchema
+
+export const ALERTS: TableIdentifier = { namespace: 'audit', name: 'alerts' }

@@ -67,6 +67,7 @@ export const control = proxyActivities<
     | 'settleVersions'
     | 'sweepScratch'
     | 'listMaintainable'
+    | 'recordMaintenance'
   >
 >({ ...COMMON, taskQueue: TASK_QUEUES.control, startToCloseTimeout: '10 minutes' })
 
@@ -77,6 +78,8 @@ export const data = proxyActivities<
     | 'planLanding'
     | 'fetchLanding'
     | 'buildTables'
+    | 'buildPart'
+    | 'mergeParts'
     | 'runChecks'
     | 'extendSplit'
     | 'scoreBatch'

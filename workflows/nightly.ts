@@ -123,7 +123,7 @@ function trainStep({ pipeline }: Night, progress: Progress): Promise<readonly st
 function maintainStep({ pipeline }: Night, progress: Progress): Promise<MaintenanceReport> {
   return progress.step(
     'maintain',
-    () => runChild(progress, 'maintain', maintainLake, workflowIds.maintain(), { pipeline }),
+    () => runChild(progress, 'maintain', maintainLake, workflowIds.maintain(), { pipeline, due: true }),
     (report) => `${report.tables.length} tables`,
   )
 }

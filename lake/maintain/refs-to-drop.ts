@@ -62,13 +62,32 @@ export function keptNotes(
   return [...batchNote, ...others.map(([name, ref]) => `kept ${ref.type} ${name}: ${reasonOf(name, ref)}`)]
 }
 
+const MODEL_TAG = /^model-(.+)-(\d+)-data$/
+
+/** `models:/<name>/<version>` of the tag that holds what that version was trained on. */
+export function modelOfTag(name: string): string | undefined {
+  const [, model, version] = MODEL_TAG.exec(name) ?? []
+  return model === undefined || version === undefined ? undefined : `models:/${model}/${version}`
+}
+
+/** Who holds the snapshot that a ref stands on, in a few words. */
+export function holderOf(name: string, ref: SnapshotRef): string {
+  const model = modelOfTag(name)
+  if (model !== undefined) return `${model} (tag ${name})`
+  return name === 'main' ? "main's newest" : `${ref.type} ${name}`
+}
+
 function reasonOf(name: string, ref: SnapshotRef): string {
-  if (name.startsWith('model-')) return 'a model was trained on it'
+  if (name.startsWith('model-')) return `a model was trained on it${withModel(modelOfTag(name))}`
   if (name.startsWith(FAILED_BRANCH_PREFIX)) return 'a failed batch, to be looked at'
   const maxAge = ref['max-ref-age-ms']
   return maxAge === undefined || Number(maxAge) > 1e15
     ? 'it never expires by itself'
     : `its retention is ${days(Number(maxAge))}`
+}
+
+function withModel(model: string | undefined): string {
+  return model === undefined ? '' : `: ${model}`
 }
 
 function timeOf(metadata: TableMetadata, ref: SnapshotRef): number | undefined {

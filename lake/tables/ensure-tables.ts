@@ -10,6 +10,8 @@ import type { PartitionSpec } from '../../iceberg/spec/partition-spec.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import {
+  ALERT_COLUMNS,
+  ALERTS,
   AUDIT_COLUMNS,
   auditIdentifier,
   CHECK_RESULT_COLUMNS,
@@ -19,6 +21,8 @@ import {
   DEAD_LETTERS,
   LEDGER_COLUMNS,
   ledgerIdentifier,
+  MAINTENANCE_RUN_COLUMNS,
+  MAINTENANCE_RUNS,
   SOURCE_IDS_COLUMNS,
   sourceIdsName,
   SPLIT_COLUMNS,
@@ -79,12 +83,25 @@ export async function ensureLandingTables(
   return { ledger, deadLetters }
 }
 
+/** `audit.alerts`. */
+export async function ensureAlertsTable(deps: TablesDeps): Promise<LoadedTable> {
+  const [alerts] = await ensureAll(deps, [wanted(ALERTS, ALERT_COLUMNS)])
+  if (alerts === undefined) throw new FirnError('io', 'the catalog did not return audit.alerts; try again')
+  return alerts
+}
+
 /** The table of splits and the audit table beside it. */
 export async function ensureSplitTables(deps: TablesDeps): Promise<void> {
   await ensureAll(deps, [
     wanted(SPLITS, SPLIT_COLUMNS, SPLIT_PARTITION),
     wanted(auditIdentifier(DATASETS_NAMESPACE), AUDIT_COLUMNS),
   ])
+}
+
+/** `audit.maintenance_runs`. */
+export async function ensureMaintenanceRuns(deps: TablesDeps): Promise<LoadedTable> {
+  const [table] = await ensureAll(deps, [wanted(MAINTENANCE_RUNS, MAINTENANCE_RUN_COLUMNS)])
+  return table ?? (await deps.catalog.loadTable(MAINTENANCE_RUNS))
 }
 
 /** Ledgers lie apart from `raw/<source>/`, where raw objects are: no clean-up of a table may come near those. */

@@ -38,11 +38,11 @@ async function refs(table: string): Promise<string[]> {
   return Object.keys((await lake.catalog.loadTable(parseIdentifier(table))).metadata.refs).sort()
 }
 
-async function filesOf(table: string): Promise<number> {
+async function filesOf(table: string): Promise<string[]> {
   const { metadata } = await lake.catalog.loadTable(parseIdentifier(table))
   const files: string[] = []
   for await (const file of lake.catalog.io.list(`${metadata.location}/`)) files.push(file.location)
-  return files.length
+  return files
 }
 
 async function batches(count: number): Promise<string[]> {
@@ -135,7 +135,7 @@ describe('maintenance', () => {
     const report = await maintainTable(daysOn(4), 'lab_features.points', { dryRun: false })
     expect(report.orphans).toBe(0)
     expect(report.notes).toContainEqual(expect.stringContaining('kept 1 staged files of lab/'))
-    expect(await filesOf('lab_features.points')).toBe(files)
+    expect(await filesOf('lab_features.points')).toEqual(expect.arrayContaining(files))
     const orphans = async (days: number) => {
       const results: string[] = []
       for await (const one of tableOrphans(daysOn(days), 'lab_features.points', {})) results.push(one.result)
@@ -202,7 +202,7 @@ describe('maintenance', () => {
     expect(notes).toContainEqual(expect.stringContaining('gc.enabled is false'))
     expect(notes).toContainEqual(expect.stringContaining('kept 2 batch tags'))
     expect(notes).not.toContainEqual(expect.stringContaining('dropped'))
-    expect(await filesOf('lab_features.points')).toBe(files)
+    expect(await filesOf('lab_features.points')).toEqual(expect.arrayContaining(files))
   })
 
   it('drops the branch of a failed batch after a week', async () => {
@@ -255,10 +255,11 @@ describe('thinning of tags', () => {
   })
 })
 
-/** The numbers of a report; a dry run's words differ. */
+/** What a report says was done; a dry run's words and times differ, and it can't know the sizes of what is written. */
 function comparable([table, report]: readonly [string, TableMaintenance]) {
-  const { raw } = report
-  if (raw === undefined) return [table, { ...report, notes: [] }]
-  const files = raw.files.map((file) => ({ ...file, result: file.result.replace('would-delete', 'deleted') }))
-  return [table, { ...report, notes: [], raw: { ...raw, files } }]
+  const { startedAtMs: _s, durationMs: _d, bytesWritten: _b, detail, raw, ...rest } = report
+  const done = <T extends { readonly result: string }>(files: readonly T[] = []) =>
+    files.map((file) => ({ ...file, result: file.result.replace(/^would-(delete|replace)$/, '$1d') }))
+  const files = { total: detail?.files.total, shown: done(detail?.files.shown) }
+  return [table, { ...rest, notes: [], files, ...(raw && { raw: { ...raw, files: done(raw.files) } }) }]
 }

@@ -70,6 +70,7 @@ describe('nightly', () => {
         'listMaintainable firn-control',
         'maintainTable firn-data',
         'maintainTable firn-data',
+        'recordMaintenance firn-control',
       ])
       expect(result.batch).toBe(BATCH)
       expect(result.land.records).toBe(3)

@@ -158,6 +158,8 @@ function goodLake(): Activities {
     planBuild: (input) => ok({ ...plannedBuild, batch: input.batch, tag: `v_${input.batch}` }),
     buildTables: ({ tables }) =>
       ok({ tables: tables.map((table) => ({ table, rows: 10, files: 1 })), duplicates: 0 }),
+    buildPart: () => ok({ rows: 10 }),
+    mergeParts: () => ok({ rows: 10 }),
     runChecks: () =>
       ok({ passed: true, results: [{ name: 'c', severity: 'blocking', passed: true, failingRows: 0 }] }),
     publishBatch: ({ plan, checks }) =>
@@ -184,6 +186,7 @@ function goodLake(): Activities {
       }),
     listMaintainable: () => ok(['q.a', 'q.b']),
     maintainTable: ({ table }) => ok(maintained(table)),
+    recordMaintenance: ({ tables }) => ok(tables.length),
   }
 }
 
