@@ -1,10 +1,12 @@
 import type { Engine } from '../engine/engine.js'
+import type { SparkEngine } from '../engine/spark/spark-job.js'
 import type { Catalog } from '../iceberg/catalog/catalog.js'
 import type { S3ConnectionOptions, S3Credentials } from '../iceberg/io/s3-client.js'
 import type { DeleteRewriter, Rewriter } from '../iceberg/maintain/rewriter.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
 import type { MaintenanceTriggers } from './maintenance.js'
-import type { Pipeline } from './pipeline.js'
+import type { Webhook } from './alerts.js'
+import type { EngineName, Pipeline } from './pipeline.js'
 import type { Topics } from './topics.js'
 
 /** What the cores of lake/ and ml/ are handed by the composition root. Clock and ids come from here, nowhere else. */
@@ -23,6 +25,10 @@ export interface LakeDeps {
   readonly topics?: Topics
   /** How prefixes that are landed from are reached. Default: by the environment alone. */
   readonly sourceStore?: SourceStore
+  /** Where alerts are posted to; absent where no address is set. */
+  readonly webhook?: Webhook
+  /** Where it is set up: what builds the tables that say `engine: 'spark'`. */
+  readonly spark?: SparkEngine
   readonly settings: LakeSettings
 }
 
@@ -49,6 +55,8 @@ export interface LakeSettings {
   readonly settleMs: number
   /** When maintenance is due, where it is not by the defaults. A table's own properties come first. */
   readonly maintenance?: Partial<MaintenanceTriggers>
+  /** What builds the tables of every pipeline, whatever their definitions say. */
+  readonly engine?: EngineName
   /** Folder that holds one folder a topic, where a landing names none itself. */
   readonly landingRoot?: string
 }

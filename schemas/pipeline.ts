@@ -25,6 +25,8 @@ export interface TableDefinition {
    * a column `window_end`.
    */
   readonly window?: WindowDefinition
+  /** What runs its SQL in batches. Default: the pipeline's. */
+  readonly engine?: EngineName
 }
 
 /** Column name → Iceberg type in short form: `int`, `list<double>`, `struct<a: int, b: string>`; `!` at the end: required. */
@@ -61,6 +63,9 @@ export interface SourceDefinition {
   /** A night that finds nothing landed for so long raises an alert, e.g. `26h`. Default: never. */
   readonly lateAfter?: string
 }
+
+/** `duckdb`: in the worker. `spark`: by `spark-submit`, on a cluster or this machine (docs/spark.md). */
+export type EngineName = 'duckdb' | 'spark'
 
 export type ContractMode = 'evolve' | 'freeze' | 'discard-row'
 
@@ -111,6 +116,8 @@ export interface PipelineDefinition extends FeatureDefinitions {
   readonly checks?: Readonly<Record<string, CheckDefinition>>
   readonly models?: Readonly<Record<string, ModelDefinition>>
   readonly schedule?: ScheduleDefinition
+  /** What runs the SQL of its tables in batches, unless FIRN_ENGINE says it for all. Default `duckdb`. */
+  readonly engine?: EngineName
 }
 
 /** A pipeline read from its folder: the definition checked, SQL texts beside it. */

@@ -16,7 +16,7 @@ const LAYERS: Record<string, { readonly may: readonly string[]; readonly types?:
   pipelines: { may: ['index.ts', 'schemas'] },
   activities: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml'] },
   workflows: { may: ['schemas'], types: ['activities'] },
-  workers: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml', 'activities', 'workflows'] },
+  workers: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml', 'activities', 'workflows', 'server'] },
   server: { may: ['iceberg', 'schemas'] },
   cli: { may: ['iceberg', 'engine', 'schemas', 'lake', 'ml', 'workers', 'workflows', 'pipelines', 'server'] },
 }

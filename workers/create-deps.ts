@@ -5,6 +5,7 @@ import { createDuckDBEngine } from '../engine/duckdb/duckdb-engine.js'
 import { createRewriter } from '../engine/duckdb/rewriter.js'
 import type { FileIO } from '../iceberg/io/file-io.js'
 import type { SnapshotId } from '../iceberg/spec/snapshot.js'
+import { webhookOf } from '../lake/alerts/webhook.js'
 import { loadPipelines } from '../lake/define/load-pipeline.js'
 import { createMlflowClient, type MlflowClient } from '../ml/mlflow/mlflow-client.js'
 import { readMlflowSettings } from '../ml/mlflow/mlflow-settings.js'
@@ -13,6 +14,7 @@ import type { LakeDeps } from '../schemas/lake-deps.js'
 import type { Topics } from '../schemas/topics.js'
 import type { FirnConfig } from './config.js'
 import { openCatalog } from './open-catalog.js'
+import { openSpark } from './open-spark.js'
 
 /** A lake that is open in this process. */
 export interface Lake {
@@ -46,6 +48,7 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
     ...(config.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: config.memoryLimitBytes }),
   })
   const topics = overrides.topics ?? (await openTopics(config))
+  const webhook = webhookOf(process.env)
   const registry = openModelRegistry({ path: config.registryPath })
   const deps: LakeDeps = {
     catalog,
@@ -58,6 +61,8 @@ export async function createLakeDeps(config: FirnConfig, overrides: LakeOverride
     newUuid: randomUUID,
     ...(topics === undefined ? {} : { topics }),
     sourceStore: config.s3,
+    ...(webhook === undefined ? {} : { webhook }),
+    spark: openSpark(config),
     settings: config.settings,
   }
   const mlflow = readMlflowSettings()

@@ -6,6 +6,8 @@ import { createFeatureActivities } from '../activities/feature-activities.js'
 import { createLandActivities } from '../activities/land-activities.js'
 import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
+import { createSparkActivities } from '../activities/spark-activities.js'
+import { createScheduleActivities } from '../activities/schedule-activities.js'
 import { createWindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
 import { activityLog } from './activity-log.js'
@@ -53,7 +55,7 @@ export async function startWorkers(
   const groups = options.queues ?? (Object.keys(TASK_QUEUES) as TaskQueueGroup[])
   let workers: readonly Worker[]
   try {
-    const observed = observedLake(lake, Runtime.instance().metricMeter, tracing?.tracer)
+    const observed = observedLake(lake, Runtime.instance().metricMeter, tracing?.inSpan)
     const shared = { connection, namespace, activities: createActivities(observed) }
     workers = await Promise.all(
       groups.map((group) => Worker.create({ ...workerOptions(group, settings, tracing), ...shared })),
@@ -83,11 +85,13 @@ function createActivities(lake: Lake) {
     ...createLandActivities(lake.deps),
     ...createWindowActivities(lake.deps),
     ...createBuildActivities(lake.deps),
+    ...createSparkActivities(lake.deps),
     ...createBackfillActivities(lake.deps),
     ...createFeatureActivities(lake.deps),
     ...createModelActivities(lake.deps, lake.registry, lake.mlflow),
     ...createExternalActivities(lake.deps, lake.registry),
     ...createMaintainActivities(lake.deps),
+    ...createScheduleActivities(lake.deps),
   }
 }
 

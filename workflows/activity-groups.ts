@@ -11,6 +11,8 @@ import type { FeatureActivities } from '../activities/feature-activities.js'
 import type { LandActivities } from '../activities/land-activities.js'
 import type { MaintainActivities } from '../activities/maintain-activities.js'
 import type { ModelActivities } from '../activities/model-activities.js'
+import type { SparkActivities } from '../activities/spark-activities.js'
+import type { ScheduleActivities } from '../activities/schedule-activities.js'
 import type { WindowActivities } from '../activities/window-activities.js'
 import type { ExternalDefinition } from '../schemas/model-definitions.js'
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
@@ -23,6 +25,8 @@ type Activities = LandActivities &
   ModelActivities &
   ExternalActivities &
   MaintainActivities &
+  ScheduleActivities &
+  SparkActivities &
   WindowActivities
 
 /**
@@ -86,6 +90,23 @@ export const data = proxyActivities<
     | 'maintainTable'
   >
 >({ ...COMMON, taskQueue: TASK_QUEUES.data, startToCloseTimeout: '2 hours' })
+
+/** A Spark session: waits for a cluster, and may take long. */
+export const spark = proxyActivities<Pick<Activities, 'buildTablesOnSpark'>>({
+  ...COMMON,
+  taskQueue: TASK_QUEUES.data,
+  startToCloseTimeout: '12 hours',
+})
+
+/** What a night looks at and tells besides its work, which does not wait long for it. */
+export const alerting = proxyActivities<
+  Pick<Activities, 'findMissedNights' | 'findLateSources' | 'raiseAlerts'>
+>({
+  ...COMMON,
+  taskQueue: TASK_QUEUES.control,
+  startToCloseTimeout: '2 minutes',
+  retry: { ...COMMON.retry, maximumAttempts: 3 },
+})
 
 /** As `data`, for a stream's micro-batches and windows: not behind a night's long work. */
 export const stream = proxyActivities<

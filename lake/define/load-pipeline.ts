@@ -7,6 +7,7 @@ import { FirnError } from '../../schemas/error.js'
 import type { Pipeline, PipelineDefinition } from '../../schemas/pipeline.js'
 import { canonicalJson } from '../../schemas/canonical-json.js'
 import { definePipeline, namespaceOf } from './define-pipeline.js'
+import { ownSparkSql } from './own-spark-sql.js'
 
 /** Reads a pipeline from its folder: the default export of pipeline.js, .mjs or .ts, and its SQL files. */
 export async function loadPipeline(directory: string): Promise<Pipeline> {
@@ -99,7 +100,8 @@ async function readSqlFiles(folder: string, definition: PipelineDefinition): Pro
     ...Object.values(definition.featureViews ?? {}),
     ...Object.values(definition.labelViews ?? {}),
   ].flatMap((view) => ('sql' in view ? [view.sql] : []))
-  const paths = [...new Set([...tables, ...views])].sort()
+  const forSpark = tables.map(ownSparkSql).filter((path) => existsSync(join(folder, path)))
+  const paths = [...new Set([...tables, ...forSpark, ...views])].sort()
   return Object.fromEntries(
     await Promise.all(paths.map(async (path) => [path, await readSqlFile(folder, path)] as const)),
   )

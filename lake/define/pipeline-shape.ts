@@ -27,6 +27,8 @@ const source = z.strictObject({
     .optional(),
 })
 
+const engine = z.enum(['duckdb', 'spark']).optional()
+
 const table = z.strictObject({
   sql: sqlFile.optional(),
   schema: columns,
@@ -41,6 +43,7 @@ const table = z.strictObject({
       mode: z.enum(['copy-on-write', 'merge-on-read']).optional(),
     })
     .optional(),
+  engine,
 })
 
 const check = z.strictObject({
@@ -58,6 +61,7 @@ export const pipelineShape = z.strictObject({
   checks: z.record(name, check).optional(),
   ...featureShapes,
   models: z.record(name, modelShape).optional(),
+  engine,
   schedule: z
     .strictObject({
       nightly: z.string().regex(/^\S+( \S+){4}$/, 'must be a cron expression of five fields'),
