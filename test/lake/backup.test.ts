@@ -1,0 +1,244 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSqliteCatalog } from '../../iceberg/catalog/sqlite.js'
+import { LocalFileIO } from '../../iceberg/io/local.js'
+import { toLocalPath } from '../../iceberg/io/location.js'
+import { runBackup } from '../../lake/backup/run-backup.js'
+import { runRestore } from '../../lake/backup/run-restore.js'
+import { planRestore } from '../../lake/backup/plan-restore.js'
+import { readFiles, readHeader } from '../../lake/backup/backup-format.js'
+import { runSql } from '../../lake/query/sql.js'
+import { planLanding } from '../../lake/land/plan-landing.js'
+import { backedVersions } from '../../ml/registry/backed-versions.js'
+import { openModelRegistry } from '../../ml/registry/model-registry.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { auditRows, build, contents, labPipeline, land, planned, stage } from './support/batches.js'
+import { testLake, type TestLake } from './support/lake.js'
+
+const NIGHTS = ['20260701T020000Z', '20260702T020000Z', '20260703T020000Z', '20260704T020000Z'] as const
+const DOCUMENTS = [
+  [{ id: 'a', grp: 'x', values: [1, 2], note: 'hot' }],
+  [{ id: 'b', grp: 'y', values: [0.5] }],
+  [
+    { id: 'c', grp: 'x', values: [5], note: 'cold' },
+    { id: 'a', grp: 'x', values: [9] },
+  ],
+  [{ id: 'd', grp: 'z', values: [7] }],
+] as const
+
+/** A lake whose catalog and registry are databases in a folder that can be lost. */
+class DiskLake {
+  readonly root = mkdtempSync(join(tmpdir(), 'firn-backup-'))
+  readonly home = join(this.root, 'home')
+  readonly folder = join(this.root, 'backup')
+  readonly io = new LocalFileIO({ durability: 'none' })
+  private readonly template = testLake([labPipeline])
+  lake: TestLake = this.open()
+
+  get source() {
+    const path = join(this.home, 'registry.db')
+    return { catalogPath: join(this.home, 'catalog.db'), registry: { path, read: backedVersions } }
+  }
+
+  async night(n: number): Promise<void> {
+    await land(this.lake, NIGHTS[n] ?? '', DOCUMENTS[n] ?? [])
+    await build(this.lake.deps, NIGHTS[n] ?? '')
+  }
+
+  async backUp(data: boolean) {
+    return await runBackup(this.lake.deps, this.source, { folder: this.folder, data })
+  }
+
+  async restore(force = false) {
+    const { catalogPath, registry } = this.source
+    const { now } = this.lake.deps
+    const open = () => this.openCatalog()
+    const target = {
+      io: this.io,
+      warehouse: this.lake.deps.warehouse,
+      catalogPath,
+      registryPath: registry.path,
+      open,
+      now,
+    }
+    return await runRestore(target, { folder: this.folder, force })
+  }
+
+  reopen(): void {
+    this.lake = this.open()
+  }
+
+  close(): void {
+    this.lake.catalog.close()
+    this.template.close()
+    rmSync(this.root, { recursive: true, force: true })
+  }
+
+  private openCatalog() {
+    const { now, newUuid } = this.template.deps
+    const warehouse = `file://${this.home}/warehouse`
+    return openSqliteCatalog({
+      path: join(this.home, 'catalog.db'),
+      name: 'firn',
+      warehouse,
+      io: this.io,
+      now,
+      newUuid,
+    })
+  }
+
+  private open(): TestLake {
+    mkdirSync(this.home, { recursive: true })
+    openModelRegistry({ path: join(this.home, 'registry.db') }).close()
+    const catalog = this.openCatalog()
+    const deps: LakeDeps = { ...this.template.deps, catalog, warehouse: `file://${this.home}/warehouse` }
+    const rows: TestLake['rows'] = async (table, orderBy) =>
+      (
+        await runSql(deps, {
+          sql: `SELECT * FROM ${table}${orderBy === undefined ? '' : ` ORDER BY ${orderBy}`}`,
+        })
+      ).rows
+    return { ...this.template, catalog, deps, rows }
+  }
+}
+
+let disk: DiskLake
+let undisturbed: Record<string, unknown>
+beforeEach(async () => {
+  disk = new DiskLake()
+  await disk.night(0)
+  await disk.night(1)
+})
+afterEach(() => disk.close())
+
+describe('a lake that is restored', { timeout: 120_000 }, () => {
+  it('goes on with the rows of one that was never lost: nothing lost, nothing doubled', async () => {
+    const header = await disk.backUp(true)
+    expect(header.positions).toMatchObject([{ source: 'runs', nextRow: 2 }])
+    // A second backup into the folder copies what is new alone.
+    const copies = () => readdirSync(join(disk.folder, 'data'), { recursive: true }).length
+    const before = copies()
+    await disk.backUp(true)
+    expect(copies()).toBe(before)
+    await disk.night(2)
+    await disk.night(3)
+    undisturbed = await contents(disk.lake)
+    disk.lake.catalog.close()
+    rmSync(disk.home, { recursive: true })
+    const plan = await disk.restore()
+    expect(plan).toMatchObject({ present: 0, missing: [] })
+    expect(plan.broughtBack.length).toBe(header.files)
+    disk.reopen()
+    expect(await disk.lake.rows('lab_features.results')).toHaveLength(2)
+    // All documents are in the inbox still: the first landing takes those of both lost nights.
+    await land(disk.lake, NIGHTS[2], [])
+    await build(disk.lake.deps, NIGHTS[2])
+    expect(withoutBatch(await contents(disk.lake))).toEqual(withoutBatch(undisturbed))
+    expect(await auditRows(disk.lake)).toHaveLength(3)
+    expect(await disk.lake.rows('raw.runs')).toHaveLength(5)
+  })
+
+  it('needs its databases alone where the store is there, and forgets what the lost lake had begun', async () => {
+    await disk.backUp(false)
+    // The lost lake goes on, lands a night and stages it.
+    await land(disk.lake, NIGHTS[2], DOCUMENTS[2])
+    await stage(disk.lake.deps, await planned(disk.lake.deps, NIGHTS[2]))
+    await planLanding(disk.lake.deps, { pipeline: 'lab', from: disk.lake.inbox, batch: NIGHTS[3] })
+    disk.lake.catalog.close()
+    for (const suffix of ['', '-wal', '-shm']) rmSync(join(disk.home, `catalog.db${suffix}`), { force: true })
+    expect(await disk.restore()).toMatchObject({ broughtBack: [], missing: [] })
+    disk.reopen()
+    // The same batch reads other ledger rows now: what was staged for it must not be taken.
+    await disk.night(3)
+    const points = await disk.lake.rows('lab_features.points', 'value')
+    expect(points.map((row) => row['value'])).toEqual([0.5, 1, 2, 5, 7])
+  })
+})
+
+describe('a restore is refused', { timeout: 60_000 }, () => {
+  it('where there is a lake, or it is in use; with --force the old databases are kept', async () => {
+    await disk.backUp(false)
+    await disk.night(2)
+    await expect(disk.restore(true)).rejects.toThrow('is in use')
+    disk.lake.catalog.close()
+    await expect(disk.restore()).rejects.toThrow('there is a lake already')
+    await disk.restore(true)
+    expect(readdirSync(disk.home).filter((name) => name.includes('.before-restore-'))).toHaveLength(2)
+    disk.reopen()
+    expect(await disk.lake.rows('lab_features.results')).toHaveLength(2)
+  })
+
+  it('where files are lost: it names the tables, and restores the rest with --force', async () => {
+    await disk.backUp(false)
+    disk.lake.catalog.close()
+    rmSync(join(disk.home, 'catalog.db'))
+    const lost: string[] = []
+    for await (const file of readFiles(disk.folder)) {
+      if (file.owner === 'lab_features.notes' && file.location.endsWith('.parquet')) lost.push(file.location)
+    }
+    for (const location of lost) rmSync(toLocalPath(location))
+    await expect(disk.restore()).rejects.toThrow(
+      `${lost.length} files that the lake needs are neither in the store nor in the backup: lab_features.notes`,
+    )
+    expect(existsSync(join(disk.home, 'catalog.db'))).toBe(false)
+    await disk.restore(true)
+    disk.reopen()
+    expect(await disk.lake.rows('lab_features.results')).toHaveLength(2)
+  })
+
+  it('from what is no backup, of another warehouse, or with a damaged copy', async () => {
+    await expect(planRestore(disk.io, join(disk.root, 'nowhere'))).rejects.toThrow('is no backup')
+    await disk.backUp(true)
+    const header = await readHeader(disk.folder)
+    const write = (changes: object) =>
+      writeFileSync(join(disk.folder, 'backup.json'), JSON.stringify({ ...header, ...changes }))
+    disk.lake.catalog.close()
+    rmSync(disk.home, { recursive: true })
+    write({ warehouse: 's3://elsewhere/lake' })
+    await expect(disk.restore()).rejects.toThrow('set FIRN_WAREHOUSE=s3://elsewhere/lake')
+    write({ catalog: { kind: 'rest', uri: 'https://catalog.example' } })
+    await expect(disk.restore()).rejects.toThrow("the server's at https://catalog.example")
+    write({})
+    const raw = (await planRestore(disk.io, disk.folder)).broughtBack.find(
+      ({ sha256 }) => sha256 !== undefined,
+    )
+    const copy = readdirSync(join(disk.folder, 'data'), { recursive: true, encoding: 'utf8' }).find((name) =>
+      name.endsWith(raw?.location.split('/').at(-1) ?? '?'),
+    )
+    writeFileSync(join(disk.folder, 'data', copy ?? ''), Buffer.alloc(raw?.bytes ?? 0))
+    await expect(disk.restore()).rejects.toThrow('is damaged: its SHA-256')
+    expect(existsSync(join(disk.home, 'catalog.db'))).toBe(false)
+  })
+})
+
+it('a backup is taken again where a version was deleted while its databases were copied', async () => {
+  const { registry, ...rest } = disk.source
+  let reads = 0
+  const read = (path: string) => {
+    reads += 1
+    // The copy has it, the lake itself has it no more; then both are without.
+    return { ...registry.read(path), ready: reads === 1 ? ['m/1'] : [] }
+  }
+  await runBackup(
+    disk.lake.deps,
+    { ...rest, registry: { ...registry, read } },
+    { folder: disk.folder, data: false },
+  )
+  expect(reads).toBe(4)
+  cpSync(disk.folder, join(disk.root, 'copy'), { recursive: true })
+  expect((await readHeader(join(disk.root, 'copy'))).tables.map(({ table }) => table)).toContain('raw.runs')
+})
+
+function withoutBatch(tables: Record<string, unknown>): unknown {
+  return JSON.parse(
+    JSON.stringify(tables, (key, value: unknown) =>
+      key.startsWith('processing_') || key === 'first_run'
+        ? undefined
+        : typeof value === 'bigint'
+          ? String(value)
+          : value,
+    ),
+  )
+}
