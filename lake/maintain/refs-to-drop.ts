@@ -4,6 +4,7 @@ import type { SnapshotRef } from '../../iceberg/spec/snapshot.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { FAILED_BRANCH_PREFIX } from '../publish/publish-batch.js'
+import { STAGE_BRANCH_PREFIX } from '../spark/stage-branch.js'
 import { batchOfTag, tagsToThin } from './thin-tags.js'
 
 export interface DroppedRef {
@@ -15,8 +16,8 @@ const DAY_MS = 86_400_000
 const FAILED_BRANCH_MAX_AGE_MS = 7 * DAY_MS
 
 /**
- * Refs that are due before their own retention: batch tags by the thinning rule, branches of failed batches after a week.
- * `audit`: the pipeline's audit table, on which a batch tag's snapshot is as old as the tag itself.
+ * Refs that are due before their own retention: batch tags by the thinning rule, branches of failed batches after a week,
+ * those that Spark staged on once the lease of what it staged is over. `audit`: the pipeline's audit table, on which a batch tag's snapshot is as old as the tag itself.
  */
 export function refsToDrop(
   deps: Pick<LakeDeps, 'now' | 'settings'>,
@@ -37,11 +38,16 @@ export function refsToDrop(
     name,
     why: `older than ${days(thinAfterMs)}, and a later batch of its day has a tag`,
   }))
+  const leaseMs = deps.settings.stagingLeaseMs
+  const staged = refs
+    .filter(([name, ref]) => ref.type === 'branch' && name.startsWith(STAGE_BRANCH_PREFIX))
+    .filter(([, ref]) => nowMs - (timeOf(table.metadata, ref) ?? nowMs) > leaseMs)
+    .map(([name]) => ({ name, why: `what Spark staged for a batch, older than ${days(leaseMs)}` }))
   const failed = refs
     .filter(([name, ref]) => ref.type === 'branch' && name.startsWith(FAILED_BRANCH_PREFIX))
     .filter(([, ref]) => nowMs - (timeOf(table.metadata, ref) ?? nowMs) > FAILED_BRANCH_MAX_AGE_MS)
     .map(([name]) => ({ name, why: `a failed batch, older than ${days(FAILED_BRANCH_MAX_AGE_MS)}` }))
-  return [...thinned, ...failed]
+  return [...thinned, ...staged, ...failed]
 }
 
 /** Why refs that hold more than main's head stay, in words. */
@@ -80,6 +86,7 @@ export function holderOf(name: string, ref: SnapshotRef): string {
 function reasonOf(name: string, ref: SnapshotRef): string {
   if (name.startsWith('model-')) return `a model was trained on it${withModel(modelOfTag(name))}`
   if (name.startsWith(FAILED_BRANCH_PREFIX)) return 'a failed batch, to be looked at'
+  if (name.startsWith(STAGE_BRANCH_PREFIX)) return 'Spark stages a batch on it'
   const maxAge = ref['max-ref-age-ms']
   return maxAge === undefined || Number(maxAge) > 1e15
     ? 'it never expires by itself'

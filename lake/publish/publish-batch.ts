@@ -7,6 +7,7 @@ import type { CheckedBatch, PlannedBuild, PublishBatchInput } from '../../schema
 import type { PublishRequest, PublishResult, PublishTable } from '../../schemas/publish.js'
 import { tableDefinitions } from '../define/fingerprint.js'
 import { openBatch, stageOf, type Batch } from '../features/batch-state.js'
+import { dropStageBranches } from '../spark/stage-branch.js'
 import { dropStage } from '../staging/stage.js'
 import { findRecorded } from './audit.js'
 import { commitBatch, type Outcome } from './commit-batch.js'
@@ -36,6 +37,8 @@ export async function publishBatch(deps: LakeDeps, input: PublishBatchInput): Pr
     const result = await commitBatch(deps, request, outcomeOf(plan, checks))
     // Published is published: a descriptor that stays is told from a live one by its range, and its lease ends.
     await dropStages(deps, batch, stagedNames(batch)).catch(() => undefined)
+    // Left behind, maintenance drops them.
+    if (plan.engine === 'spark') await dropStageBranches(deps, batch).catch(() => undefined)
     return result
   } catch (error) {
     if (isOutdated(error)) await dropStages(deps, batch, withReaders(batch, error.context['tables']))
