@@ -7,6 +7,7 @@ import type {
 } from './maintenance.js'
 import type { DefinitionChange, OnChange } from './definition-change.js'
 import type { ScoreBatchResult } from './model-messages.js'
+import type { MissedNight } from './night-messages.js'
 import type { CheckResult, PublishResult, RunInfo } from './publish.js'
 
 /**
@@ -377,4 +378,6 @@ export interface NightlyResult {
   /** Models whose trainers were asked for a training, which goes on beside the night. */
   readonly trainings: readonly string[]
   readonly maintenance?: MaintenanceReport
+  /** Dates of its schedule that had no night; absent where there are none. */
+  readonly missed?: readonly MissedNight[]
 }

@@ -63,6 +63,8 @@ export const workflowIds = {
     `reproduce-${uri.replace('models:/', '').replaceAll(/[^A-Za-z0-9]+/g, '-')}`,
   trainer: (pipeline: string, model: string): string => `trainer-${pipeline}-${model}`,
   maintain: (): string => 'maintain-lake',
+  /** The schedule of a pipeline's nights, and how the ids of those it starts begin. */
+  schedule: (pipeline: string): string => `nightly-${pipeline}`,
   /** Starting the same batch's night again while it runs joins it. */
   nightly: (pipeline: string, batch: string): string => `nightly-${pipeline}-${batch}`,
   rebuild: (pipeline: string): string => `rebuild-${pipeline}`,

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow'
 import type {
   BuildFeaturesInput,
   BuildFeaturesResult,
@@ -17,6 +18,7 @@ import { executeInTurn } from './execute-in-turn.js'
 import { landSource } from './land-source.js'
 import { logicalBatch } from './logical-batch.js'
 import { maintainLake } from './maintain-lake.js'
+import { lookBack, tellFailure, tellLateSources, tellOutcome } from './night-alerts.js'
 import { startProgress, type Progress } from './progress.js'
 import { readInput } from './read-input.js'
 import { scoreBatch } from './score-batch.js'
@@ -33,6 +35,9 @@ const STEPS = ['land', 'build', 'score', 'train', 'maintain'] as const
  * 5. maintain: `maintainLake`; only where a batch was published, unless the input says so.
  * A failed check ends the night with status `failed`, without scores and trainings.
  *
+ * A night that names neither date nor batch also looks back for dates of its schedule that had no night, and for sources
+ * that are late. Those, a failed batch, a failed maintenance and a night that ends with an error raise alerts.
+ *
  * Query `status`. Two nights at once stand in line at each step and find each other's work. A cancel cancels the running
  * child; what earlier steps published stays.
  */
@@ -42,15 +47,31 @@ export async function nightly(input: NightlyInput): Promise<NightlyResult> {
   const batch = await batchOf(given)
   progress.setBatch(batch)
   const night = { ...given, batch }
+  const about = { pipeline: given.pipeline, batch }
+  try {
+    const isOfToday = given.batch === undefined && given.date === undefined && patched('look-back')
+    const missed = isOfToday ? await lookBack(about) : []
+    const done = await runNight(night, progress, isOfToday)
+    return missed.length === 0 ? done : { ...done, missed }
+  } catch (error) {
+    await tellFailure(about, error)
+    throw error
+  }
+}
+
+async function runNight(night: Night, progress: Progress, isOfToday: boolean): Promise<NightlyResult> {
+  const { pipeline, batch, maintain } = night
   const land = await landStep(night, progress)
+  if (isOfToday) await tellLateSources({ pipeline, batch })
   const build = await buildStep(night, progress)
   const published = build.status === 'published'
   const why = build.status === 'failed' ? 'a blocking check failed' : 'nothing new'
   const scores = published ? await scoreStep(night, build, progress) : []
   const trainings = published ? await trainStep(night, progress) : []
   if (!published) for (const step of ['score', 'train']) progress.skip(step, why)
-  const maintenance = (given.maintain ?? published) ? await maintainStep(night, progress) : undefined
-  if (maintenance === undefined) progress.skip('maintain', given.maintain === false ? 'not asked for' : why)
+  const maintenance = (maintain ?? published) ? await maintainStep(night, progress) : undefined
+  if (maintenance === undefined) progress.skip('maintain', maintain === false ? 'not asked for' : why)
+  await tellOutcome({ pipeline, batch }, build, maintenance)
   const broken = maintenance?.tables.some((table) => table.error !== undefined) ?? false
   progress.finish(
     broken ? 'failed' : published ? 'done' : build.status === 'failed' ? 'failed' : 'no_changes',

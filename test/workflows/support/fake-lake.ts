@@ -9,6 +9,7 @@ import type { FeatureActivities } from '../../../activities/feature-activities.j
 import type { LandActivities } from '../../../activities/land-activities.js'
 import type { MaintainActivities } from '../../../activities/maintain-activities.js'
 import type { ModelActivities } from '../../../activities/model-activities.js'
+import type { ScheduleActivities } from '../../../activities/schedule-activities.js'
 import type { WindowActivities } from '../../../activities/window-activities.js'
 import type {
   FetchedLanding,
@@ -31,6 +32,7 @@ export type Activities = LandActivities &
   FeatureActivities &
   ModelActivities &
   MaintainActivities &
+  ScheduleActivities &
   WindowActivities &
   ExternalActivities &
   External
@@ -133,6 +135,9 @@ export const plannedBuild: PlannedBuild = {
 function goodLake(): Activities {
   const ok = <T>(value: T) => Promise.resolve(value)
   return {
+    findMissedNights: () => ok({ missed: [] }),
+    findLateSources: () => ok([]),
+    raiseAlerts: ({ alerts }) => ok({ raised: alerts.map(({ key }) => key), webhook: 'none' }),
     awaitRecords: () => failWith('config', { final: true }),
     planLanding: (input) =>
       ok({
