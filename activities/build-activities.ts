@@ -1,4 +1,6 @@
 import { buildTables } from '../lake/features/build-tables.js'
+import { buildPart, type BuiltPart } from '../lake/features/parts/build-part.js'
+import { mergeParts } from '../lake/features/parts/merge-parts.js'
 import { planBuild } from '../lake/features/plan-build.js'
 import { publishBatch } from '../lake/publish/publish-batch.js'
 import { runChecks } from '../lake/quality/run-checks.js'
@@ -9,6 +11,7 @@ import type {
   BuildPlan,
   BuiltTables,
   CheckedBatch,
+  PartStep,
   PlannedBuild,
   PublishBatchInput,
 } from '../schemas/messages.js'
@@ -47,6 +50,23 @@ export function createBuildActivities(deps: LakeDeps) {
       readonly plan: PlannedBuild
       readonly tables: readonly string[]
     }): Promise<BuiltTables> => runCore((run) => buildTables(deps, build.plan, build.tables, run)),
+
+    /**
+     * Effect: as `buildTables`, for one part of a batch; read by nobody but mergeParts.
+     * Key: pipeline, batch, table and part. Heartbeat: every 2 s with the table at work. Kinds: as `buildTables`.
+     */
+    buildPart: (build: {
+      readonly plan: PlannedBuild
+      readonly part: number
+      readonly step: PartStep
+    }): Promise<BuiltPart> => runCore((run) => buildPart(deps, build, run)),
+
+    /**
+     * Effect: stages what the parts of a batch have staged, as one; then their descriptors go.
+     * Key: pipeline, batch and table. Heartbeat: every 2 s. Kinds: stage-expired (plan again), cancelled, io.
+     */
+    mergeParts: (build: { readonly plan: PlannedBuild; readonly step: PartStep }): Promise<BuiltPart> =>
+      runCore((run) => mergeParts(deps, build, run)),
 
     /**
      * Effect: none; runs the checks on what is staged.

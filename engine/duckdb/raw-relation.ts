@@ -7,7 +7,8 @@ import { quoteName, quotePath, quoteText, sqlType } from './sql-text.js'
 
 /**
  * SELECT of landed records: the document's fields under their names, the envelope's with an underscore. Documents were
- * checked when they landed; what a field's type cannot hold is null, fields that the schema lacks are left out.
+ * checked when they landed; what a field's type cannot hold is null, fields that the schema lacks are left out. A schema
+ * without fields leaves the documents unread.
  */
 export async function rawSql(
   files: LocalFiles,
@@ -28,10 +29,15 @@ export async function rawSql(
   const read = envelope.fields.map((field) => `l.${quoteName(field.name)} AS ${quoteName(`_${field.name}`)}`)
   const markColumn = marked ? [MARK] : []
   if (marked) read.push(`r.mark AS ${MARK}`)
+  const fields = [...columns, ...(schema.fields.length === 0 ? [] : ["payload: 'VARCHAR'"])]
+  const document =
+    schema.fields.length === 0
+      ? 'NULL'
+      : `json_transform(l.payload, ${quoteText(JSON.stringify(jsonStructure(schema)))})`
   return `SELECT ${[...documentColumns, ...envelopeColumns, ...markColumn].join(', ')} FROM (
-    SELECT json_transform(l.payload, ${quoteText(JSON.stringify(jsonStructure(schema)))}) AS d, ${read.join(', ')}
+    SELECT ${document} AS d, ${read.join(', ')}
     FROM read_json([${paths.join(', ')}], format = 'newline_delimited', filename = '_firn_file', hive_partitioning = false,
-      maximum_object_size = ${longestLine(objects)}, columns = {${[...columns, "payload: 'VARCHAR'"].join(', ')}}) l
+      maximum_object_size = ${longestLine(objects)}, columns = {${fields.join(', ')}}) l
     JOIN (VALUES ${ranges.join(', ')}) r(file, first, past, mark) ON l."_firn_file" = r.file
     WHERE l."offset" >= r.first AND l."offset" < r.past)`
 }

@@ -1,6 +1,8 @@
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
+import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { currentSchema } from '../../iceberg/spec/schema.js'
+import type { Schema } from '../../iceberg/spec/type.js'
 import { partitionMatcher } from '../../iceberg/write/partition-match.js'
 import type { EngineSession } from '../../engine/engine.js'
 import { batchTimes, parseBatchId } from '../../schemas/batch.js'
@@ -8,7 +10,7 @@ import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { BATCH_COLUMNS, ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
 import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
-import { readLedger } from '../land/ledger.js'
+import { readLedger, type LedgerRow } from '../land/ledger.js'
 import { refuseRemovedRaw } from '../land/raw-kept-from.js'
 import { rawObjectsOf } from '../land/raw-objects.js'
 import { tasksOf } from '../staging/staged-tasks.js'
@@ -18,6 +20,8 @@ import { definitionOf, loadedTable, stageOf, type Batch } from './batch-state.js
 export const LANDED = '_landed'
 /** Record ids that earlier batches have built. */
 export const BUILT_IDS = '_built_ids'
+/** Of a batch in parts: ids that a part has, and which part, though the record that counts is in another. */
+export const LOST_IDS = parseTableSchema({ record_id: 'string!', part: 'int!' })
 
 /** `batch`: one row that says which batch this is. */
 export async function attachBatch(session: EngineSession, { plan }: Pick<Batch, 'plan'>): Promise<void> {
@@ -34,20 +38,38 @@ export async function attachBatch(session: EngineSession, { plan }: Pick<Batch, 
 
 /** The records of the range as landed, and the ids built before. */
 export async function attachSource(deps: LakeDeps, session: EngineSession, batch: Batch): Promise<void> {
-  const { plan, pipeline, source } = batch
+  const { pipeline, source } = batch
   const definition = pipeline.sources[source]
   if (definition === undefined)
     throw new FirnError('not-found', `pipeline ${pipeline.name} has no source ${source}`)
-  refuseRemovedRaw(batch.ledger, plan.inputFrom)
-  const ledger = await readLedger(deps, batch.ledger, { rowFrom: plan.inputFrom, rowEnd: plan.inputTo })
+  const ledger = batch.part?.rows ?? (await batchRows(deps, batch))
+  await attachLanded(session, ledger, parseDocumentSchema(definition.schema))
+  if (batch.graph.onlyNew.size > 0 && !batch.stages.has(batch.idsTable))
+    await attachBuiltIds(deps, session, batch)
+}
+
+/** Rows of the ledger that the batch reads. */
+export async function batchRows(deps: LakeDeps, { ledger, plan }: Batch): Promise<readonly LedgerRow[]> {
+  refuseRemovedRaw(ledger, plan.inputFrom)
+  return await readLedger(deps, ledger, { rowFrom: plan.inputFrom, rowEnd: plan.inputTo })
+}
+
+/** Without `documents` only the envelopes are read. */
+export async function attachLanded(
+  session: EngineSession,
+  rows: readonly LedgerRow[],
+  documents: Schema = { type: 'struct', 'schema-id': 0, fields: [] },
+): Promise<void> {
   await session.addRelation({
     kind: 'raw',
     name: LANDED,
-    schema: parseDocumentSchema(definition.schema),
+    schema: documents,
     envelope: parseTableSchema(ENVELOPE_COLUMNS),
-    objects: rawObjectsOf(ledger),
+    objects: rawObjectsOf(rows),
   })
-  if (batch.graph.onlyNew.size === 0 || batch.stages.has(batch.idsTable)) return
+}
+
+export async function attachBuiltIds(deps: LakeDeps, session: EngineSession, batch: Batch): Promise<void> {
   await attachScan(session, BUILT_IDS, batch, batch.idsTable, await currentTasks(deps, batch, batch.idsTable))
 }
 
@@ -124,10 +146,26 @@ async function attachRecords(session: EngineSession, batch: Batch, onlyNew: bool
     return
   }
   if (onlyNew) await attachScan(session, '_new_ids', batch, batch.idsTable, tasksOf(files))
-  const kept = onlyNew ? 'SEMI JOIN _new_ids n ON n.record_id = l._record_id' : ''
+  if (batch.part !== undefined) await attachIdFiles(session, '_elsewhere', LOST_IDS, batch.part.lost)
+  const kept = [
+    ...(onlyNew ? ['SEMI JOIN _new_ids n ON n.record_id = l._record_id'] : []),
+    ...(batch.part === undefined
+      ? []
+      : [`ANTI JOIN _elsewhere e ON e.record_id = l._record_id AND e.part = ${batch.part.number}`]),
+  ].join(' ')
   const order = 'ORDER BY l._offset, l._partition, l._path'
   const first = `QUALIFY row_number() OVER (PARTITION BY l._record_id ${order}) = 1`
   await session.addRelation({ ...common, sql: `SELECT l.* FROM ${LANDED} l ${kept} ${first}` })
+}
+
+/** Ids of a batch in parts, which are files of no table. */
+export async function attachIdFiles(
+  session: EngineSession,
+  name: string,
+  schema: Schema,
+  files: readonly DataFile[],
+): Promise<void> {
+  await session.addRelation({ kind: 'scan', name, schema, tasks: tasksOf(files) })
 }
 
 async function attachScan(

@@ -1,9 +1,11 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
+import type { DataFile } from '../../iceberg/spec/data-file.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { ledgerIdentifier, sourceIdsName } from '../../schemas/lake-tables.js'
 import type { PlannedBuild } from '../../schemas/messages.js'
 import type { Pipeline, TableDefinition } from '../../schemas/pipeline.js'
+import type { LedgerRow } from '../land/ledger.js'
 import { sourceOf } from '../land/source-of.js'
 import { isLive, readStage, type StagedTable } from '../staging/stage.js'
 import { pipelineGraph, type PipelineGraph } from './pipeline-graph.js'
@@ -21,6 +23,19 @@ export interface Batch {
   readonly tables: ReadonlyMap<string, LoadedTable>
   /** Grows as tables are staged. Holds live stages only, each computed from the others that are in it. */
   readonly stages: Map<string, StagedTable>
+  /** Only this of it is built here, and staged as such. */
+  readonly part?: BatchPart
+}
+
+/** One of the parts that a large batch is built in. */
+export interface BatchPart {
+  /** From 0. */
+  readonly number: number
+  /** As it is staged: `<number>-of-<count>`. */
+  readonly name: string
+  readonly rows: readonly LedgerRow[]
+  /** Files of the ids whose record that counts is in another part than the one named. */
+  readonly lost: readonly DataFile[]
 }
 
 export async function openBatch(deps: LakeDeps, plan: PlannedBuild): Promise<Batch> {

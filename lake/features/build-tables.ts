@@ -22,14 +22,8 @@ export async function buildTables(
   control: RunControl = {},
 ): Promise<BuiltTables> {
   const batch = await openBatch(deps, plan)
-  if (definitionFingerprint(batch.pipeline).pipeline !== plan.fingerprint) {
-    throw new FirnError(
-      'stage-expired',
-      `pipeline ${plan.pipeline} has another definition than batch ${plan.batch} was planned with; plan it again`,
-    )
-  }
   const wanted = batch.graph.order.filter((table) => tables.includes(table))
-  for (const group of sessionGroups(batch, wanted)) await buildGroup(deps, batch, group, control)
+  await stageTables(deps, batch, wanted, control)
   return {
     tables: wanted.map((table) => {
       const { rows, files } = stageOf(batch, table)
@@ -37,6 +31,23 @@ export async function buildTables(
     }),
     duplicates: stageOf(batch, batch.idsTable).duplicates,
   }
+}
+
+/** Stages the tables of a batch, or of a part of one, that are not staged; `tables` in dependency order. */
+export async function stageTables(
+  deps: LakeDeps,
+  batch: Batch,
+  tables: readonly string[],
+  control: RunControl,
+): Promise<void> {
+  const { pipeline, plan } = batch
+  if (definitionFingerprint(pipeline).pipeline !== plan.fingerprint) {
+    throw new FirnError(
+      'stage-expired',
+      `pipeline ${plan.pipeline} has another definition than batch ${plan.batch} was planned with; plan it again`,
+    )
+  }
+  for (const group of sessionGroups(batch, tables)) await buildGroup(deps, batch, group, control)
 }
 
 /**

@@ -67,7 +67,8 @@ export async function stageSourceIds(deps: LakeDeps, session: EngineSession, bat
 function upstreamIds(batch: Batch, table: string): Readonly<Record<string, string>> {
   if (table === batch.idsTable) return {}
   const { source, tables } = batch.graph.reads(table)
-  const staged = tables.filter((name) => name !== table && batch.graph.order.includes(name))
+  const built = batch.plan.groups.flat()
+  const staged = tables.filter((name) => name !== table && built.includes(name))
   const names = source ? [batch.idsTable, ...staged] : staged
   return Object.fromEntries(names.map((name) => [name, stageOf(batch, name).stageId]))
 }

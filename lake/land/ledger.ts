@@ -129,6 +129,26 @@ export function meanRecordBytes(ledger: LoadedTable): number | undefined {
   return records === 0 ? undefined : Number(summary?.[LANDED_BYTES] ?? 0) / records
 }
 
+/**
+ * Bytes of documents that rows from `rowFrom` on hold, with those landed together with that row; undefined where the
+ * landings' summaries, which alone are looked at, don't say.
+ */
+export function landedBytesFrom({ metadata }: LoadedTable, rowFrom: number): number | undefined {
+  let bytes = 0
+  let parent = headOf(metadata)?.['snapshot-id']
+  if (parent === undefined) return 0
+  for (const snapshot of ancestorsOf(metadata, parent)) {
+    const { summary } = snapshot
+    parent = snapshot['parent-snapshot-id']
+    if (summary?.operation === 'replace') continue
+    const [end, landed] = [summary?.[NEXT_ROW_NUMBER], summary?.[LANDED_BYTES]]
+    if (end !== undefined && Number(end) <= rowFrom) return bytes
+    if (end === undefined || landed === undefined) return undefined
+    bytes += Number(landed)
+  }
+  return parent === undefined ? bytes : undefined
+}
+
 /** What a landing writes into its snapshot's summary, for the next one to find. */
 export function positionSummary(state: {
   readonly nextRowNumber: number
