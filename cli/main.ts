@@ -2,9 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../engine/compiled-entry.js'
+import { addBackfillCommand } from './commands/backfill.js'
+import { addBackupCommand } from './commands/backup.js'
+import { addBranchCommand } from './commands/branch.js'
+import { addAlertsCommand } from './commands/alerts.js'
 import { addBuildCommand } from './commands/build.js'
 import { addCatalogCommand } from './commands/catalog.js'
 import { addCheckCommand } from './commands/check.js'
+import { addChecksCommand } from './commands/checks.js'
 import { addDeadLettersCommand } from './commands/dead-letters.js'
 import { addDemoCommand } from './commands/demo.js'
 import { addDevCommand } from './commands/dev.js'
@@ -15,7 +20,9 @@ import { addLineageCommand } from './commands/lineage.js'
 import { addMaintainCommand } from './commands/maintain.js'
 import { addModelsCommand } from './commands/models.js'
 import { addPlanCommand } from './commands/plan.js'
+import { addRetriesCommand } from './commands/retries.js'
 import { addReproduceCommand } from './commands/reproduce.js'
+import { addRestoreCommand } from './commands/restore.js'
 import { addRollbackCommand } from './commands/rollback.js'
 import { addRunCommand } from './commands/run.js'
 import { addRunsCommand } from './commands/runs.js'
@@ -76,6 +83,7 @@ function createProgram(quiet: boolean): Command {
     addStreamCommand,
     addBuildCommand,
     addRunCommand,
+    addBackfillCommand,
   ]
   const more = [
     addFeaturesCommand,
@@ -88,13 +96,17 @@ function createProgram(quiet: boolean): Command {
     addRunsCommand,
     addMaintainCommand,
     addRollbackCommand,
+    addBackupCommand,
+    addRestoreCommand,
     addDeadLettersCommand,
     addTablesCommand,
     addTagCommand,
+    addBranchCommand,
     addSqlCommand,
     addCatalogCommand,
   ]
-  for (const addCommand of [...add, ...more, addSimulateCommand, addSchedulesCommand, addDoctorCommand])
+  const watch = [addAlertsCommand, addChecksCommand, addRetriesCommand]
+  for (const addCommand of [...add, ...more, ...watch, addSimulateCommand, addSchedulesCommand, addDoctorCommand])
     addCommand(program)
   return program
 }

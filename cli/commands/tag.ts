@@ -30,7 +30,7 @@ export function addTagCommand(program: Command): void {
   tag
     .command('list')
     .description('every tag and the tables that have it')
-    .option('--json', 'print [{tag, tables}]')
+    .option('--json', 'print [{tag, tables, holds, expiresAt}]')
     .action(list)
 }
 
@@ -60,17 +60,24 @@ async function drop(pipeline: string, name: string, options: Options): Promise<v
 }
 
 async function list(options: Options): Promise<void> {
-  const { listTables } = await import('../../lake/query/list-tables.js')
-  const byTag = new Map<string, string[]>()
-  for (const table of await withCatalog(listTables, () => []))
-    for (const name of table.tags) byTag.set(name, [...(byTag.get(name) ?? []), table.name])
-  const tags = [...byTag].map(([tag, tables]) => ({ tag, tables })).sort((a, b) => (a.tag < b.tag ? -1 : 1))
+  const { listRefs } = await import('../../lake/tables/list-refs.js')
+  const found = await withCatalog(
+    (deps) => listRefs(deps, 'tag'),
+    () => [],
+  )
+  const tags = found.map(({ name, tables, holds, expiresAt }) => ({ tag: name, tables, holds, expiresAt }))
   if (options.json === true) printJson(tags)
   else if (tags.length === 0)
     print('no tags yet: every published batch sets some, `firn tag create` your own')
   else
     printTable(
-      ['tag', 'tables', 'names'],
-      tags.map((t) => [t.tag, t.tables.length, t.tables.join(' ')]),
+      ['tag', 'holds', 'kept until', 'tables', 'names'],
+      tags.map((t) => [
+        t.tag,
+        t.holds,
+        t.expiresAt?.slice(0, 10) ?? 'dropped',
+        t.tables.length,
+        t.tables.join(' '),
+      ]),
     )
 }

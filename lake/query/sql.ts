@@ -30,11 +30,12 @@ const HARMLESS_FUNCTIONS = new Set(['unnest', 'range', 'generate_series', 'json_
 export async function runSql(deps: LakeDeps, { sql, at, limit }: SqlRequest): Promise<QueryResult> {
   const { tables: names, rowsNeeded } = await inspect(sql)
   const tables = await loadNamed(deps, names)
+  const isBranch = at !== undefined && tables.some(({ table }) => table.metadata.refs[at]?.type === 'branch')
   const session = await deps.engine.openSession()
   try {
     for (const { table, metadataTable: name } of tables) {
       const { metadata } = table
-      const target = targetOf(table, at)
+      const target = targetOf(table, at, isBranch)
       if (name !== undefined) {
         await session.addRelation(await metadataRelation(deps, table, name, target))
         continue
@@ -125,9 +126,11 @@ async function metadataRelation(
   }
 }
 
-function targetOf(table: LoadedTable, at: string | undefined): ScanTarget {
+/** A branch begins at main where it is first written: a table without it is read there. */
+function targetOf(table: LoadedTable, at: string | undefined, isBranch: boolean): ScanTarget {
   if (at === undefined) return { kind: 'head' }
   const { metadata } = table
+  if (isBranch && metadata.refs[at] === undefined) return { kind: 'head' }
   if (metadata.refs[at] !== undefined || !/^\d+$/.test(at)) {
     return metadata.snapshots.length === 0 ? { kind: 'head' } : { kind: 'ref', ref: at }
   }

@@ -1,11 +1,10 @@
-import { formatIdentifier, type LoadedTable } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { sourceOf } from '../land/source-of.js'
-import { featureTables } from './feature-tables.js'
+import { pipelineTables } from './pipeline-tables.js'
 
 export interface TaggedTable {
   readonly table: string
@@ -14,7 +13,7 @@ export interface TaggedTable {
 
 const TAG_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 /** Tags that batches and models set, and that maintenance or the registry removes. */
-const RESERVED = /^(v_(incr_)?\d{8}T|failed_|model-|main$)/
+const RESERVED = /^(v_(incr_)?\d{8}T|failed_|stage_|rolled_back_|scored?_|model-|main$)/
 
 /**
  * Tags every table of a pipeline that has rows, as one catalog read shows them, in one transaction. Without `retainMs` the
@@ -68,7 +67,7 @@ export async function dropTag(
     const known = [...new Set(tables.flatMap((table) => Object.keys(table.metadata.refs)))]
     throw new FirnError(
       'not-found',
-      `no table of ${tag.pipeline} has a tag ${tag.name}; there are ${known.join(', ')}`,
+      `no table of ${tag.pipeline} has a tag ${tag.name}; there are ${known.filter((name) => name !== 'main').join(', ') || 'none'}`,
     )
   }
   await changeRefs({
@@ -76,10 +75,6 @@ export async function dropTag(
     tables: tagged.map(({ identifier }) => ({ identifier, changes: [{ kind: 'drop', name: tag.name }] })),
   })
   return tagged.map((table) => formatIdentifier(table.identifier))
-}
-
-async function pipelineTables(deps: LakeDeps, name: string): Promise<readonly LoadedTable[]> {
-  return await deps.catalog.loadTables(featureTables(sourceOf(deps, { pipeline: name })))
 }
 
 function checkName(name: string): void {
