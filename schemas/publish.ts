@@ -1,4 +1,5 @@
 import type { DataFile } from '../iceberg/spec/data-file.js'
+import type { Change } from '../iceberg/write/table-change.js'
 import type { BatchId } from './batch.js'
 import type { WriteMode } from './pipeline.js'
 
@@ -13,6 +14,8 @@ export interface PublishTable {
   readonly basisSnapshotId: string | null
   /** When the lease of staged files ends: checked just before the commit. */
   readonly leaseExpiresAtMs?: number
+  /** Rows that go and rows that come, of a rebuild; `files` are among the latter. */
+  readonly change?: Change
   /** The rows were committed before, by a stream: the table is tagged as it is. */
   readonly isCommitted?: true
 }

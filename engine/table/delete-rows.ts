@@ -1,3 +1,5 @@
+import type { DataFile } from '../../iceberg/spec/data-file.js'
+import { rowsOf } from '../../iceberg/spec/rows-of.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { IsolationLevel } from '../../iceberg/write/table-change.js'
 import { IcebergError } from '../../iceberg/error.js'
@@ -33,6 +35,23 @@ export async function overwriteRows(
   return { change, rows: { added: freshRows, updated: 0, deleted: goneRows } }
 }
 
+/** Deletes what `where` means, and the `whole` files, and adds files that are written already. */
+export async function replaceRows(
+  basis: Basis,
+  where: Condition,
+  files: readonly DataFile[],
+  options: RowChangeOptions & { readonly whole?: (file: DataFile) => boolean },
+): Promise<ComputedChange> {
+  const { whole: isWhole = () => false } = options
+  const delta = await rowsToDelete(basis, where, options, isWhole)
+  const { change, goneRows } = await applyDelta(basis, delta)
+  const rows = { added: rowsOf(files), updated: 0, deleted: goneRows }
+  return {
+    change: change.kind === 'row-delta' ? { ...change, added: [...change.added, ...files] } : change,
+    rows,
+  }
+}
+
 /** How a row change is made: as the caller says, else as the table's properties for its kind do. */
 export function changeSettings(
   { properties }: TableMetadata,
@@ -58,15 +77,22 @@ export function changeSettings(
 
 const GONE = '_firn_gone'
 
-async function rowsToDelete(basis: Basis, where: Condition, options: RowChangeOptions): Promise<RowDelta> {
+async function rowsToDelete(
+  basis: Basis,
+  where: Condition,
+  options: RowChangeOptions,
+  isWhole: (file: DataFile) => boolean = () => false,
+): Promise<RowDelta> {
   const condition = await planCondition(basis, where)
-  const tasks = await planTarget(basis, condition.filter)
+  const planned = await planTarget(basis, condition.filter)
+  const given = planned.filter(({ file }) => isWhole(file))
+  const tasks = given.length === 0 ? planned : planned.filter(({ file }) => !isWhole(file))
   const { whole, partial } = condition.isExact
     ? splitWhole(basis.schema, tasks)
     : { whole: [], partial: tasks }
   const base = {
     tasks: partial,
-    whole,
+    whole: [...given, ...whole],
     fresh: [],
     filter: condition.filter,
     ...changeSettings(basis.metadata, 'delete', options),

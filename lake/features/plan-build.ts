@@ -90,7 +90,11 @@ function changeOf(change: DefinitionChange | undefined): { readonly change?: Def
 
 const NEVER_BUILT: PublishedState = { end: 0, published: false }
 
-async function tablesSoFar(deps: LakeDeps, { namespace, tables }: Pipeline): Promise<readonly LoadedTable[]> {
+/** Those of a pipeline's tables that there are. */
+export async function tablesSoFar(
+  deps: LakeDeps,
+  { namespace, tables }: Pipeline,
+): Promise<readonly LoadedTable[]> {
   const names = Object.keys(tables)
   const loaded = await Promise.all(names.map((name) => ifFound(deps.catalog.loadTable({ namespace, name }))))
   return loaded.filter((table) => table !== undefined)

@@ -121,7 +121,7 @@ function plannedResult(operation: Operation, loaded: ReadonlyMap<string, LoadedT
   const { request, outcome } = operation
   const version = outcome.status === 'failed' ? outcome.branch : request.tag
   const tables = [...operation.tables].map(([table, change]): PublishedTable => {
-    if (change !== undefined && change.files.length > 0) {
+    if (change !== undefined && isWritten(change)) {
       return { table, rows: change.rows, version, snapshotId: String(operation.snapshotIds.get(table)) }
     }
     const head = headId(loaded.get(table))
@@ -157,7 +157,7 @@ async function tableChanges(
   const changes: TableChange[] = []
   for (const [name, table] of operation.tables) {
     const base = { identifier: parseIdentifier(name), snapshotId: idOf(operation, name), summary }
-    if (table !== undefined && table.files.length > 0) {
+    if (table !== undefined && isWritten(table)) {
       changes.push({ ...base, ...branch, ...tags, change: changeOf(table) })
     } else if (outcome.status !== 'failed') {
       const isEmpty = headId(loaded.get(name)) === null
@@ -176,8 +176,14 @@ async function tableChanges(
   return changes
 }
 
+function isWritten({ files, change }: PublishTable): boolean {
+  if (change?.kind !== 'row-delta') return files.length > 0
+  return change.removed.length + change.added.length + change.deletes.length > 0
+}
+
 function changeOf(table: PublishTable): Change {
-  const { files } = table
+  const { files, change } = table
+  if (change !== undefined) return change
   if (table.write === 'append') return { kind: 'append', files }
   const basis = table.basisSnapshotId === null ? null : toSnapshotId(table.basisSnapshotId)
   return { kind: table.write, files, basis }
@@ -224,8 +230,7 @@ async function lookBefore(
   }
   const moved = [...operation.tables].some(
     ([name, table]) =>
-      (table === undefined || table.files.length === 0) &&
-      headId(tables.get(name)) !== headId(planned.get(name)),
+      (table === undefined || !isWritten(table)) && headId(tables.get(name)) !== headId(planned.get(name)),
   )
   if (moved && outcome.status !== 'failed') return { kind: 'tables-moved' }
   await checkStagedFiles(deps, request)

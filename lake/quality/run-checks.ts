@@ -27,19 +27,40 @@ const SAMPLE_ROWS = 5
 export async function runChecks(
   deps: LakeDeps,
   plan: PlannedBuild,
-  { onProgress, signal }: RunControl = {},
+  control: RunControl = {},
 ): Promise<CheckedBatch> {
   const batch = await openBatch(deps, plan)
-  const checks = [...batch.graph.order.flatMap((table) => keyChecks(batch, table)), ...ownChecks(batch)]
+  return await checkState(deps, batch, stagedState(deps, batch), control)
+}
+
+/** How a check sees the tables. */
+export interface CheckedState {
+  /** Tables whose keys are looked at. */
+  readonly tables: readonly string[]
+  /** Adds the relation `batch`. */
+  attachBatch(session: EngineSession): Promise<void>
+  /** Adds, as `name`, what the batch adds to a table, or with `all` the table as it will be. */
+  attach(session: EngineSession, table: string, name: string, all: boolean): Promise<void>
+}
+
+/** As `runChecks`, of whatever state. */
+export async function checkState(
+  deps: Pick<LakeDeps, 'engine'>,
+  batch: Batch,
+  state: CheckedState,
+  { onProgress, signal }: RunControl = {},
+): Promise<CheckedBatch> {
+  const { plan } = batch
+  const checks = [...state.tables.flatMap((table) => keyChecks(batch, table)), ...ownChecks(batch)]
   const session = await deps.engine.openSession(signal === undefined ? {} : { signal })
   try {
-    await attachBatch(session, batch)
+    await state.attachBatch(session)
     const attached = new Set(['batch'])
     const results: CheckResult[] = []
     for (const check of checks) {
       if (signal?.aborted === true)
         throw new FirnError('cancelled', `checks of ${plan.batch} were stopped as asked`)
-      if (check.isProven !== true) await attachReferenced(deps, session, batch, check, attached)
+      if (check.isProven !== true) await attachReferenced(session, batch, state, check, attached)
       results.push(await runCheck(session, check))
       onProgress?.(`${results.length} of ${checks.length} checks`)
     }
@@ -108,9 +129,9 @@ async function queryCheck(session: EngineSession, check: Check, sql: string): Pr
 
 /** Attaches the relations that a check names and the session lacks: the batch's rows, or `all_<table>`. */
 async function attachReferenced(
-  deps: LakeDeps,
   session: EngineSession,
   batch: Batch,
+  state: CheckedState,
   check: Check,
   attached: Set<string>,
 ): Promise<void> {
@@ -123,15 +144,20 @@ async function attachReferenced(
         `check ${check.name} reads ${name}, which is no table of ${batch.pipeline.name}; it has ${batch.graph.order.join(', ')}, and all_<table> of each`,
       )
     }
-    const { metadata } = loadedTable(batch, table)
-    await session.addRelation({
-      kind: 'scan',
-      name,
-      metadata,
-      schema: currentSchema(metadata),
-      tasks: await tasksFor(deps, batch, table, name !== table),
-    })
+    await state.attach(session, table, name, name !== table)
     attached.add(name)
+  }
+}
+
+function stagedState(deps: LakeDeps, batch: Batch): CheckedState {
+  return {
+    tables: batch.graph.order,
+    attachBatch: (session) => attachBatch(session, batch),
+    async attach(session, table, name, all) {
+      const { metadata } = loadedTable(batch, table)
+      const tasks = await tasksFor(deps, batch, table, all)
+      await session.addRelation({ kind: 'scan', name, metadata, schema: currentSchema(metadata), tasks })
+    },
   }
 }
 

@@ -1,0 +1,185 @@
+import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
+import { currentSchema } from '../../iceberg/spec/schema.js'
+import type { EngineSession } from '../../engine/engine.js'
+import { quoteName, quoteText } from '../../engine/duckdb/sql-text.js'
+import { FirnError } from '../../schemas/error.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
+import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
+import { currentTasks, LANDED, withoutReplaced } from '../features/batch-relations.js'
+import { definitionOf, loadedTable, stageOf } from '../features/batch-state.js'
+import { readLedger } from '../land/ledger.js'
+import { refuseRemovedRaw } from '../land/raw-kept-from.js'
+import { rawObjectsOf } from '../land/raw-objects.js'
+import { tasksOf } from '../staging/staged-tasks.js'
+import { BATCH_COLUMN } from './choose-tables.js'
+import { ALL_IDS, idRelations, isRebuilt, rowsOfBatches, type Rebuild } from './open-rebuild.js'
+
+/**
+ * What a table's SQL sees of another table: `added`, what the batch adds to it; `asOf`, that and what earlier batches made;
+ * `current`, the rows of all batches, this one's as they are now made.
+ */
+export type View = 'added' | 'asOf' | 'current'
+
+/** Record ids that the batch is the first to build. */
+export const NEW_IDS = '_new_ids'
+
+/** What tables that see the same share. */
+export type Kind = 'new' | 'rows' | 'partitions'
+
+export function kindOf({ batch }: Rebuild, table: string): Kind {
+  if (batch.graph.onlyNew.has(table)) return 'new'
+  return definitionOf(batch, table).write === 'overwrite-partitions' ? 'partitions' : 'rows'
+}
+
+/** The records of the batch's range as landed, and which of them it was the first to build. */
+export async function attachLanded(deps: LakeDeps, session: EngineSession, rebuild: Rebuild): Promise<void> {
+  const { batch, plan } = rebuild
+  const { inputFrom, inputTo } = plan.build
+  const definition = batch.pipeline.sources[batch.source]
+  if (definition === undefined)
+    throw new FirnError('not-found', `pipeline ${batch.pipeline.name} has no source ${batch.source}`)
+  refuseRemovedRaw(batch.ledger, inputFrom)
+  const ledger = await readLedger(deps, batch.ledger, { rowFrom: inputFrom, rowEnd: inputTo })
+  await session.addRelation({
+    kind: 'raw',
+    name: LANDED,
+    schema: parseDocumentSchema(definition.schema),
+    envelope: parseTableSchema(ENVELOPE_COLUMNS),
+    objects: rawObjectsOf(ledger),
+  })
+  const others = `SELECT record_id FROM ${ALL_IDS} WHERE ${BATCH_COLUMN} <> ${quoteText(plan.rebuilds)}`
+  await session.addRelation({
+    kind: 'query',
+    name: NEW_IDS,
+    sql: `SELECT DISTINCT l._record_id AS record_id FROM ${LANDED} l
+      ANTI JOIN (${others}) o ON o.record_id = l._record_id`,
+  })
+}
+
+/** The relations that a table's SQL names. `attached`: what the session has already; it grows. */
+export async function attachReads(
+  deps: LakeDeps,
+  session: EngineSession,
+  rebuild: Rebuild,
+  table: string,
+  attached: Set<string>,
+): Promise<void> {
+  const { batch, plan } = rebuild
+  const { source, tables, itself } = batch.graph.reads(table)
+  const kind = kindOf(rebuild, table)
+  if (source && !attached.has(batch.source)) {
+    await attachRecords(session, batch.source, kind === 'new')
+    attached.add(batch.source)
+  }
+  for (const name of tables.filter((one) => one !== table && !attached.has(one))) {
+    const isAdded = kind === 'new' && batch.graph.onlyNew.has(name)
+    const isCurrent = kind === 'partitions' && plan.mode === 'alone'
+    const view = isAdded ? 'added' : isCurrent ? 'current' : 'asOf'
+    await attachView(deps, session, rebuild, { name, table: name, view })
+    attached.add(name)
+  }
+  if (!itself) return
+  const now = await attachNow(deps, session, rebuild, table, attached)
+  const rows = rowsOfBatches(rebuild, table)
+  const before = rows === undefined ? 'true' : `NOT (${rows.ofBatch}) AND NOT (${rows.ofLater})`
+  await session.addRelation({
+    ...{ kind: 'query', name: table, lazy: true },
+    sql: `SELECT * FROM ${now} WHERE ${before}`,
+  })
+}
+
+/** A table under a name, as `view` says. */
+export async function attachView(
+  deps: LakeDeps,
+  session: EngineSession,
+  rebuild: Rebuild,
+  { name, table, view }: { readonly name: string; readonly table: string; readonly view: View },
+): Promise<void> {
+  const { batch } = rebuild
+  const staged = isRebuilt(rebuild, table) || table === batch.idsTable ? stageOf(batch, table).files : []
+  const fresh = `_fresh_${name}`
+  await attachScan(session, rebuild, fresh, table, tasksOf(staged))
+  const kept = await keptSql(deps, session, rebuild, { name, table, view })
+  await session.addRelation({
+    ...{ kind: 'query', name, lazy: true },
+    sql: `${kept} UNION ALL SELECT * FROM ${quoteName(fresh)}`,
+  })
+}
+
+/** The rows of other batches that belong to the view, and those of the batch where it does not build this table again. */
+async function keptSql(
+  deps: LakeDeps,
+  session: EngineSession,
+  rebuild: Rebuild,
+  { name, table, view }: { readonly name: string; readonly table: string; readonly view: View },
+): Promise<string> {
+  const { batch, plan } = rebuild
+  const rows = rowsOfBatches(rebuild, table)
+  const isNew = isRebuilt(rebuild, table)
+  const isPartitions = batch.graph.order.includes(table) && kindOf(rebuild, table) === 'partitions'
+  const current = await currentTasks(deps, batch, table)
+  const tasks =
+    isPartitions && isNew ? withoutReplaced(batch, table, current, stageOf(batch, table).files) : current
+  const now = `_now_${name}`
+  await attachScan(session, rebuild, now, table, tasks)
+  const conditions: string[] = []
+  if (view === 'added') conditions.push(isNew ? 'false' : (rows?.ofBatch ?? 'false'))
+  else {
+    if (isNew && rows !== undefined && (!isPartitions || dropsRest(rebuild, table)))
+      conditions.push(`NOT (${rows.ofBatch})`)
+    const seesLater = view === 'current' || (isPartitions && plan.mode === 'alone')
+    if (!seesLater && rows !== undefined) conditions.push(`NOT (${rows.ofLater})`)
+  }
+  return `SELECT * FROM ${quoteName(now)} WHERE ${conditions.join(' AND ') || 'true'}`
+}
+
+/**
+ * Whether rows of the batch go that lie in partitions that it does not write any more. They stay where others' rows may be in
+ * them and nothing is going to write them again.
+ */
+export function dropsRest(rebuild: Rebuild, table: string): boolean {
+  return rebuild.plan.mode === 'forward' || readsSourceAlone(rebuild, table)
+}
+
+export function readsSourceAlone({ batch }: Rebuild, table: string): boolean {
+  return batch.graph.reads(table).tables.length === 0
+}
+
+/** The rows that a table has now, under a name of their own, quoted. */
+export async function attachNow(
+  deps: LakeDeps,
+  session: EngineSession,
+  rebuild: Rebuild,
+  table: string,
+  attached: Set<string>,
+): Promise<string> {
+  const name = `_before_${table}`
+  if (!attached.has(name))
+    await attachScan(session, rebuild, name, table, await currentTasks(deps, rebuild.batch, table))
+  attached.add(name)
+  return quoteName(name)
+}
+
+export async function attachIds(deps: LakeDeps, session: EngineSession, rebuild: Rebuild): Promise<void> {
+  for (const relation of await idRelations(deps, rebuild)) await session.addRelation(relation)
+}
+
+/** Of equal records the first, in the order that they were landed in; to tables of new records only the new ones. */
+async function attachRecords(session: EngineSession, name: string, onlyNew: boolean): Promise<void> {
+  const kept = onlyNew ? `SEMI JOIN ${NEW_IDS} n ON n.record_id = l._record_id` : ''
+  const order = 'ORDER BY l._offset, l._partition, l._path'
+  const first = `QUALIFY row_number() OVER (PARTITION BY l._record_id ${order}) = 1`
+  await session.addRelation({ kind: 'query', name, sql: `SELECT l.* FROM ${LANDED} l ${kept} ${first}` })
+}
+
+async function attachScan(
+  session: EngineSession,
+  { batch }: Rebuild,
+  name: string,
+  table: string,
+  tasks: readonly FileScanTask[],
+): Promise<void> {
+  const { metadata } = loadedTable(batch, table)
+  await session.addRelation({ kind: 'scan', name, schema: currentSchema(metadata), tasks, metadata })
+}
