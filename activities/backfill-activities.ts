@@ -1,6 +1,8 @@
 import { Context } from '@temporalio/activity'
+import { readBatchHistory, type DateRange } from '../lake/backfill/batch-history.js'
 import { lookAtDates } from '../lake/backfill/look-at-dates.js'
 import type { BackfillRow, ListBackfillInput } from '../schemas/backfill-messages.js'
+import { findPipeline } from '../schemas/find-pipeline.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
 import { quietNights } from './quiet-nights.js'
 import { runCore } from './run-core.js'
@@ -23,7 +25,10 @@ export function createBackfillActivities(deps: LakeDeps) {
       runCore(async () => {
         const { client } = Context.current()
         const quiet = (batches: readonly string[]) => quietNights(client, pipeline, batches)
-        const dates = await lookAtDates(deps, { pipeline, mode, keys, ...(ownFolders ? {} : { quiet }) })
+        const of = findPipeline(deps.pipelines, pipeline)
+        const history = (range: DateRange) => readBatchHistory(deps, of, range)
+        const look = { pipeline: of, mode, keys, history }
+        const dates = await lookAtDates(ownFolders ? look : { ...look, quiet })
         return dates.map(({ key, state, batches }) => ({ key, state, batches }))
       }),
   }

@@ -1,4 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client'
+import { readBackfillInput } from '../schemas/read-backfill-input.js'
 import {
   readBuildFeaturesInput,
   readLandSourceInput,
@@ -18,6 +19,7 @@ const VALIDATORS = {
   landSource: readLandSourceInput,
   buildFeatures: readBuildFeaturesInput,
   nightly: readNightlyInput,
+  backfill: readBackfillInput,
   trainModel: readTrainModelInput,
   searchModel: readSearchModelInput,
   reproduceModel: readReproduceInput,

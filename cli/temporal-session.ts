@@ -62,22 +62,29 @@ export async function withTemporal<T>(
 export async function withRunningTemporal<T>(
   use: (session: Pick<TemporalSession, 'client' | 'address'>) => Promise<T>,
 ): Promise<T> {
+  return withTemporalIfRunning((session) => {
+    if (session !== undefined) return use(session)
+    throw new FirnError(
+      'not-found',
+      `no Temporal server is configured (TEMPORAL_ADDRESS), and neither \`firn dev\` nor \`firn stream\` runs on the lake in ${readConfig().home}.`,
+    )
+  })
+}
+
+/** As withRunningTemporal; `use` is given nothing where no server is configured and none runs on this lake. */
+export async function withTemporalIfRunning<T>(
+  use: (session: Pick<TemporalSession, 'client' | 'address'> | undefined) => T | Promise<T>,
+): Promise<T> {
   const config = readConfig()
   const { address } = config.temporal
   const session =
     address === undefined
       ? await findRunningServer(config)
       : { client: await connectClient(config.temporal), address }
-  if (session === undefined) {
-    throw new FirnError(
-      'not-found',
-      `no Temporal server is configured (TEMPORAL_ADDRESS), and neither \`firn dev\` nor \`firn stream\` runs on the lake in ${config.home}.`,
-    )
-  }
   try {
     return await use(session)
   } finally {
-    await session.client.connection.close()
+    await session?.client.connection.close()
   }
 }
 
@@ -117,7 +124,7 @@ async function withServer<T>(
 ): Promise<T> {
   installRuntime({
     logFile: join(config.home, 'worker.log'),
-    level: 'warn',
+    level: config.worker.logLevel ?? 'warn',
     shutdownSignals: [],
     // Those that stay up: a command beside them must not want the same port.
     ...(announce === true && config.worker.metricsAddress !== undefined

@@ -46,6 +46,8 @@ export const BACKFILL_SIGNALS = {
   retryFailed: 'retryFailed',
 } as const
 export const DATES_QUERY = 'dates'
+/** Query of a backfill for the input that starts an ended one again: what failed, was cancelled or never ran. */
+export const RETRY_INPUT_QUERY = 'retryInput'
 
 /**
  * Fixed workflow ids: Temporal runs at most one of each at a time, so landing, publishing and maintenance of one kind

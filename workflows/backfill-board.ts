@@ -19,6 +19,7 @@ import { readDatesQuery } from '../schemas/read-backfill-input.js'
 import {
   BACKFILL_SIGNALS,
   DATES_QUERY,
+  RETRY_INPUT_QUERY,
   SEARCH_ATTRIBUTES,
   STATUS_QUERY,
   type StepStatus,
@@ -28,6 +29,7 @@ import type { DateStates } from './date-states.js'
 
 const statusQuery = defineQuery<BackfillStatus>(STATUS_QUERY)
 const datesQuery = defineQuery<DatesPage, [DatesQuery?]>(DATES_QUERY)
+const retryQuery = defineQuery<BackfillInput>(RETRY_INPUT_QUERY)
 const pauseSignal = defineSignal(BACKFILL_SIGNALS.pause)
 const resumeSignal = defineSignal(BACKFILL_SIGNALS.resume)
 const cancelSignal = defineSignal(BACKFILL_SIGNALS.cancel)
@@ -90,6 +92,10 @@ export function openBackfillBoard(
   setHandler(statusQuery, status, { description: 'How many dates stand where, what runs, what failed.' })
   setHandler(datesQuery, (query) => states.page(readDatesQuery(query)), {
     description: 'A page of dates; takes {"state": "failed", "offset": 0, "limit": 100} or nothing.',
+  })
+  setHandler(retryQuery, () => ({ ...given, state: { ...states.retried(), startedAtMs } }), {
+    description:
+      'The input that starts this backfill again once it has ended: what failed, was cancelled or never ran.',
   })
   setHandler(pauseSignal, () => setPause(pause ?? { reason: 'paused as asked', sinceMs: Date.now() }))
   setHandler(resumeSignal, () => setPause(undefined))

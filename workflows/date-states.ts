@@ -34,6 +34,8 @@ export interface DateStates {
   fail(index: number, failed: FailedDate): void
   /** What failed or was cancelled waits again. */
   retryFailed(): void
+  /** As `carry` after `retryFailed`, which is not done. */
+  retried(): Pick<BackfillState, 'states' | 'failures'>
   page(query: DatesQuery): DatesPage
   carry(): Pick<BackfillState, 'states' | 'failures'>
 }
@@ -93,6 +95,7 @@ export function openDateStates(
       failures = []
       firstWaiting = 0
     },
+    retried: () => ({ states: encodeStates(retriedStates(states)), failures: [] }),
     page({ state, offset = 0, limit = PAGE_DEFAULT }) {
       const found = states.flatMap((one, index) => (state === undefined || one === state ? [index] : []))
       const rows = found.slice(offset, offset + limit).map((index) => row(index, states[index] ?? 'waiting'))

@@ -23,11 +23,17 @@ export interface BatchRecord {
   readonly runId?: string
 }
 
-/** The records of a pipeline's batches from one calendar date (UTC) to another, both included; in order of the instants. */
+/** Calendar dates in UTC, both included. */
+export interface DateRange {
+  readonly from: string
+  readonly to: string
+}
+
+/** The records of a pipeline's batches on these dates, in order of the instants. */
 export async function readBatchHistory(
   deps: Pick<LakeDeps, 'catalog' | 'engine'>,
   { name, namespace }: Pick<Pipeline, 'name' | 'namespace'>,
-  { from, to }: { readonly from: string; readonly to: string },
+  { from, to }: DateRange,
 ): Promise<readonly BatchRecord[]> {
   const audit = await ifFound(deps.catalog.loadTable(auditIdentifier(namespace)))
   if (audit === undefined) return []

@@ -1,22 +1,22 @@
 import { dateOf } from '../../schemas/backfill-dates.js'
 import type { BackfillMode, BackfillRow } from '../../schemas/backfill-messages.js'
 import { instantOf, parseBatchId } from '../../schemas/batch.js'
-import { findPipeline } from '../../schemas/find-pipeline.js'
-import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
 import { zoneOffset } from '../../schemas/zone-time.js'
 import { batchesOfDates } from './batches-of-dates.js'
-import { readBatchHistory, type BatchRecord } from './batch-history.js'
+import type { BatchRecord, DateRange } from './batch-history.js'
 
 const DAY_MS = 86_400_000
 /** Together they stay far below what a payload may hold. A date has more where its schedule is due every minute. */
 const BATCHES_MAX = 2000
 
 export interface LookAtDates {
-  readonly pipeline: string
+  readonly pipeline: Pipeline
   readonly mode: BackfillMode
   /** Calendar dates, or batch ids. */
   readonly keys: readonly string[]
+  /** `readBatchHistory`; nothing where there is no lake yet. */
+  readonly history: (range: DateRange) => Promise<readonly BatchRecord[]>
   /** Of these batches, those whose night is known to have found nothing new. Default: none. */
   readonly quiet?: (batches: readonly string[]) => Promise<ReadonlySet<string>>
 }
@@ -36,15 +36,11 @@ export interface FoundBatch {
 
 /**
  * What a backfill has to do on each date, by the audit table of this moment. A published or skipped batch is done; one that
- * failed after that is due again. Answers for as many of the first keys as fit into a message, at least one. Throws
- * `not-found` for an unknown pipeline.
+ * failed after that is due again. Answers for as many of the first keys as fit into a message, at least one.
  */
-export async function lookAtDates(
-  deps: Pick<LakeDeps, 'catalog' | 'engine' | 'pipelines'>,
-  { pipeline: name, mode, keys, quiet }: LookAtDates,
-): Promise<readonly LookedDate[]> {
-  const pipeline = findPipeline(deps.pipelines, name)
-  const history = await readBatchHistory(deps, pipeline, daysAround(keys.map(dateOf)))
+export async function lookAtDates(look: LookAtDates): Promise<readonly LookedDate[]> {
+  const { pipeline, mode, keys, quiet } = look
+  const history = await look.history(daysAround(keys.map(dateOf)))
   if (mode === 'rebuild') return fitting(keys.map((key) => toRebuild(key, pipeline, history)))
   const byBase = groupBy(history, ({ batch }) => batch.slice(0, 16))
   const scheduled = batchesOfDates(pipeline, keys.filter(isDate))
@@ -112,7 +108,7 @@ function fitting<T extends { readonly batches: readonly string[] }>(dates: reado
 }
 
 /** From the day before the first to the day after the last: a zone's date is at most a day from UTC's. */
-function daysAround(dates: readonly string[]): { readonly from: string; readonly to: string } {
+function daysAround(dates: readonly string[]): DateRange {
   const times = dates.map((date) => Date.parse(date))
   const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
   return {

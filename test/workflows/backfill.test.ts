@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client'
-import { rootCause } from '@temporalio/common'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type {
   BackfillInput,
@@ -9,7 +8,7 @@ import type {
   DatesPage,
   DatesQuery,
 } from '../../schemas/backfill-messages.js'
-import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
+import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import {
   attribute,
   failWith,
@@ -20,7 +19,7 @@ import {
   type FakeActivities,
   type TestServer,
 } from './support/fake-lake.js'
-import { endless } from './support/run-workflows.js'
+import { endless, failureOf } from './support/run-workflows.js'
 
 /**
  * The backfill workflow itself, its nights on a lake of fakes. The server says early that a history has grown long, so that
@@ -37,7 +36,7 @@ afterAll(() => test.close())
 const PIPELINE = 'quantum'
 let started = 0
 
-async function start(input: Omit<BackfillInput, 'pipeline'>): Promise<WorkflowHandle> {
+async function start(input: object): Promise<WorkflowHandle> {
   started += 1
   return test.client.workflow.start('backfill', {
     workflowId: `backfill-${started}`,
@@ -45,14 +44,18 @@ async function start(input: Omit<BackfillInput, 'pipeline'>): Promise<WorkflowHa
     args: [{ pipeline: PIPELINE, ...input }],
   })
 }
-const resultOf = (handle: WorkflowHandle): Promise<BackfillResult> => handle.result() as Promise<BackfillResult>
+const resultOf = (handle: WorkflowHandle): Promise<BackfillResult> =>
+  handle.result() as Promise<BackfillResult>
 const statusOf = (handle: WorkflowHandle): Promise<BackfillStatus> => handle.query<BackfillStatus>('status')
 const datesOf = (handle: WorkflowHandle, query?: DatesQuery): Promise<DatesPage> =>
   query === undefined
     ? handle.query<DatesPage>('dates')
     : handle.query<DatesPage, [DatesQuery]>('dates', query)
 
-async function until(handle: WorkflowHandle, is: (status: BackfillStatus) => boolean): Promise<BackfillStatus> {
+async function until(
+  handle: WorkflowHandle,
+  is: (status: BackfillStatus) => boolean,
+): Promise<BackfillStatus> {
   for (;;) {
     const status = await statusOf(handle)
     if (is(status)) return status
@@ -67,8 +70,7 @@ const quiet: FakeActivities = {
       ...{ pipeline, source: 'experiments', batch, from: '/landing', incarnation: 'i' },
       ...{ files: 0, bytes: 0, first: 0, end: 0 },
     }),
-  planBuild: ({ pipeline, batch }) =>
-    Promise.resolve({ kind: 'nothing-new', pipeline, batch, inputTo: 0 }),
+  planBuild: ({ pipeline, batch }) => Promise.resolve({ kind: 'nothing-new', pipeline, batch, inputTo: 0 }),
 }
 
 function batchesOf(calls: readonly Call[], name: string): string[] {
@@ -127,3 +129,146 @@ describe('a range of dates', () => {
 const NONE = {
   ...{ waiting: 0, running: 0, published: 0, no_changes: 0, done: 0, none: 0, failed: 0, cancelled: 0 },
 }
+
+describe('a date that fails', () => {
+  it('is told with its cause, the others go on, and a retry runs it alone', async () => {
+    let broken = true
+    const lake: FakeActivities = {
+      planLanding: (input) =>
+        broken && input.batch === nightOf('2026-07-02')
+          ? failWith('config', { final: true })
+          : quiet.planLanding!(input),
+      planBuild: quiet.planBuild!,
+    }
+    await withFakeLake(test.connection, lake, async (calls) => {
+      const range = { from: '2026-07-01', to: '2026-07-04' }
+      const handle = await start(range)
+      const failed = {
+        date: '2026-07-02',
+        workflowId: 'nightly-quantum-2026-07-02',
+        cause: 'it failed: config',
+      }
+      expect(await resultOf(handle)).toMatchObject({
+        status: 'failed',
+        counts: { no_changes: 3, failed: 1 },
+        failures: [failed],
+      })
+      expect(await datesOf(handle, { state: 'failed' })).toEqual({
+        total: 1,
+        rows: [{ ...failed, state: 'failed' }],
+      })
+
+      broken = false
+      const before = batchesOf(calls, 'planLanding').length
+      const input = await handle.query<BackfillInput>('retryInput')
+      expect(input).toMatchObject({ ...range, state: { states: 'nwn2', failures: [] } })
+      expect(await resultOf(await start(input))).toMatchObject({
+        status: 'no_changes',
+        counts: { no_changes: 4 },
+      })
+      expect(batchesOf(calls, 'planLanding').slice(before)).toEqual([nightOf('2026-07-02')])
+    })
+  })
+
+  it('pauses the backfill where that is asked for; `retryFailed` goes on with it, `resume` without it', async () => {
+    let broken = new Set(['2026-07-01', '2026-07-03'].map(nightOf))
+    const lake: FakeActivities = {
+      ...quiet,
+      planBuild: (input) =>
+        broken.has(input.batch) ? failWith('config', { final: true }) : quiet.planBuild!(input),
+    }
+    await withFakeLake(test.connection, lake, async (calls) => {
+      const handle = await start({ from: '2026-07-01', to: '2026-07-04', onFailure: 'pause' })
+      const { counts, pause } = await until(handle, ({ status }) => status === 'paused')
+      expect(counts).toEqual({ ...NONE, failed: 1, waiting: 3 })
+      expect(pause?.reason).toBe('2026-07-01 failed: it failed: config')
+      expect(attribute(await handle.describe(), 'FirnStatus')).toBe('paused')
+      broken = new Set([nightOf('2026-07-03')])
+      await handle.signal('retryFailed')
+      await until(handle, ({ status }) => status === 'paused')
+      await handle.signal('resume')
+      expect(await resultOf(handle)).toMatchObject({ status: 'failed', counts: { no_changes: 3, failed: 1 } })
+      expect(batchesOf(calls, 'planLanding')).toEqual(
+        ['2026-07-01', '2026-07-01', '2026-07-02', '2026-07-03', '2026-07-04'].map(nightOf),
+      )
+    })
+  })
+})
+
+describe('a backfill is steered', () => {
+  const stuck: FakeActivities = { ...quiet, planLanding: endless }
+
+  it('a pause lets what runs end and starts nothing; a cancel ends what runs, with the report', async () => {
+    await withFakeLake(test.connection, stuck, async () => {
+      const handle = await start({ from: '2026-07-01', to: '2026-07-31', parallel: 2 })
+      const { running } = await until(handle, ({ counts }) => counts.running === 2)
+      expect(running.map(({ date, batch }) => [date, batch])).toEqual([
+        ['2026-07-01', nightOf('2026-07-01')],
+        ['2026-07-02', nightOf('2026-07-02')],
+      ])
+      await handle.signal('pause')
+      await test.client.workflow.getHandle(running[0]!.workflowId).cancel()
+      // Cancelled by somebody else, it has failed; paused, nothing takes its place.
+      const { counts, failures } = await until(handle, ({ counts: { failed } }) => failed === 1)
+      expect(counts).toEqual({ ...NONE, failed: 1, running: 1, waiting: 29 })
+      expect(failures[0]?.cause).toBe('its workflow was cancelled')
+      await handle.signal('cancel')
+      expect(await resultOf(handle)).toMatchObject({
+        status: 'cancelled',
+        counts: { ...NONE, failed: 1, cancelled: 1, waiting: 29 },
+      })
+      for (const { workflowId } of running) {
+        expect((await test.client.workflow.getHandle(workflowId).describe()).status.name).toBe('CANCELLED')
+      }
+      expect(attribute(await handle.describe(), 'FirnStatus')).toBe('cancelled')
+    })
+  })
+
+  it('a cancel from outside does the same; what ended answers still', async () => {
+    await withFakeLake(test.connection, stuck, async () => {
+      const handle = await start({ from: '2026-08-01', to: '2026-08-31' })
+      const { running } = await until(handle, ({ counts }) => counts.running === 1)
+      await handle.cancel()
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError)
+      expect((await handle.describe()).status.name).toBe('CANCELLED')
+      const child = test.client.workflow.getHandle(running[0]!.workflowId)
+      expect((await child.describe()).status.name).toBe('CANCELLED')
+      expect(await statusOf(handle)).toMatchObject({
+        status: 'cancelled',
+        counts: { ...NONE, cancelled: 1, waiting: 30 },
+      })
+    })
+  })
+})
+
+describe('input that is wrong', () => {
+  const cases: readonly (readonly [string, object, RegExp])[] = [
+    [
+      'dates the wrong way round',
+      { from: '2026-07-02', to: '2026-07-01' },
+      /is after `to`.*earlier date first/,
+    ],
+    ['no date of any calendar', { from: '2026-02-30', to: '2026-03-01' }, /`from` must be a calendar date/],
+    ['more than 100,000', { from: '1700-01-01', to: '2026-07-01' }, /119250 dates, at most 100000/],
+    ['two ways at once', { from: '2026-07-01', to: '2026-07-02', dates: ['2026-07-03'] }, /exactly one way/],
+    ['half a range', { from: '2026-07-01' }, /give both `from` and `to`/],
+    ['a date twice', { dates: ['2026-07-01', '2026-07-01'] }, /must not name one twice/],
+    ['parallel rebuilds', { dates: ['2026-07-01'], mode: 'rebuild', parallel: 2 }, /stand in line/],
+    ['a path as a name', { pipeline: '../x', dates: ['2026-07-01'] }, /must be a name/],
+    [
+      'a state of other dates',
+      { dates: ['2026-07-01'], state: { states: 'w9', failures: [] } },
+      /`state` is not of these 1 dates/,
+    ],
+  ]
+
+  it('ends it at once, and says what to do', async () => {
+    await withFakeLake(test.connection, {}, async (calls) => {
+      for (const [what, input, message] of cases) {
+        const { message: why } = await failureOf(await start(input))
+        expect(why, what).toMatch(message)
+      }
+      expect(calls).toEqual([])
+    })
+  })
+})
