@@ -8,7 +8,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const cacheDir = join(process.env.FIRN_CACHE ?? join(homedir(), '.cache', 'firn'), 'peers')
-const PYTHON_PACKAGES = ['pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0', 'pyspark==3.5.9']
+const PYTHON_PACKAGES = [
+  'pyiceberg[sql-sqlite,pyarrow,pyiceberg-core]==0.12.0',
+  'pyspark==3.5.9',
+  // Turns SQL of DuckDB to Spark's for the Spark engine.
+  'sqlglot==30.30.0',
+]
 /** What models are compared with, apart from the others: their versions of NumPy differ. The SDK runs workers of other languages. */
 const ML_PACKAGES = [
   ...readFileSync(new URL('../examples/python-trainer/requirements.txt', import.meta.url), 'utf8')
