@@ -1,21 +1,21 @@
-import type { Span, Tracer } from '@opentelemetry/api'
 import type { MetricMeter } from '@temporalio/common'
 import type { Engine, EngineSession } from '../engine/engine.js'
 import { IcebergError } from '../iceberg/error.js'
 import type { Catalog, TableIdentifier } from '../iceberg/catalog/catalog.js'
 import { METRICS } from '../schemas/metrics.js'
 import type { Lake } from './create-deps.js'
+import type { InSpan } from './tracing.js'
 
-/** A lake whose commits are counted; with a tracer, its calls of catalog and engine are spans too. */
-export function observedLake(lake: Lake, meter: MetricMeter, tracer?: Tracer): Lake {
+/** A lake whose commits are counted; with `inSpan`, its calls of catalog and engine are spans too. */
+export function observedLake(lake: Lake, meter: MetricMeter, inSpan?: InSpan): Lake {
   const catalog = countedCatalog(lake.deps.catalog, meter)
   const deps =
-    tracer === undefined
+    inSpan === undefined
       ? { ...lake.deps, catalog }
       : {
           ...lake.deps,
-          catalog: tracedCatalog(catalog, tracer),
-          engine: tracedEngine(lake.deps.engine, tracer),
+          catalog: tracedCatalog(catalog, inSpan),
+          engine: tracedEngine(lake.deps.engine, inSpan),
         }
   return { ...lake, deps, close: () => lake.close() }
 }
@@ -37,56 +37,34 @@ function countedCatalog(catalog: Catalog, meter: MetricMeter): Catalog {
   })
 }
 
-function tracedCatalog(catalog: Catalog, tracer: Tracer): Catalog {
+function tracedCatalog(catalog: Catalog, inSpan: InSpan): Catalog {
   const names = (tables: readonly TableIdentifier[]): Record<string, string> => ({
     'firn.table': tables.map(({ namespace, name }) => `${namespace}.${name}`).join(','),
   })
   return instead(catalog, {
-    loadTable: (table) => inSpan(tracer, 'catalog.load', names([table]), () => catalog.loadTable(table)),
-    loadTables: (tables) => inSpan(tracer, 'catalog.load', names(tables), () => catalog.loadTables(tables)),
+    loadTable: (table) => inSpan('catalog.load', names([table]), () => catalog.loadTable(table)),
+    loadTables: (tables) => inSpan('catalog.load', names(tables), () => catalog.loadTables(tables)),
     commit: (tables) =>
-      inSpan(tracer, 'catalog.commit', names(tables.map(({ identifier }) => identifier)), () =>
+      inSpan('catalog.commit', names(tables.map(({ identifier }) => identifier)), () =>
         catalog.commit(tables),
       ),
   })
 }
 
-function tracedEngine(engine: Engine, tracer: Tracer): Engine {
+function tracedEngine(engine: Engine, inSpan: InSpan): Engine {
   return instead(engine, {
     async openSession(options) {
       const session: EngineSession = await engine.openSession(options)
       return instead(session, {
-        query: (sql, limits) => inSpan(tracer, 'engine.query', {}, () => session.query(sql, limits)),
+        query: (sql, limits) => inSpan('engine.query', {}, () => session.query(sql, limits)),
         write: (sql, target) =>
-          inSpan(tracer, 'engine.write', {}, async (span) => {
+          inSpan('engine.write', {}, async (span) => {
             const written = await session.write(sql, target)
             span.setAttribute('firn.files', written.files.length)
             return written
           }),
       })
     },
-  })
-}
-
-/** Without loading OpenTelemetry for it. */
-const ERROR: number = 2
-
-function inSpan<T>(
-  tracer: Tracer,
-  name: string,
-  attributes: Readonly<Record<string, string>>,
-  work: (span: Span) => Promise<T>,
-): Promise<T> {
-  return tracer.startActiveSpan(name, { attributes }, async (span) => {
-    try {
-      return await work(span)
-    } catch (error) {
-      // Its message is told by the activity, without secrets.
-      span.setStatus({ code: ERROR })
-      throw error
-    } finally {
-      span.end()
-    }
   })
 }
 

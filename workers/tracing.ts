@@ -1,16 +1,24 @@
-import type { Tracer } from '@opentelemetry/api'
+import type { Span } from '@opentelemetry/api'
 import type { ClientInterceptors } from '@temporalio/client'
+import type { OpenTelemetrySinks } from '@temporalio/interceptors-opentelemetry/lib/workflow/index.js'
 import type { ActivityInterceptorsFactory, InjectedSinks, WorkerInterceptors } from '@temporalio/worker'
 import { aboutOf } from '../schemas/log-about.js'
 
 /** What clients and workers of a process that traces are made with. */
 export interface Tracing {
-  readonly tracer: Tracer
+  readonly inSpan: InSpan
   readonly client: ClientInterceptors
   readonly activity: NonNullable<WorkerInterceptors['activity']>
   /** Where the workflows' own interceptors leave their spans. */
-  readonly sinks: InjectedSinks<never>
+  readonly sinks: InjectedSinks<OpenTelemetrySinks>
 }
+
+/** Does work in a span of its own, which is marked where the work fails. */
+export type InSpan = <T>(
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+  work: (span: Span) => Promise<T>,
+) => Promise<T>
 
 const started = new Map<string, Promise<Tracing>>()
 
@@ -40,6 +48,19 @@ async function load(endpoint: string): Promise<Tracing> {
   // A process that ends by itself has nothing else left to do: what it still holds is sent. A collector that is gone
   // loses spans and nothing else.
   process.once('beforeExit', () => void provider.shutdown().catch(() => undefined))
+  const tracer = api.trace.getTracer('firn')
+  const inSpan: InSpan = (name, attributes, work) =>
+    tracer.startActiveSpan(name, { attributes }, async (span) => {
+      try {
+        return await work(span)
+      } catch (error) {
+        // What went wrong is told by the activity's log line, without secrets.
+        span.setStatus({ code: api.SpanStatusCode.ERROR })
+        throw error
+      } finally {
+        span.end()
+      }
+    })
   const spans: ActivityInterceptorsFactory = (context) => ({
     inbound: new worker.OpenTelemetryActivityInboundInterceptor(context),
     outbound: new worker.OpenTelemetryActivityOutboundInterceptor(context),
@@ -56,9 +77,9 @@ async function load(endpoint: string): Promise<Tracing> {
     },
   })
   return {
-    tracer: api.trace.getTracer('firn'),
+    inSpan,
     client: { workflow: [new client.OpenTelemetryWorkflowClientInterceptor()] },
     activity: [spans, attributes],
-    sinks: worker.makeWorkflowExporter(processor, resource) as unknown as InjectedSinks<never>,
+    sinks: { exporter: worker.makeWorkflowExporter(processor, resource) },
   }
 }

@@ -12,7 +12,10 @@ async function main(): Promise<void> {
   const queues = readQueues(queuesArgument())
   const config = readConfig()
   const { metricsAddress, healthAddress, logLevel } = config.worker
-  installRuntime({ level: logLevel, ...(metricsAddress === undefined ? {} : { metricsAddress }) })
+  installRuntime({
+    ...(logLevel === undefined ? {} : { level: logLevel }),
+    ...(metricsAddress === undefined ? {} : { metricsAddress }),
+  })
   let check = (): Promise<Health> =>
     Promise.resolve({ status: 'not-ready', queues: [], problems: ['starting'] })
   if (healthAddress !== undefined) await serveHealth(healthAddress, () => check())

@@ -10,7 +10,8 @@ export interface WorkerSettings {
   readonly concurrent: Readonly<Record<TaskQueueGroup, number>>
   /** Workflows kept in memory between their steps; undefined: what the process's heap allows, 600 a GB. */
   readonly cachedWorkflows?: number
-  readonly logLevel: LogLevel
+  /** Undefined: `info` for a worker process, `warn` for the workers of a command. */
+  readonly logLevel?: LogLevel
   /** Worker versioning is on where a deployment is named. */
   readonly deployment?: { readonly name: string; readonly buildId?: string }
   /** `host:port` of `/livez` and `/readyz`; nothing listens without. */
@@ -56,7 +57,7 @@ export const WORKER = {
   FIRN_CONCURRENT_STREAM: count,
   FIRN_CONCURRENT_WATCH: count,
   FIRN_CACHED_WORKFLOWS: count,
-  FIRN_LOG_LEVEL: z.enum(LEVELS).default('info'),
+  FIRN_LOG_LEVEL: z.enum(LEVELS).optional(),
   FIRN_DEPLOYMENT: name,
   FIRN_BUILD_ID: name,
   FIRN_HEALTH_ADDRESS: listenAddress,
@@ -80,7 +81,7 @@ export function workerSettings(given: Given): WorkerSettings {
   return {
     graceMs: given.FIRN_GRACE_SECONDS * 1000,
     concurrent: concurrentOf(given),
-    logLevel: given.FIRN_LOG_LEVEL,
+    ...(given.FIRN_LOG_LEVEL === undefined ? {} : { logLevel: given.FIRN_LOG_LEVEL }),
     ...(given.FIRN_CACHED_WORKFLOWS === undefined ? {} : { cachedWorkflows: given.FIRN_CACHED_WORKFLOWS }),
     ...(deployment === undefined
       ? {}

@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { activityInfo } from '@temporalio/activity'
@@ -12,13 +11,14 @@ import { createLakeDeps } from '../../workers/create-deps.js'
 import { measureEventLoop } from '../../workers/event-loop-lag.js'
 import { observedLake } from '../../workers/observed-lake.js'
 import { failWith, startTestServer, withFakeLake, type TestServer } from './support/fake-lake.js'
+import { freePort } from './support/free-port.js'
 import { fakeTopic } from './support/fake-topic.js'
 
 let test: TestServer
 let metricsAddress: string
 beforeAll(async () => {
   metricsAddress = `127.0.0.1:${await freePort()}`
-  test = await startTestServer({ metricsAddress })
+  test = await startTestServer({}, { metricsAddress })
 })
 afterAll(() => test.close())
 
@@ -172,14 +172,4 @@ async function commitOnce(): Promise<void> {
     lake.close()
     rmSync(home, { recursive: true, force: true })
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }

@@ -1,7 +1,7 @@
 import { activityInfo } from '@temporalio/activity'
 import { ApplicationFailure, type WorkflowExecutionDescription } from '@temporalio/client'
 import type { Client } from '@temporalio/client'
-import { Worker, type NativeConnection } from '@temporalio/worker'
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker'
 import type { BackfillActivities } from '../../../activities/backfill-activities.js'
 import type { BuildActivities } from '../../../activities/build-activities.js'
 import type { ExternalActivities } from '../../../activities/external-activities.js'
@@ -19,9 +19,10 @@ import type {
   TableMaintenance,
 } from '../../../schemas/messages.js'
 import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
+import { activityLog } from '../../../workers/activity-log.js'
 import { activityMetrics } from '../../../workers/activity-metrics.js'
 import { connectClient, connectWorker } from '../../../workers/connection.js'
-import { installRuntime } from '../../../workers/runtime.js'
+import { installRuntime, type RuntimeSettings } from '../../../workers/runtime.js'
 import { workflowBundlePath } from '../../../workers/workflow-bundle.js'
 import { startDevServer, type DevServer, type DevServerOptions } from '../../../workers/temporal-server.js'
 import { goodTraining, type External } from './fake-training.js'
@@ -52,14 +53,11 @@ export interface TestServer {
   close(): Promise<void>
 }
 
-export async function startTestServer({
-  metricsAddress,
-  ...options
-}: DevServerOptions & { readonly metricsAddress?: string } = {}): Promise<TestServer> {
-  installRuntime({
-    ...{ level: 'error', shutdownSignals: [] },
-    ...(metricsAddress === undefined ? {} : { metricsAddress }),
-  })
+export async function startTestServer(
+  options: DevServerOptions = {},
+  runtime: RuntimeSettings = {},
+): Promise<TestServer> {
+  installRuntime({ level: 'error', shutdownSignals: [], ...runtime })
   const server = await startDevServer(options)
   const temporal = { address: server.address, namespace: 'default' }
   const [client, connection] = await Promise.all([connectClient(temporal), connectWorker(temporal)])
@@ -80,6 +78,7 @@ export async function withFakeLake<T>(
   connection: NativeConnection,
   overrides: FakeActivities,
   test: (calls: Call[]) => Promise<T>,
+  traced: { readonly control?: Partial<WorkerOptions> } = {},
 ): Promise<T> {
   const calls: Call[] = []
   const activities = Object.fromEntries(
@@ -98,8 +97,10 @@ export async function withFakeLake<T>(
         taskQueue,
         activities,
         maxHeartbeatThrottleInterval: 100,
-        interceptors: { activity: [activityMetrics] },
-        ...(taskQueue === TASK_QUEUES.control ? { workflowBundle: { codePath: workflowBundlePath() } } : {}),
+        interceptors: { activity: [activityLog, activityMetrics] },
+        ...(taskQueue === TASK_QUEUES.control
+          ? { workflowBundle: { codePath: workflowBundlePath() }, ...traced.control }
+          : {}),
       }),
     ),
   )
