@@ -21,6 +21,7 @@ import { addMaintainCommand } from './commands/maintain.js'
 import { addModelsCommand } from './commands/models.js'
 import { addPlanCommand } from './commands/plan.js'
 import { addRetriesCommand } from './commands/retries.js'
+import { addRebuildCommand } from './commands/rebuild.js'
 import { addReproduceCommand } from './commands/reproduce.js'
 import { addRestoreCommand } from './commands/restore.js'
 import { addRollbackCommand } from './commands/rollback.js'
@@ -35,6 +36,7 @@ import { addStreamCommand } from './commands/stream.js'
 import { addTablesCommand } from './commands/tables.js'
 import { addTagCommand } from './commands/tag.js'
 import { addTrainCommand } from './commands/train.js'
+import { addWorkersCommand } from './commands/workers.js'
 import { describeFailure, type Failure } from './failure.js'
 import { printJson } from './output.js'
 
@@ -82,6 +84,7 @@ function createProgram(quiet: boolean): Command {
     addLandCommand,
     addStreamCommand,
     addBuildCommand,
+    addRebuildCommand,
     addRunCommand,
     addBackfillCommand,
   ]
@@ -106,7 +109,15 @@ function createProgram(quiet: boolean): Command {
     addCatalogCommand,
   ]
   const watch = [addAlertsCommand, addChecksCommand, addRetriesCommand]
-  for (const addCommand of [...add, ...more, ...watch, addSimulateCommand, addSchedulesCommand, addDoctorCommand])
+  for (const addCommand of [
+    ...add,
+    ...more,
+    ...watch,
+    addSimulateCommand,
+    addWorkersCommand,
+    addSchedulesCommand,
+    addDoctorCommand,
+  ])
     addCommand(program)
   return program
 }

@@ -10,6 +10,7 @@ import {
   readSearchModelInput,
   readTrainModelInput,
 } from '../schemas/validate-input.js'
+import { readRebuildBatchInput } from '../schemas/read-rebuild-input.js'
 import type { WorkflowStart } from '../workers/start-or-join.js'
 import { interruptible } from './interruption.js'
 import { startProgress } from './progress.js'
@@ -18,6 +19,7 @@ import { startProgress } from './progress.js'
 const VALIDATORS = {
   landSource: readLandSourceInput,
   buildFeatures: readBuildFeaturesInput,
+  rebuildBatch: readRebuildBatchInput,
   nightly: readNightlyInput,
   backfill: readBackfillInput,
   trainModel: readTrainModelInput,

@@ -8,6 +8,7 @@ import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
 import { createSparkActivities } from '../activities/spark-activities.js'
 import { createScheduleActivities } from '../activities/schedule-activities.js'
+import { createRebuildActivities } from '../activities/rebuild-activities.js'
 import { createWindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
 import { activityLog } from './activity-log.js'
@@ -20,7 +21,8 @@ import { measureEventLoop } from './event-loop-lag.js'
 import { observedLake } from './observed-lake.js'
 import { ensureSearchAttributes } from './search-attributes.js'
 import { startTracing, type Tracing } from './tracing.js'
-import { defaultBuildId, workflowBundlePath } from './workflow-bundle.js'
+import { versioningOf } from './versioning.js'
+import { workflowBundlePath } from './workflow-bundle.js'
 import type { WorkerSettings } from './worker-settings.js'
 
 export interface StartWorkersOptions {
@@ -85,6 +87,7 @@ function createActivities(lake: Lake) {
     ...createLandActivities(lake.deps),
     ...createWindowActivities(lake.deps),
     ...createBuildActivities(lake.deps),
+    ...createRebuildActivities(lake.deps),
     ...createSparkActivities(lake.deps),
     ...createBackfillActivities(lake.deps),
     ...createFeatureActivities(lake.deps),
@@ -104,7 +107,7 @@ function workerOptions(group: TaskQueueGroup, settings: WorkerSettings, tracing?
       ? { workflowBundle: { codePath: workflowBundlePath(tracing === undefined ? 'plain' : 'traced') } }
       : {}),
     ...(cachedWorkflows === undefined ? {} : { maxCachedWorkflows: cachedWorkflows }),
-    ...versioningOf(settings),
+    ...versioningOf(settings.deployment),
     maxConcurrentActivityTaskExecutions: settings.concurrent[group],
     interceptors: {
       activity: [...(tracing?.activity ?? []), activityLog, activityMetrics],
@@ -118,18 +121,6 @@ function workerOptions(group: TaskQueueGroup, settings: WorkerSettings, tracing?
     shutdownGraceTime: graceMs,
     // An activity that doesn't heed its cancellation doesn't hold up the process: its next attempt is elsewhere.
     shutdownForceTime: graceMs + 10_000,
-  }
-}
-
-/** All queues of a version carry it, so that a workflow's activities run on the build that runs the workflow. */
-function versioningOf({ deployment }: WorkerSettings): Pick<WorkerOptions, 'workerDeploymentOptions'> {
-  if (deployment === undefined) return {}
-  return {
-    workerDeploymentOptions: {
-      useWorkerVersioning: true,
-      version: { deploymentName: deployment.name, buildId: deployment.buildId ?? defaultBuildId() },
-      defaultVersioningBehavior: 'PINNED',
-    },
   }
 }
 

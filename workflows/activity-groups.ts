@@ -13,6 +13,7 @@ import type { MaintainActivities } from '../activities/maintain-activities.js'
 import type { ModelActivities } from '../activities/model-activities.js'
 import type { SparkActivities } from '../activities/spark-activities.js'
 import type { ScheduleActivities } from '../activities/schedule-activities.js'
+import type { RebuildActivities } from '../activities/rebuild-activities.js'
 import type { WindowActivities } from '../activities/window-activities.js'
 import type { ExternalDefinition } from '../schemas/model-definitions.js'
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
@@ -27,7 +28,8 @@ type Activities = LandActivities &
   MaintainActivities &
   ScheduleActivities &
   SparkActivities &
-  WindowActivities
+  WindowActivities &
+  RebuildActivities
 
 /**
  * Every activity says it is alive every 2 s (activities/run-core), so ten seconds of silence mean a dead worker. An
@@ -54,6 +56,7 @@ export const control = proxyActivities<
     | 'listBackfill'
     | 'resolveBatch'
     | 'planBuild'
+    | 'planRebuild'
     | 'publishBatch'
     | 'listReadyModels'
     | 'pinTraining'
@@ -85,6 +88,9 @@ export const data = proxyActivities<
     | 'buildPart'
     | 'mergeParts'
     | 'runChecks'
+    | 'rebuildTables'
+    | 'checkRebuild'
+    | 'publishRebuild'
     | 'extendSplit'
     | 'scoreBatch'
     | 'maintainTable'

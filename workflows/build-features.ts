@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/workflow'
+import { continueAsNew } from '@temporalio/workflow'
 import type { BuildFeaturesInput, BuildFeaturesResult } from '../schemas/messages.js'
 import { readBuildFeaturesInput } from '../schemas/validate-input.js'
 import { control, data } from './activity-groups.js'
@@ -6,6 +6,7 @@ import { buildGroups } from './build-groups.js'
 import { logicalBatch } from './logical-batch.js'
 import { startProgress, type Progress } from './progress.js'
 import { readInput } from './read-input.js'
+import { REBUILDS_MAX, rebuildEach } from './rebuild-each.js'
 import { withReplans } from './replan.js'
 import { runInfo } from './run-info.js'
 
@@ -15,7 +16,8 @@ import { runInfo } from './run-info.js'
  * 2. build: stage every table's files; nothing is visible;
  * 3. check: run the checks on the staged state;
  * 4. publish: one transaction with tags and audit row; or, where a blocking check failed, the branch `failed_<batch>`.
- * Where the tables moved in a way that matters, back to 1.
+ * Where the tables moved in a way that matters, back to 1. Where the definition has changed and the answer is to rebuild, the
+ * published batches are built again first, and the run continues as new.
  *
  * Query `status`. A cancel leaves staged files under a lease, which the same batch uses again or maintenance removes.
  */
@@ -34,9 +36,7 @@ async function buildOnce(
 ): Promise<BuildFeaturesResult> {
   const summary = `${input.pipeline} ${input.batch}`
   const plan = await progress.step('plan', () => control.planBuild.executeWithOptions({ summary }, [input]))
-  if (plan.kind === 'rebuild-first') {
-    throw ApplicationFailure.nonRetryable('batches cannot be computed again yet', 'definition-changed')
-  }
+  if (plan.kind === 'rebuild-first') return await rebuildFirst(input, plan.batches, progress)
   if (plan.kind !== 'build') {
     const note = plan.kind === 'nothing-new' ? 'nothing new' : 'published before'
     for (const step of ['build', 'check', 'publish']) progress.skip(step, note)
@@ -58,4 +58,19 @@ async function buildOnce(
     (published) => (published.status === 'published' ? published.tag : 'a blocking check failed'),
   )
   return { status: publish.status, batch: publish.batch, publish, checks }
+}
+
+/** Published batches are built again by the definition as it is now, a hundred a run; then it is planned anew. */
+async function rebuildFirst(
+  input: BuildFeaturesInput & { readonly batch: string },
+  batches: readonly string[],
+  progress: Progress,
+): Promise<BuildFeaturesResult> {
+  const given = { pipeline: input.pipeline, batches: batches.slice(0, REBUILDS_MAX), forward: true }
+  const done = await progress.step('rebuild', () => rebuildEach(given, progress))
+  const last = done.rebuilt.at(-1)
+  if (done.status === 'failed' && last !== undefined) {
+    return { status: 'failed', batch: last.publish.batch, publish: last.publish, checks: last.checks }
+  }
+  return await continueAsNew<typeof buildFeatures>(input)
 }

@@ -1,9 +1,12 @@
+import './long-lived.js'
+
 /** What the workflow bundle holds: the names under which Temporal starts them. */
 export { backfill } from './backfill.js'
 export { buildFeatures } from './build-features.js'
 export { landSource } from './land-source.js'
 export { maintainLake } from './maintain-lake.js'
 export { nightly } from './nightly.js'
+export { rebuildBatch, rebuildInTurn } from './rebuild-batch.js'
 export { reproduceModel } from './reproduce-model.js'
 export { scoreBatch } from './score-batch.js'
 export { searchModel } from './search-model.js'
