@@ -2,10 +2,12 @@ import { parseArgs } from 'node:util'
 import { soakFuzz } from './fuzz/soak-fuzz.js'
 import { soakIceberg } from './iceberg/soak-iceberg.js'
 import { soakLanding } from './landing/soak-landing.js'
+import { soakNights } from './nights/soak-nights.js'
 
 /**
  * `npm run soak iceberg -- [--histories N] [--seed S] [--json]`, `npm run soak fuzz -- [--cases N] [--seed S] [--json]`,
- * `npm run soak landing -- [--rounds N] [--messages M] [--seed S] [--json]`:
+ * `npm run soak landing -- [--rounds N] [--messages M] [--seed S] [--json]`,
+ * `npm run soak nights -- [--months M] [--seed S] [--json]`:
  * exit code 1 where anything was wrong, 2 for a call that makes no sense.
  */
 const { values, positionals } = parseArgs({
@@ -14,6 +16,7 @@ const { values, positionals } = parseArgs({
     cases: { type: 'string', default: '10000' },
     rounds: { type: 'string', default: '50' },
     messages: { type: 'string', default: '200000' },
+    months: { type: 'string', default: '24' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     json: { type: 'boolean', default: false },
   },
@@ -52,6 +55,14 @@ switch (positionals[0] ?? 'iceberg') {
     process.exitCode = result.lost + result.doubled === 0 && isExact ? 0 : 1
     break
   }
+  case 'nights': {
+    const months = whole(values.months, 1)
+    report(`${months} months of nights from seed ${seed}`)
+    const result = await soakNights({ months, seed, report })
+    print(result)
+    process.exitCode = result.lost + result.doubled + result.missingFiles === 0 ? 0 : 1
+    break
+  }
   default:
     usage()
 }
@@ -68,7 +79,7 @@ function print(result: object): void {
 
 function usage(): never {
   report(
-    'usage: npm run soak iceberg|fuzz|landing -- [--histories N | --cases N | --rounds N --messages M] [--seed S] [--json]',
+    'usage: npm run soak iceberg|fuzz|landing|nights -- [--histories N | --cases N | --rounds N --messages M | --months M] [--seed S] [--json]',
   )
   process.exit(2)
 }
