@@ -70,7 +70,7 @@ function refuse(
     throw new FirnError(
       'invalid-input',
       `the catalog of this backup is the server's at ${header.catalog.uri}, whose database is not in it: restore that with the server's own means. ` +
-        `${join(folder, 'registry.db')} is the model registry, and backup.json says each table's metadata location, by which \`firn tables register\` brings a single table back.`,
+        `${join(folder, 'registry.db')} is the model registry, and backup.json says each table's metadata location, by which \`register_table\` of any engine brings a single table back.`,
     )
   }
   if (header.warehouse !== target.warehouse) {
