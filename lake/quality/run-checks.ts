@@ -19,6 +19,8 @@ interface Check extends CheckDefinition {
 }
 
 const SAMPLE_ROWS = 5
+/** Of the samples of one batch together: results travel through the workflow, whose messages are limited. */
+const SAMPLES_CHARACTERS = 60_000
 
 /**
  * Runs the built-in checks (no null key, no two rows of one key) and the pipeline's own on the staged state of a batch.
@@ -61,7 +63,7 @@ export async function checkState(
       if (signal?.aborted === true)
         throw new FirnError('cancelled', `checks of ${plan.batch} were stopped as asked`)
       if (check.isProven !== true) await attachReferenced(session, batch, state, check, attached)
-      results.push(await runCheck(session, check))
+      results.push(await runCheck(session, check, SAMPLES_CHARACTERS - sampled(results)))
       onProgress?.(`${results.length} of ${checks.length} checks`)
     }
     return { passed: results.every((result) => result.passed || result.severity === 'warning'), results }
@@ -100,7 +102,15 @@ function ownChecks(batch: Batch): readonly Check[] {
   return Object.entries(batch.pipeline.checks ?? {}).map(([name, check]) => ({ ...check, name }))
 }
 
-async function runCheck(session: EngineSession, check: Check): Promise<CheckResult> {
+function sampled(results: readonly CheckResult[]): number {
+  return results.reduce((sum, { sample = '' }) => sum + sample.length, 0)
+}
+
+async function runCheck(
+  session: EngineSession,
+  check: Check,
+  sampleCharacters: number,
+): Promise<CheckResult> {
   const { name, severity } = check
   if (check.isProven === true) return { name, severity, passed: true, failingRows: 0 }
   const sql = check.sql.replace(/[;\s]+$/, '')
@@ -112,7 +122,7 @@ async function runCheck(session: EngineSession, check: Check): Promise<CheckResu
     check,
     `SELECT * FROM (\n${sql}\n) ORDER BY ALL LIMIT ${SAMPLE_ROWS}`,
   )
-  return { name, severity, passed: false, failingRows, sample: sampleText(sample) }
+  return { name, severity, passed: false, failingRows, sample: sampleText(sample, sampleCharacters) }
 }
 
 async function queryCheck(session: EngineSession, check: Check, sql: string): Promise<QueryResult> {

@@ -3,11 +3,14 @@ import type { QueryResult, Row, RowValue } from '../../engine/engine.js'
 const CELL_CHARACTERS = 200
 const TEXT_CHARACTERS = 4000
 
-/** A few rows as JSON of bounded size: long cells are cut, and rows left out where they are too much together. */
-export function sampleText({ rows }: Pick<QueryResult, 'rows'>): string {
+/**
+ * A few rows as JSON of bounded size, and never more than `characters`: long cells are cut, and rows left out where they
+ * are too much together.
+ */
+export function sampleText({ rows }: Pick<QueryResult, 'rows'>, characters = TEXT_CHARACTERS): string {
   for (let count = rows.length; count > 0; count -= 1) {
     const text = JSON.stringify(rows.slice(0, count).map(shortRow))
-    if (text.length <= TEXT_CHARACTERS) return text
+    if (text.length <= Math.min(characters, TEXT_CHARACTERS)) return text
   }
   return '[]'
 }
