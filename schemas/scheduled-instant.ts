@@ -31,7 +31,7 @@ export function batchOfDate(date: string, schedule: ScheduleDefinition = DEFAULT
 /**
  * The instants that a schedule is due at, `after` < instant <= `until` (ms since 1970), ascending, at most `limit`: what
  * Temporal's server computes from the same definition, jitter left out. A time of day that clocks skip has none on that
- * date; one that they show twice has one or two, as the server has it.
+ * date; where they are put back there may be two, as the server has it.
  */
 export function scheduledInstants(
   schedule: ScheduleDefinition,
@@ -59,11 +59,16 @@ export function cronOf(expression: string): Cron {
   return new Cron(expression, { timezone: 'UTC', mode: '5-part', domAndDow: true })
 }
 
+/**
+ * None in a gap. Two in the hour that the server takes for doubled: the one after which its clock says two hours have gone
+ * by, which is the repeated hour west of Greenwich and the one before it east of it.
+ */
 function instantsOf(wall: number, zone: string): readonly number[] {
   const instant = utcOfWallClock(wall, zone)
   if (instant + zoneOffset(instant, zone) !== wall) return []
-  const again = instant + HOUR_MS
-  return again + zoneOffset(again, zone) === wall ? [instant, again] : [instant]
+  const hour = wall - (wall % HOUR_MS)
+  const isDoubled = utcOfWallClock(hour + HOUR_MS, zone) - utcOfWallClock(hour, zone) > HOUR_MS
+  return isDoubled ? [instant, instant + HOUR_MS] : [instant]
 }
 
 function timeOfDay(cron: string): { readonly hour: number; readonly minute: number } {

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client'
 import { batchOfNight, findMissedNights, nightsQuery } from '../activities/find-missed-nights.js'
 import { batchIdOf } from '../schemas/batch.js'
 import type { LakeDeps } from '../schemas/lake-deps.js'
-import type { MissedNight } from '../schemas/night-messages.js'
+import type { MissedNight, MissedNights } from '../schemas/night-messages.js'
 import { scheduledInstants } from '../schemas/scheduled-instant.js'
 import { SEARCH_ATTRIBUTES, workflowIds } from '../schemas/workflow-names.js'
 import { definitionOf, describeSchedule, ourSchedules } from './schedules.js'
@@ -74,7 +74,7 @@ export async function viewSchedule(
     definition === undefined
       ? []
       : scheduledInstants(definition, { after: nowMs, until: nowMs + YEAR_MS, limit: 5 })
-  const found =
+  const found: MissedNights =
     pipeline === undefined ? { missed: [] } : await findMissedNights(deps, client, pipeline, { nowMs })
   return {
     ...{ id, pipeline: name, stale: pipeline?.schedule === undefined },
@@ -94,9 +94,7 @@ export async function viewSchedule(
     pastCatchUp: info.numActionsMissedCatchupWindow,
     nights: await lastNights(client, name, nights),
     missed: found.missed,
-    ...('lookedBackTo' in found && found.lookedBackTo !== undefined
-      ? { lookedBackTo: found.lookedBackTo }
-      : {}),
+    ...(found.lookedBackTo === undefined ? {} : { lookedBackTo: found.lookedBackTo }),
   }
 }
 

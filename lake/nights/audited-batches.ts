@@ -23,5 +23,5 @@ export async function auditedBatches(
         WHERE processing_name = ${quoteText(name)} AND processing_timestamp >= make_timestamptz(${sinceMs * 1000})`,
     },
   )
-  return new Set(rows.map((row) => String(row['batch'])))
+  return new Set(rows.map((row) => row['batch'] as string))
 }
