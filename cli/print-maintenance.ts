@@ -26,7 +26,11 @@ export function printMaintenance({ tables, dryRun }: MaintenanceReport): void {
         t.orphans,
       ]),
     )
-  const more = [...tables.flatMap(rewrites), ...tables.flatMap((table) => rawLines(table, dryRun))]
+  const more = [
+    ...tables.flatMap(rewrites),
+    ...tables.flatMap((table) => rawLines(table, dryRun)),
+    ...tables.flatMap((table) => detailLines(table, dryRun)),
+  ]
   for (const line of more) print(`  ${line}`)
   for (const [note, names] of byNote(tables)) print(`  ${note}  (${someNames(names)})`)
   for (const { table, error } of failed) print(`✗ ${table}: ${error ?? ''}`)
@@ -66,6 +70,40 @@ function rawLines({ table, raw }: TableMaintenance, dryRun: boolean): readonly s
     ),
   ]
 }
+
+/**
+ * Single files: of a dry run what would go, else what did not go as it should, and everything where the whole list was read.
+ * Then what stays, and for whom.
+ */
+function detailLines({ table, detail }: TableMaintenance, dryRun: boolean): readonly string[] {
+  if (detail === undefined) return []
+  const { files, snapshots, refs, at } = detail
+  const all = files.shown.length === files.total
+  const shown = files.shown.filter(({ result }) => dryRun || all || !/^(deleted|replaced)$/.test(result))
+  return [
+    ...(shown.length === 0 ? [] : [`${table}: files`]),
+    ...shown.map(
+      ({ location, sizeBytes, why, result, snapshotId, error }) =>
+        `  ${result} (${why}${snapshotId === undefined ? '' : ` with snapshot ${snapshotId}`})  ${location}  ${formatBytes(sizeBytes)}${error === undefined ? '' : `: ${error}`}`,
+    ),
+    ...(snapshots === undefined || snapshots.total === 0 ? [] : [`${table}: snapshots that stay`]),
+    ...(snapshots?.shown ?? []).map(
+      ({ snapshotId, timestampMs, because }) =>
+        `  ${snapshotId}  ${new Date(timestampMs).toISOString().slice(0, 19)}  ${because.join(', ')}`,
+    ),
+    ...(refs?.shown ?? []).map(
+      ({ ref, model, bytes }) =>
+        `  ${ref}${model === undefined ? '' : ` (${model})`} alone keeps ${formatBytes(bytes)}`,
+    ),
+    ...[files, snapshots, refs].flatMap((list, i) => {
+      const left = (list?.total ?? 0) - (list?.shown.length ?? 0)
+      const where = at === undefined ? `--table ${table} shows them` : '--files shows them'
+      return left === 0 || (i === 0 && !dryRun) ? [] : [`  and ${left} ${KINDS[i] ?? ''} more: ${where}`]
+    }),
+  ]
+}
+
+const KINDS = ['files', 'snapshots', 'tags and branches']
 
 /** Equal notes once, with the tables that have them. */
 function byNote(tables: readonly TableMaintenance[]): ReadonlyMap<string, readonly string[]> {

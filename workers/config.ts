@@ -83,6 +83,9 @@ const ENVIRONMENT = z.object({
   FIRN_ORPHAN_MIN_AGE_DAYS: days(3),
   FIRN_RAW_RETENTION_DAYS: z.coerce.number().positive().optional(),
   FIRN_PART_MB: count,
+  FIRN_MAINTAIN_AFTER_COMMITS: count,
+  FIRN_MAINTAIN_AFTER_FILES: count,
+  FIRN_MAINTAIN_EVERY_HOURS: z.coerce.number().nonnegative().optional(),
   FIRN_SETTLE_SECONDS: z.coerce.number().nonnegative().default(0),
   ...SPARK,
   ...TEMPORAL,
@@ -123,6 +126,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
       tagThinAfterMs: given.FIRN_TAG_THIN_AFTER_DAYS,
       snapshotMaxAgeMs: given.FIRN_SNAPSHOT_MAX_AGE_DAYS,
       orphanMinAgeMs: given.FIRN_ORPHAN_MIN_AGE_DAYS,
+      ...maintenanceTriggers(given),
       ...(given.FIRN_RAW_RETENTION_DAYS === undefined
         ? {}
         : { rawRetentionMs: given.FIRN_RAW_RETENTION_DAYS * 86_400_000 }),
@@ -136,6 +140,20 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, cwd = process.c
     temporal: temporalConfig(given, cwd),
     worker: workerSettings(given),
   }
+}
+
+function maintenanceTriggers(given: Environment): Pick<LakeSettings, 'maintenance'> {
+  const {
+    FIRN_MAINTAIN_AFTER_COMMITS: commits,
+    FIRN_MAINTAIN_AFTER_FILES: files,
+    FIRN_MAINTAIN_EVERY_HOURS: hours,
+  } = given
+  const maintenance = {
+    ...(commits === undefined ? {} : { commits }),
+    ...(files === undefined ? {} : { files }),
+    ...(hours === undefined ? {} : { everyMs: hours * 3_600_000 }),
+  }
+  return Object.keys(maintenance).length === 0 ? {} : { maintenance }
 }
 
 function warehouseLocation(given: string | undefined, home: string, cwd: string): string {

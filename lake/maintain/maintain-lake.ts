@@ -97,11 +97,11 @@ export async function maintainTable(
   }
   const done = due.length === 0 ? NOTHING_DONE : await doSteps(deps, loaded, work)
   if (!options.dryRun) await markDone(deps, loaded, { due, done, startedAtMs })
-  const { files, snapshots, refs, yielded, commits: _, ...counts } = done
+  const { counts, files, snapshots, refs, yielded } = done
   return {
     table,
     ...counts,
-    notes: bounded([...notes, ...done.notes]),
+    notes: bounded([...notes, ...counts.notes]),
     outcome: due.length === 0 ? 'nothing-due' : yielded.length > 0 ? 'yielded' : 'done',
     startedAtMs,
     durationMs: deps.now() - startedAtMs,
@@ -135,7 +135,8 @@ type Counts = Omit<
   'table' | 'outcome' | 'startedAtMs' | 'durationMs' | 'due' | 'failedFiles' | 'detail' | 'error'
 >
 
-interface Done extends Counts {
+interface Done {
+  readonly counts: Counts
   readonly files: readonly MaintainedFile[]
   readonly snapshots: readonly KeptSnapshot[]
   readonly refs: readonly HeldByRef[]
@@ -144,9 +145,11 @@ interface Done extends Counts {
 }
 
 const NOTHING_DONE: Done = {
-  ...{ compactedFiles: 0, writtenFiles: 0, expiredSnapshots: 0, droppedTags: [], deletedFiles: 0 },
-  ...{ deletedBytes: 0, orphans: 0, taggedBytes: 0, notes: [], files: [], snapshots: [], refs: [] },
-  ...{ yielded: [], commits: 0 },
+  counts: {
+    ...{ compactedFiles: 0, writtenFiles: 0, expiredSnapshots: 0, droppedTags: [], deletedFiles: 0 },
+    ...{ deletedBytes: 0, orphans: 0, taggedBytes: 0, notes: [] },
+  },
+  ...{ files: [], snapshots: [], refs: [], yielded: [], commits: 0 },
 }
 
 interface Work extends MaintainOptions {
@@ -178,7 +181,7 @@ async function doSteps(deps: LakeDeps, found: LoadedTable, work: Work): Promise<
     dryRun || expires
       ? await heldBytes(deps.catalog.io, after.metadata, expired.droppedRefs)
       : { bytes: 0, alone: [] }
-  return {
+  const counts: Counts = {
     ...rewritten.counts,
     expiredSnapshots: expired.removedSnapshots.length,
     droppedTags: expired.droppedRefs,
@@ -201,6 +204,9 @@ async function doSteps(deps: LakeDeps, found: LoadedTable, work: Work): Promise<
         return why === undefined ? [] : [`kept ${file.location}: ${why}`]
       }),
     ],
+  }
+  return {
+    counts,
     files: [...expiredFiles(expired, dryRun), ...rewritten.replaced, ...orphans.flatMap(orphanFile)],
     snapshots: dryRun ? keptSnapshots(loaded.metadata, planOf(expired), keptAge(expiry, loaded)) : [],
     refs: held.alone,

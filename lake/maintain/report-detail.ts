@@ -69,6 +69,29 @@ export async function* readDetail(
   }
 }
 
+/** The same with nothing left out. */
+export async function readFullDetail(
+  deps: Pick<LakeDeps, 'catalog'>,
+  detail: MaintenanceDetail,
+): Promise<MaintenanceDetail> {
+  if (detail.at === undefined) return detail
+  const files: MaintainedFile[] = []
+  const snapshots: KeptSnapshot[] = []
+  const refs: HeldByRef[] = []
+  for await (const line of readDetail(deps, detail.at)) {
+    if ('file' in line) files.push(line.file)
+    else if ('snapshot' in line) snapshots.push(line.snapshot)
+    else refs.push(line.ref)
+  }
+  const all = <T>(list: readonly T[]) => ({ total: list.length, shown: list })
+  return {
+    files: all(files),
+    ...(detail.snapshots && { snapshots: all(snapshots) }),
+    ...(detail.refs && { refs: all(refs) }),
+    at: detail.at,
+  }
+}
+
 /** Removes lists of a month ago. */
 export async function removeOldLists(
   deps: Pick<LakeDeps, 'catalog' | 'warehouse'>,
