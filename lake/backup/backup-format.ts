@@ -72,8 +72,8 @@ export async function readHeader(folder: string): Promise<BackupHeader> {
       { cause },
     )
   })
-  const header = parsed(text, folder)
-  if (header.format === 1) return header
+  const header = parsed(text, folder) as { readonly format?: unknown }
+  if (header.format === 1) return header as BackupHeader
   throw new FirnError(
     'invalid-input',
     `${join(folder, HEADER)} has format ${String(header.format)}, and this version of Firn reads format 1; use the one that wrote it`,
@@ -86,9 +86,9 @@ export async function* readFiles(folder: string): AsyncIterable<BackedFile> {
   for await (const line of lines) if (line !== '') yield JSON.parse(line) as BackedFile
 }
 
-function parsed(text: string, folder: string): BackupHeader {
+function parsed(text: string, folder: string): unknown {
   try {
-    return JSON.parse(text) as BackupHeader
+    return JSON.parse(text) as unknown
   } catch (cause) {
     throw new FirnError('invalid-input', `${join(folder, HEADER)} is damaged: take another backup`, { cause })
   }

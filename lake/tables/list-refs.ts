@@ -65,7 +65,7 @@ function endOf(metadata: TableMetadata, ref: SnapshotRef): string | null {
   )
   const born = snapshotById(metadata, ref['snapshot-id'])?.['timestamp-ms']
   if (born === undefined || ageMs > 1e15) return null
-  return new Date(Number(born) + ageMs).toISOString()
+  return new Date(born + ageMs).toISOString()
 }
 
 function earlier(known: NamedRef | undefined, end: string | null): string | null {

@@ -10,6 +10,7 @@ import { publishedState } from '../../lake/publish/audit.js'
 import { planRollback } from '../../lake/rollback/plan-rollback.js'
 import { runRollback } from '../../lake/rollback/run-rollback.js'
 import { isNothing } from '../../lake/rollback/rollback-plan.js'
+import { publishWindows } from '../../lake/windows/publish-windows.js'
 import { parseBatchId } from '../../schemas/batch.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import {
@@ -24,6 +25,7 @@ import {
   stage,
 } from './support/batches.js'
 import { testLake, type TestLake } from './support/lake.js'
+import { click, MINUTE, T0, WINDOW_TABLES, WindowModel } from './support/window-model.js'
 
 const DAY_1 = '20260701T020000Z'
 const DAY_2 = '20260702T020000Z'
@@ -252,6 +254,38 @@ describe('what comes between the plan and the commit of a rollback', () => {
     })
     expect(await contents(lake)).toEqual(first)
   })
+})
+
+it('window tables go back with their position, and the next refresh takes up from there', async () => {
+  const model = new WindowModel()
+  const at = (minutes: number): number => T0 + minutes * MINUTE
+  const read = async () => await Promise.all(WINDOW_TABLES.map((name) => model.read(name)))
+  const expected = (rows: number) => WINDOW_TABLES.map((name) => model.expected(name, rows))
+  const publishAt = (batch: string) => publishWindows(model.deps, { pipeline: 'shop', batch, run: RUN })
+  try {
+    await model.land([[click('1', 'a', at(0)), click('2', 'a', at(6))]])
+    await model.refresh(at(5))
+    await publishAt(DAY_1)
+    await model.land([[click('3', 'b', at(12))], [click('4', 'a', at(7))]])
+    await model.refresh(at(9))
+    await model.noteWatermarks()
+    await publishAt(DAY_2)
+    const plan = await planRollback(model.deps, { pipeline: 'shop', to: DAY_1 })
+    expect(plan.tables.flatMap(({ foreign }) => foreign)).toEqual([])
+    expect(await runRollback(model.deps, plan)).toBe(true)
+    expect(await read()).toEqual(expected(1))
+    expect(await model.refresh(at(9))).toMatchObject({ rowEnd: 3 })
+    expect(await read()).toEqual(expected(3))
+    expect(await publishAt(DAY_2)).toMatchObject({ status: 'published', batch: `${DAY_2}-2` })
+    const audit = await model.lake.rows('shop_features.processing_metadata', 'input_to, status')
+    expect(audit.map((row) => [row['status'], row['input_from'], row['input_to']])).toEqual([
+      ['published', 0n, 1n],
+      ['published', 1n, 3n],
+      ['rolled_back', 1n, 3n],
+    ])
+  } finally {
+    model.lake.close()
+  }
 })
 
 function withoutBatch(tables: Record<string, unknown>): unknown {
