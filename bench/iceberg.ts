@@ -25,15 +25,15 @@ const PARTS = [
  * The figures of the table format beside those of PyIceberg, Java's Iceberg, Spark's procedures and raw DuckDB, all over
  * one catalog in one run. Every measurement is a process of its own, so that its peak of memory is its own too.
  */
-export async function benchIceberg(options: {
-  readonly quick: boolean
-  readonly log: (text: string) => void
-}): Promise<BenchRow[]> {
+export async function benchIceberg(
+  options: { readonly quick: boolean; readonly log: (text: string) => void },
+  parts: readonly (typeof PARTS)[number][] = PARTS,
+): Promise<BenchRow[]> {
   const root = mkdtempSync(join(tmpdir(), 'firn-bench-iceberg-'))
   try {
     const processes = new Processes(root)
     const rows: BenchRow[] = []
-    for (const part of PARTS) {
+    for (const part of parts) {
       options.log(`${part.name} …`)
       const found = await part({ ...options, processes })
       for (const { work, ours, unit, peer } of found)
@@ -44,4 +44,9 @@ export async function benchIceberg(options: {
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
+}
+
+/** Of these only maintenance, beside Spark's procedures on a copy of the same table. */
+export function benchIcebergMaintenance(options: Parameters<typeof benchIceberg>[0]): Promise<BenchRow[]> {
+  return benchIceberg(options, [benchMaintenance])
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { benchIceberg } from './iceberg.js'
+import { benchIceberg, benchIcebergMaintenance } from './iceberg.js'
 import type { LandingBenchOptions } from './landing.js'
 import { benchLanding } from './landing.js'
 import { benchMl, type MlBenchOptions } from './ml.js'
@@ -7,7 +7,7 @@ import { benchQuantum } from './quantum.js'
 import type { BenchRow } from './bench-row.js'
 
 /**
- * `npm run bench [-- quantum | iceberg | landing | ml [PART…]] [-- --quick] [-- --json]`: prints rows of figures, ratios
+ * `npm run bench [-- quantum | iceberg | maintenance | landing | ml [PART…]] [-- --quick] [-- --json]`: prints rows of figures, ratios
  * from one run. What follows `ml` are parts of it (`bench/ml.ts`). Landing also takes `--messages N` and `--bytes N` (of one message).
  */
 const { values, positionals } = parseArgs({
@@ -27,6 +27,8 @@ const BENCHES: Readonly<
   landing: benchLanding,
   ml: benchMl,
 }
+/** Parts of the others, which run by name only. */
+const PARTS_BY_NAME: typeof BENCHES = { maintenance: benchIcebergMaintenance }
 const load = {
   ...(values.messages !== undefined && { messages: Number(values.messages) }),
   ...(values.bytes !== undefined && { sizeBytes: Number(values.bytes) }),
@@ -36,9 +38,11 @@ const parts = first === 'ml' ? rest : []
 const names = first === undefined ? Object.keys(BENCHES) : first === 'ml' ? [first] : positionals
 const rows: BenchRow[] = []
 for (const name of names) {
-  const bench = BENCHES[name]
+  const bench = BENCHES[name] ?? PARTS_BY_NAME[name]
   if (bench === undefined) {
-    console.error(`there is no bench "${name}"; there are: ${Object.keys(BENCHES).join(', ')}`)
+    console.error(
+      `there is no bench "${name}"; there are: ${[...Object.keys(BENCHES), ...Object.keys(PARTS_BY_NAME)].join(', ')}`,
+    )
     process.exit(2)
   }
   const log = (text: string) => {

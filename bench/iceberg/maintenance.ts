@@ -14,7 +14,7 @@ import { numberArg, rounds, textArg, type Piece } from './piece.js'
 import type { BenchContext } from './processes.js'
 
 const TEN_DAYS_MS = 864_000_000
-const STRAYS = 100
+const STRAYS = 200
 
 /** A table of 50 small commits, cleaned by us and by Spark's procedures in a session that cleaned another one before. */
 export async function benchMaintenance({ quick, processes }: BenchContext): Promise<readonly BenchRow[]> {
