@@ -79,13 +79,13 @@ function refuse(
       `the backup is of a lake whose files lie in ${header.warehouse}, which tables name in full, and this one's are to lie in ${target.warehouse}: set FIRN_WAREHOUSE=${header.warehouse}`,
     )
   }
-  for (const path of [target.catalogPath, target.registryPath]) if (existsSync(path)) closeDatabase(path)
   if (existsSync(target.catalogPath) && !force) {
     throw new FirnError(
       'invalid-input',
       `there is a lake already: ${target.catalogPath}. Name another FIRN_HOME, or say --force: its databases are kept beside the restored ones then.`,
     )
   }
+  for (const path of [target.catalogPath, target.registryPath]) if (existsSync(path)) closeDatabase(path)
   if (missing.length === 0 || force) return
   const owners = byOwner(missing)
   const some = owners.slice(0, 5).map((one) => `${one.owner} (${one.files} files)`)
