@@ -43,7 +43,8 @@ export async function checkWorkers(
 function pollState(worker: Worker): string {
   const { runState, activityPollerState, workflowPollerState } = worker.getStatus()
   if (runState === 'DRAINING' || runState === 'STOPPING' || runState === 'DRAINED') return 'draining'
-  const polls = [activityPollerState, workflowPollerState].every((state) => state === 'POLLING')
+  // A worker without workflows has no poller of them.
+  const polls = activityPollerState === 'POLLING' && workflowPollerState !== 'FAILED'
   return runState === 'RUNNING' && polls ? 'polling' : runState.toLowerCase()
 }
 

@@ -1,5 +1,6 @@
 import { Client, Connection } from '@temporalio/client'
 import { NativeConnection } from '@temporalio/worker'
+import { blotSecrets } from '../activities/secrets.js'
 import { FirnError } from '../schemas/error.js'
 import { readApiKey, type TemporalConfig, type TlsConfig } from './temporal-settings.js'
 import { startTracing } from './tracing.js'
@@ -73,11 +74,52 @@ async function connect<T>(config: TemporalConfig, open: () => Promise<T>): Promi
   try {
     return await open()
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = causesOf(cause)
     throw new FirnError(
       'config',
-      `no Temporal server answers at ${addressOf(config)} (${why}): start one, or correct TEMPORAL_ADDRESS and the TLS settings.`,
+      `no Temporal server answers at ${addressOf(config)} (${blotSecrets(why)}): ${whatToDo(config, why)}`,
       { cause },
     )
   }
 }
+
+/** The SDK's own message seldom says why TLS failed; the errors below it do. */
+function causesOf(error: unknown): string {
+  const messages: string[] = []
+  for (let at = error; at instanceof Error && messages.length < 5; at = at.cause)
+    if (!messages.some((message) => message.includes((at as Error).message))) messages.push(at.message)
+  return messages.length === 0 ? String(error) : messages.join(': ')
+}
+
+function whatToDo({ tls, apiKey, apiKeyFile }: TemporalConfig, why: string): string {
+  if (tls === undefined)
+    return 'start one, or correct TEMPORAL_ADDRESS; where it speaks TLS, say TEMPORAL_TLS=true.'
+  const said = HINTS.find(([pattern]) => pattern.test(why))?.[1]
+  if (said !== undefined) return said
+  const key =
+    apiKey === undefined && apiKeyFile === undefined ? '' : ' Its API key may be wrong (TEMPORAL_API_KEY).'
+  return `start one, or correct TEMPORAL_ADDRESS; with TLS, TEMPORAL_TLS_SERVER_CA_CERT_PATH has to hold who signed its certificate, TEMPORAL_TLS_SERVER_NAME a name in it, TEMPORAL_TLS_CLIENT_CERT_PATH a certificate that it takes, and TEMPORAL_TLS=false turns TLS off where it speaks none.${key}`
+}
+
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /expired/i,
+    "its certificate has expired, or this machine's clock is wrong: renew the one, or set the other.",
+  ],
+  [
+    /NotValidForName|altname|Hostname\/IP|not valid for/i,
+    'its certificate is for another name: TEMPORAL_TLS_SERVER_NAME says which one to expect.',
+  ],
+  [
+    /UnknownIssuer|self[- ]signed|unable to (get|verify)|BadSignature|signature/i,
+    'its certificate was signed by nobody known here: put who signed it into TEMPORAL_TLS_SERVER_CA_CERT_PATH.',
+  ],
+  [
+    /CertificateRequired|certificate required|certificate_required/i,
+    'it asks for a certificate: TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH name ours.',
+  ],
+  [
+    /InvalidContentType|wrong version number|corrupt message|packet length/i,
+    'it does not speak TLS: TEMPORAL_TLS=false.',
+  ],
+]

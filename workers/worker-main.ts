@@ -12,13 +12,14 @@ async function main(): Promise<void> {
   const queues = readQueues(queuesArgument())
   const config = readConfig()
   const { metricsAddress, healthAddress, logLevel } = config.worker
+  // Before the runtime, which would keep a process alive that can't listen.
+  let check = (): Promise<Health> =>
+    Promise.resolve({ status: 'not-ready', queues: [], problems: ['starting'] })
+  if (healthAddress !== undefined) await serveHealth(healthAddress, () => check())
   installRuntime({
     ...(logLevel === undefined ? {} : { level: logLevel }),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
   })
-  let check = (): Promise<Health> =>
-    Promise.resolve({ status: 'not-ready', queues: [], problems: ['starting'] })
-  if (healthAddress !== undefined) await serveHealth(healthAddress, () => check())
   const connection = await connectWorker(config.temporal)
   try {
     const workers = await startWorkers(config, connection, { queues })

@@ -9,6 +9,7 @@ import type { FeatureActivities } from '../../../activities/feature-activities.j
 import type { LandActivities } from '../../../activities/land-activities.js'
 import type { MaintainActivities } from '../../../activities/maintain-activities.js'
 import type { ModelActivities } from '../../../activities/model-activities.js'
+import type { RebuildActivities } from '../../../activities/rebuild-activities.js'
 import type { ScheduleActivities } from '../../../activities/schedule-activities.js'
 import type { WindowActivities } from '../../../activities/window-activities.js'
 import type {
@@ -18,6 +19,7 @@ import type {
   PlannedBuild,
   TableMaintenance,
 } from '../../../schemas/messages.js'
+import type { RebuildPlan } from '../../../schemas/rebuild-messages.js'
 import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
 import { activityLog } from '../../../workers/activity-log.js'
 import { activityMetrics } from '../../../workers/activity-metrics.js'
@@ -33,6 +35,7 @@ export type Activities = LandActivities &
   FeatureActivities &
   ModelActivities &
   MaintainActivities &
+  RebuildActivities &
   ScheduleActivities &
   WindowActivities &
   ExternalActivities &
@@ -78,7 +81,7 @@ export async function withFakeLake<T>(
   connection: NativeConnection,
   overrides: FakeActivities,
   test: (calls: Call[]) => Promise<T>,
-  traced: { readonly control?: Partial<WorkerOptions> } = {},
+  more: { readonly all?: Partial<WorkerOptions>; readonly control?: Partial<WorkerOptions> } = {},
 ): Promise<T> {
   const calls: Call[] = []
   const activities = Object.fromEntries(
@@ -98,8 +101,9 @@ export async function withFakeLake<T>(
         activities,
         maxHeartbeatThrottleInterval: 100,
         interceptors: { activity: [activityLog, activityMetrics] },
+        ...more.all,
         ...(taskQueue === TASK_QUEUES.control
-          ? { workflowBundle: { codePath: workflowBundlePath() }, ...traced.control }
+          ? { workflowBundle: { codePath: workflowBundlePath() }, ...more.control }
           : {}),
       }),
     ),
@@ -179,6 +183,18 @@ function goodLake(): Activities {
         inputTo: plan.inputTo,
         duplicates: 0,
       }),
+    planRebuild: ({ batch, forward = false }) => ok(rebuildPlan(batch, forward)),
+    rebuildTables: () => ok({ tables: [], duplicates: 0 }),
+    checkRebuild: () => ok({ passed: true, results: [] }),
+    publishRebuild: ({ plan, checks }) =>
+      ok({
+        status: checks.passed ? 'published' : 'failed',
+        alreadyCommitted: false,
+        batch: plan.build.batch,
+        tag: plan.build.tag,
+        tables: [],
+        ...{ inputFrom: 0, inputTo: 3, duplicates: 0 },
+      }),
     ...goodTraining(),
     scoreBatch: ({ input }) =>
       ok({
@@ -193,6 +209,19 @@ function goodLake(): Activities {
     listMaintainable: () => ok(['q.a', 'q.b']),
     maintainTable: ({ table }) => ok(maintained(table)),
     recordMaintenance: ({ tables }) => ok(tables.length),
+  }
+}
+
+/** Of a lake with three batches, `batch` the first of them. */
+export function rebuildPlan(batch: string, forward: boolean): RebuildPlan {
+  const later = ['20260702T020000Z', '20260703T020000Z'].filter((one) => one > batch)
+  return {
+    build: { ...plannedBuild, batch: `${batch}-2`, first: false, tag: `v_incr_${batch}-2`, after: '7' },
+    rebuilds: batch,
+    mode: forward ? 'forward' : 'alone',
+    tables: [{ table: 'a', write: 'insert-new', because: [], rows: 10 }],
+    later: forward ? later : [],
+    notes: [],
   }
 }
 
