@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteCatalog } from '../../iceberg/catalog/sqlite.js'
+import type { FileIO } from '../../iceberg/io/file-io.js'
 import { LocalFileIO } from '../../iceberg/io/local.js'
 import { toLocalPath } from '../../iceberg/io/location.js'
 import { runBackup } from '../../lake/backup/run-backup.js'
@@ -23,6 +24,7 @@ import { backedVersions } from '../../ml/registry/backed-versions.js'
 import { openModelRegistry } from '../../ml/registry/model-registry.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { auditRows, build, contents, labPipeline, land, planned, stage } from './support/batches.js'
+import { Crash, crashingIO, CrashPoint } from './support/crashing.js'
 import { testLake, type TestLake } from './support/lake.js'
 
 const NIGHTS = ['20260701T020000Z', '20260702T020000Z', '20260703T020000Z', '20260704T020000Z'] as const
@@ -59,12 +61,12 @@ class DiskLake {
     return await runBackup(this.lake.deps, this.source, { folder: this.folder, data })
   }
 
-  async restore(force = false) {
+  async restore(force = false, io: FileIO = this.io) {
     const { catalogPath, registry } = this.source
     const { now } = this.lake.deps
     const open = () => this.openCatalog()
     const target = {
-      io: this.io,
+      io,
       warehouse: this.lake.deps.warehouse,
       catalogPath,
       registryPath: registry.path,
@@ -145,6 +147,29 @@ describe('a lake that is restored', { timeout: 120_000 }, () => {
     await build(disk.lake.deps, NIGHTS[2])
     expect(withoutBatch(await contents(disk.lake))).toEqual(withoutBatch(undisturbed))
     expect(await auditRows(disk.lake)).toHaveLength(3)
+    expect(await disk.lake.rows('raw.runs')).toHaveLength(5)
+  })
+
+  it('is whole also where a night ran while it was backed up, and where the restore was killed on its way', async () => {
+    await Promise.all([disk.backUp(true), disk.night(2)])
+    await disk.night(3)
+    undisturbed = await contents(disk.lake)
+    disk.lake.catalog.close()
+    rmSync(disk.home, { recursive: true })
+    const point = new CrashPoint()
+    const io = crashingIO(disk.io, point)
+    point.set(Infinity, 'after')
+    const { calls } = await planRestore(io, disk.folder).then(() => point)
+    for (const at of [calls + 1, calls + 25, calls + 12]) {
+      point.set(at, 'after')
+      await expect(disk.restore(false, io)).rejects.toThrow(Crash)
+      expect(existsSync(join(disk.home, 'catalog.db'))).toBe(false)
+    }
+    await disk.restore()
+    disk.reopen()
+    await land(disk.lake, NIGHTS[3], [])
+    await build(disk.lake.deps, NIGHTS[3])
+    expect(withoutBatch(await contents(disk.lake))).toEqual(withoutBatch(undisturbed))
     expect(await disk.lake.rows('raw.runs')).toHaveLength(5)
   })
 
