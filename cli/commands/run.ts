@@ -72,5 +72,6 @@ function printNightly(result: NightlyResult): void {
   printBuild(result.build)
   for (const score of result.scores)
     print(`scored ${score.rows} rows with ${score.model} v${score.version} at ${score.featuresTag}`)
+  for (const { batch, why } of result.missed ?? []) print(`missed ${batch}: ${why}`)
   if (result.maintenance !== undefined) printMaintenance(result.maintenance)
 }
