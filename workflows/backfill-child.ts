@@ -4,6 +4,7 @@ import type { NightlyInput, NightlyResult } from '../schemas/messages.js'
 import { workflowIds } from '../schemas/workflow-names.js'
 import { executeInTurn } from './execute-in-turn.js'
 import { nightly } from './nightly.js'
+import { rebuildBatch } from './rebuild-batch.js'
 
 export type DateOutcome =
   { readonly kind: 'published' | 'no_changes' } | { readonly kind: 'failed'; readonly cause: string }
@@ -18,7 +19,9 @@ export async function runDate(
   for (const batch of batches) {
     const workflowId = childIdOf(given, key)
     tell({ date: key, batch, workflowId })
-    const next = await nightOf(given, { key, batch, workflowId })
+    const next = await (given.mode === 'rebuild'
+      ? rebuildOf(given.pipeline, batch, workflowId)
+      : nightOf(given, { key, batch, workflowId }))
     if (next.kind === 'failed') return next
     if (next.kind === 'published') outcome = next
   }
@@ -43,6 +46,17 @@ async function nightOf(
   const { workflowId } = night
   const { build } = await executeInTurn(nightly, { workflowId, input, summary: `night of ${night.key}` })
   return build.status === 'failed' ? { kind: 'failed', cause: failedChecks(build) } : { kind: build.status }
+}
+
+async function rebuildOf(pipeline: string, batch: string, workflowId: string): Promise<DateOutcome> {
+  const input = { pipeline, batch }
+  const { status } = await executeInTurn(rebuildBatch, { workflowId, input, summary: `rebuild of ${batch}` })
+  return status === 'failed'
+    ? {
+        kind: 'failed',
+        cause: `a blocking check failed on the rows of ${batch} computed again; they stay as they were`,
+      }
+    : { kind: 'published' }
 }
 
 function failedChecks({ batch, checks }: NightlyResult['build']): string {

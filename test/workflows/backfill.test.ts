@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client'
+import { temporal } from '@temporalio/proto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type {
   BackfillInput,
@@ -9,6 +10,7 @@ import type {
   DatesQuery,
 } from '../../schemas/backfill-messages.js'
 import { TASK_QUEUES } from '../../schemas/workflow-names.js'
+import { FULL } from '../support/full.js'
 import {
   attribute,
   failWith,
@@ -34,6 +36,11 @@ beforeAll(async () => {
 afterAll(() => test.close())
 
 const PIPELINE = 'quantum'
+const LONG = FULL ? 100_000 : 3000
+const { HistoryEvent } = temporal.api.history.v1
+const sizeOf = (event: temporal.api.history.v1.IHistoryEvent): number =>
+  HistoryEvent.encode(event).finish().length
+
 let started = 0
 
 async function start(input: object): Promise<WorkflowHandle> {
@@ -241,6 +248,47 @@ describe('a backfill is steered', () => {
   })
 })
 
+describe(`${LONG} dates`, () => {
+  it('go on as new again and again; no history and no payload grows with them', async () => {
+    const isDue = (key: string): boolean => Date.parse(key) % (100 * 86_400_000) === 0
+    const lake: FakeActivities = {
+      ...quiet,
+      listBackfill: ({ keys }) =>
+        Promise.resolve(
+          keys.map((key) => ({
+            key,
+            state: isDue(key) ? 'due' : 'done',
+            batches: isDue(key) ? [nightOf(key)] : [],
+          })),
+        ),
+    }
+    const to = new Date(Date.parse('1970-01-01') + (LONG - 1) * 86_400_000).toISOString().slice(0, 10)
+    const due = LONG / 100
+    await withFakeLake(test.connection, lake, async (calls) => {
+      const parallel = 5
+      const handle = await start({ from: '1970-01-01', to, parallel })
+      const { runId: first } = await handle.describe()
+      const latest = test.client.workflow.getHandle(handle.workflowId)
+      expect(await resultOf(latest)).toMatchObject({
+        status: 'no_changes',
+        counts: { ...NONE, done: LONG - due, no_changes: due },
+      })
+      expect(new Set(batchesOf(calls, 'planLanding')).size).toBe(due)
+      expect(batchesOf(calls, 'planLanding')).toHaveLength(due)
+      let runs = 0
+      for (let runId: string | undefined = first; runId !== undefined; runs += 1) {
+        const history = await test.client.workflow.getHandle(handle.workflowId, runId).fetchHistory()
+        const events = history.events ?? []
+        // Those that are in flight when the server says so end first.
+        expect(events.length).toBeLessThan(100 + parallel * 12)
+        for (const event of events) expect(sizeOf(event)).toBeLessThan(64 * 1024)
+        runId = events.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined
+      }
+      expect(runs).toBeGreaterThan(1)
+    })
+  }, 600_000)
+})
+
 describe('input that is wrong', () => {
   const cases: readonly (readonly [string, object, RegExp])[] = [
     [
@@ -249,7 +297,7 @@ describe('input that is wrong', () => {
       /is after `to`.*earlier date first/,
     ],
     ['no date of any calendar', { from: '2026-02-30', to: '2026-03-01' }, /`from` must be a calendar date/],
-    ['more than 100,000', { from: '1700-01-01', to: '2026-07-01' }, /119250 dates, at most 100000/],
+    ['more than 100,000', { from: '1700-01-01', to: '2026-07-01' }, /119251 dates, at most 100000/],
     ['two ways at once', { from: '2026-07-01', to: '2026-07-02', dates: ['2026-07-03'] }, /exactly one way/],
     ['half a range', { from: '2026-07-01' }, /give both `from` and `to`/],
     ['a date twice', { dates: ['2026-07-01', '2026-07-01'] }, /must not name one twice/],
