@@ -76,12 +76,20 @@ export async function startTestServer(
   }
 }
 
+interface FakeOptions {
+  /** Of every worker; of the one that runs workflows. */
+  readonly all?: Partial<WorkerOptions>
+  readonly control?: Partial<WorkerOptions>
+  /** Activities made of those that go well. */
+  readonly wrap?: Readonly<Record<string, (good: (input: never) => unknown) => (input: never) => unknown>>
+}
+
 /** Runs `test` with workers whose activities are fakes: a lake where everything goes well, but for what is overridden. */
 export async function withFakeLake<T>(
   connection: NativeConnection,
   overrides: FakeActivities,
   test: (calls: Call[]) => Promise<T>,
-  more: { readonly all?: Partial<WorkerOptions>; readonly control?: Partial<WorkerOptions> } = {},
+  more: FakeOptions = {},
 ): Promise<T> {
   const calls: Call[] = []
   const activities = Object.fromEntries(
@@ -89,7 +97,8 @@ export async function withFakeLake<T>(
       name,
       (input: never) => {
         calls.push({ queue: activityInfo().taskQueue, name, input })
-        return (run as (input: never) => unknown)(input)
+        const good = run as (input: never) => unknown
+        return (more.wrap?.[name]?.(good) ?? good)(input)
       },
     ]),
   )
