@@ -3,12 +3,14 @@ import { benchIceberg, benchIcebergMaintenance } from './iceberg.js'
 import type { LandingBenchOptions } from './landing.js'
 import { benchLanding } from './landing.js'
 import { benchMl, type MlBenchOptions } from './ml.js'
+import { benchPipeline } from './pipeline.js'
 import { benchQuantum } from './quantum.js'
+import { benchSpark } from './spark.js'
 import type { BenchRow } from './bench-row.js'
 
 /**
- * `npm run bench [-- quantum | iceberg | maintenance | landing | ml [PART…]] [-- --quick] [-- --json]`: prints rows of figures, ratios
- * from one run. What follows `ml` are parts of it (`bench/ml.ts`). Landing also takes `--messages N` and `--bytes N` (of one message).
+ * `npm run bench [-- quantum | iceberg | maintenance | landing | spark | ml [PART…]] [-- --quick] [-- --json]`: prints rows of figures, ratios
+ * from one run. Without a name all but `spark`, which needs one (docs/spark.md). What follows `ml` are parts of it (`bench/ml.ts`). Landing also takes `--messages N` and `--bytes N` (of one message).
  */
 const { values, positionals } = parseArgs({
   options: {
@@ -22,10 +24,12 @@ const { values, positionals } = parseArgs({
 const BENCHES: Readonly<
   Record<string, (options: LandingBenchOptions & MlBenchOptions) => Promise<BenchRow[]>>
 > = {
+  pipeline: benchPipeline,
   quantum: benchQuantum,
   iceberg: benchIceberg,
   landing: benchLanding,
   ml: benchMl,
+  spark: benchSpark,
 }
 /** Parts of the others, which run by name only. */
 const PARTS_BY_NAME: typeof BENCHES = { maintenance: benchIcebergMaintenance }
@@ -35,7 +39,12 @@ const load = {
 }
 const [first, ...rest] = positionals
 const parts = first === 'ml' ? rest : []
-const names = first === undefined ? Object.keys(BENCHES) : first === 'ml' ? [first] : positionals
+const names =
+  first === undefined
+    ? Object.keys(BENCHES).filter((name) => name !== 'spark')
+    : first === 'ml'
+      ? [first]
+      : positionals
 const rows: BenchRow[] = []
 for (const name of names) {
   const bench = BENCHES[name] ?? PARTS_BY_NAME[name]

@@ -1,0 +1,1 @@
+SELECT _record_id AS run_id, id, grp, n, x FROM runs

@@ -1,0 +1,20 @@
+SELECT
+  r._record_id AS run_id,
+  r.x / 0 AS by_zero,
+  r.x / r.n AS ratio,
+  CAST(r.x AS INTEGER) AS rounded,
+  CAST(r.amount AS INTEGER) AS amount_rounded,
+  r.n // 2 AS halves,
+  r.n % 3 AS rest,
+  CAST(len(r.points) AS INTEGER) AS size,
+  r.points[1] AS head,
+  r.points[9] AS beyond,
+  array_to_string(r.words, '-') AS joined,
+  upper(r.grp) || '_' || r.n || '_' || r.big AS label,
+  date_trunc('day', r.at) AS day,
+  r.at + INTERVAL 1 DAY AS next,
+  r.big,
+  r.amount,
+  coalesce(r.note, 'none') AS note,
+  least(r.n, r.big) AS least
+FROM runs r

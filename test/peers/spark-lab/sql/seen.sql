@@ -1,0 +1,1 @@
+SELECT grp, total AS first_total FROM groups
