@@ -31,12 +31,17 @@ export async function runNight(
   const start = lake.crash.calls
   await land(lake, night.batch)
   const landed = lake.crash.calls
+  const { built, ...run } = await inPlans(() => build(lake, night))
+  if (lake.faults > faults) return run
+  const calls = { land: landed - start, build: built - landed, publish: lake.crash.calls - built }
+  return { ...run, calls }
+}
+
+/** From the plan on again where the tables have moved meanwhile. */
+export async function inPlans<T>(planToCommit: () => Promise<T>): Promise<T> {
   for (let plans = 1; ; plans += 1) {
     try {
-      const { built, ...run } = await build(lake, night)
-      if (lake.faults > faults) return run
-      const calls = { land: landed - start, build: built - landed, publish: lake.crash.calls - built }
-      return { ...run, calls }
+      return await planToCommit()
     } catch (error) {
       if (!isOutdated(error) || plans === PLANS_MAX) throw error
     }
@@ -45,16 +50,11 @@ export async function runNight(
 
 async function land(lake: NightsLake, batch: string): Promise<void> {
   const survive = <T>(step: () => Promise<T>): Promise<T> => lake.survive(step, STEP_FAULTS)
-  for (let plans = 1; ; plans += 1) {
-    try {
-      const plan = await survive(() => planLanding(lake.deps, { pipeline: 'shop', from: lake.inbox, batch }))
-      const fetched = await survive(() => fetchLanding(lake.deps, plan))
-      await survive(() => commitLanding(lake.deps, plan, [fetched]))
-      return
-    } catch (error) {
-      if (!isOutdated(error) || plans === PLANS_MAX) throw error
-    }
-  }
+  await inPlans(async () => {
+    const plan = await survive(() => planLanding(lake.deps, { pipeline: 'shop', from: lake.inbox, batch }))
+    const fetched = await survive(() => fetchLanding(lake.deps, plan))
+    await survive(() => commitLanding(lake.deps, plan, [fetched]))
+  })
 }
 
 async function build(

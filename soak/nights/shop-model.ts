@@ -14,11 +14,14 @@ export class ShopModel {
   /** Orders by ledger row, one a file. */
   readonly rows: (readonly Order[])[] = []
   private built: readonly BuiltBatch[] = []
+  /** What was built when a batch was published, that batch included. */
+  private readonly states = new Map<string, readonly BuiltBatch[]>()
   /** Digests of all tables as they were when a batch was published, by its tag. */
   readonly tagged = new Map<string, Readonly<Record<ShopTable, string>>>()
 
   publish(batch: BuiltBatch, tag: string): void {
     this.built = [...this.built, batch]
+    this.states.set(batch.batch, this.built)
     this.tagged.set(tag, this.digests())
   }
 
@@ -27,15 +30,15 @@ export class ShopModel {
     return this.built
   }
 
-  /** Later batches are as if they had never been; their tags still show what they held. */
+  /** Later batches are as if they had never been, and so is what was rebuilt since. */
   rollBack(to: string): void {
-    const at = this.built.findIndex(({ batch }) => batch === to)
-    this.built = this.built.slice(0, at + 1)
+    this.built = this.states.get(to) ?? []
   }
 
-  /** Some batches are computed again under the definition of today. */
-  rebuild(batches: readonly string[], version: number): void {
-    this.built = this.built.map((one) => (batches.includes(one.batch) ? { ...one, version } : one))
+  /** A batch is computed again by another definition. */
+  rebuild(batch: string, version: number, tag: string): void {
+    this.built = this.built.map((one) => (one.batch === batch ? { ...one, version } : one))
+    this.tagged.set(tag, this.digests())
   }
 
   digests(): Readonly<Record<ShopTable, string>> {

@@ -11,6 +11,7 @@ import { Random } from '../random.js'
 import { judgeFiles, judgeRows, judgeTags, tagsOf, type Verdict } from './judge.js'
 import { NightsLake } from './nights-lake.js'
 import { ordersOf } from './orders-of.js'
+import { rebuildBatch } from './rebuild-batch.js'
 import { isOutdated, runNight } from './run-night.js'
 import { shopPipeline } from './shop.js'
 import { ShopModel } from './shop-model.js'
@@ -30,6 +31,7 @@ export interface NightsSoakResult {
   readonly failedBatches: number
   readonly missedNights: number
   readonly backfilled: number
+  readonly rebuilds: number
   readonly rollbacks: number
   readonly definitions: number
   readonly maintenanceRuns: number
@@ -76,7 +78,7 @@ class NightsSoak {
   private failing: PublishResult | undefined
   private last: PublishBatchInput | undefined
   private readonly counts = {
-    ...{ nights: 0, batches: 0, failedBatches: 0, missedNights: 0, backfilled: 0, rollbacks: 0 },
+    ...{ nights: 0, batches: 0, failedBatches: 0, missedNights: 0, backfilled: 0, rebuilds: 0, rollbacks: 0 },
     ...{
       definitions: 1,
       maintenanceRuns: 0,
@@ -128,6 +130,7 @@ class NightsSoak {
     if (this.missed.length > 0 && this.random.chance(3)) await this.backfill()
     if (this.failing !== undefined && this.random.chance(2)) await this.skip(batch, this.failing)
     if (this.random.chance(10)) await this.zombie()
+    if (this.random.chance(15)) await this.rebuild()
     if (this.random.chance(40)) await this.rollBack()
     if (this.random.chance(200)) this.define()
     await this.maintain({ due: true })
@@ -199,6 +202,16 @@ class NightsSoak {
     } catch (error) {
       if (!isOutdated(error)) throw error
     }
+  }
+
+  /** One of the last batches, by the definition of today. */
+  private async rebuild(): Promise<void> {
+    const batches = this.model.batches().slice(-30)
+    if (batches.length === 0) return
+    const { batch } = this.random.pick(batches)
+    const { tag } = await rebuildBatch(this.lake, batch)
+    this.model.rebuild(batch, this.counts.definitions, tag)
+    this.counts.rebuilds += 1
   }
 
   /** Back to one of the last batches; what was built since is due again, and so is what was skipped. */
