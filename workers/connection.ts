@@ -98,7 +98,7 @@ function whatToDo({ tls, apiKey, apiKeyFile }: TemporalConfig, why: string): str
   if (said !== undefined) return said
   const key =
     apiKey === undefined && apiKeyFile === undefined ? '' : ' Its API key may be wrong (TEMPORAL_API_KEY).'
-  return `start one, or correct TEMPORAL_ADDRESS; with TLS, TEMPORAL_TLS_SERVER_CA_CERT_PATH has to hold who signed its certificate, TEMPORAL_TLS_SERVER_NAME a name in it, TEMPORAL_TLS_CLIENT_CERT_PATH a certificate that it takes, and TEMPORAL_TLS=false turns TLS off where it speaks none.${key}`
+  return `start one, or correct TEMPORAL_ADDRESS; with TLS, TEMPORAL_TLS_SERVER_CA_CERT_PATH has to hold who signed its certificate (which must not have expired), TEMPORAL_TLS_SERVER_NAME a name in it, TEMPORAL_TLS_CLIENT_CERT_PATH a certificate that it takes, and TEMPORAL_TLS=false turns TLS off where it speaks none.${key}`
 }
 
 const HINTS: readonly (readonly [RegExp, string])[] = [
