@@ -11,6 +11,7 @@ import { installRuntime } from '../../workers/runtime.js'
 import { workflowBundlePath } from '../../workers/workflow-bundle.js'
 import {
   failWith,
+  maintained,
   startTestServer,
   withFakeLake,
   type FakeActivities,
@@ -18,6 +19,7 @@ import {
 } from './support/fake-lake.js'
 import { pinned, trained } from './support/fake-training.js'
 import { fakeTopic } from './support/fake-topic.js'
+import { recordBackfills } from './support/record-backfills.js'
 import { endless } from './support/run-workflows.js'
 
 /**
@@ -41,10 +43,17 @@ describe('recorded histories', () => {
   it('hold a run of every workflow', () => {
     expect(files.map((file) => file.replace('.binpb', ''))).toEqual(
       expect.arrayContaining([
+        'backfill',
+        'backfill-as-new',
+        'backfill-cancelled',
+        'backfill-failed',
         'buildFeatures',
         'landSource',
         'landSource-topic',
         'maintainLake',
+        'maintainLake-cancelled',
+        'maintainLake-failed',
+        'maintainLake-recorded',
         'nightly',
         'reproduceModel',
         'scoreBatch',
@@ -98,8 +107,10 @@ async function record(): Promise<void> {
   const test = await startTestServer({ extraArguments })
   try {
     await recordNight(test)
+    await recordMaintenances(test)
     await recordTrainings(test)
     await recordLandings(test)
+    await recordBackfills(test, (...of) => save(test, ...of))
   } finally {
     await test.close()
   }
@@ -147,6 +158,35 @@ async function recordNight(test: TestServer): Promise<void> {
       await execute('maintainLake', 'maintain', {})
     },
   )
+}
+
+/** Maintenance that records what it did: after another attempt, of a table that fails, of what was done before a cancel. */
+async function recordMaintenances(test: TestServer): Promise<void> {
+  let attempts = 0
+  let begun = false
+  const fakes: FakeActivities = {
+    maintainTable: ({ table, due, only }) => {
+      if (only !== undefined && table === 'q.b') {
+        begun = true
+        return endless()
+      }
+      if (due !== true && only === undefined) return failWith('data-invalid', { final: true })
+      attempts += 1
+      return attempts === 1 ? failWith('io') : Promise.resolve(maintained(table))
+    },
+  }
+  await withFakeLake(test.connection, fakes, async () => {
+    const run = (name: string, given: object) => start(test, 'maintainLake', name, given)
+    const recorded = await run('maintainLake-recorded', { pipeline: 'quantum', due: true })
+    await recorded.result()
+    const failed = await run('maintainLake-failed', { tables: ['q.a'] })
+    await failed.result()
+    const cancelled = await run('maintainLake-cancelled', { only: ['compact'] })
+    while (!begun) await sleep(50)
+    await cancelled.cancel()
+    await cancelled.result().catch(() => undefined)
+    for (const { workflowId } of [recorded, failed, cancelled]) await save(test, workflowId, workflowId)
+  })
 }
 
 /** Trainings that go well after another attempt, fail, are cancelled, are somebody else's; and what asks for them. */
