@@ -29,6 +29,7 @@ INTEGERS = {exp.DataType.Type.INT, exp.DataType.Type.BIGINT, exp.DataType.Type.S
 ORDERLESS = (exp.Sum, exp.Avg, exp.Count, exp.Min, exp.Max, exp.CovarSamp, exp.CovarPop, exp.Corr, exp.Stddev,
              exp.StddevSamp, exp.StddevPop, exp.Variance, exp.VariancePop, exp.RegrSlope, exp.RegrIntercept,
              exp.RegrR2, exp.LogicalAnd, exp.LogicalOr)  # fmt: skip
+FRAMELESS = (exp.Lag, exp.Lead, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
 LISTS = (exp.Array, exp.Split, exp.Transform, exp.ArrayFilter, exp.GenerateSeries, exp.ArraySort, exp.ArrayConcat)
 TEXTS = (exp.DPipe, exp.Concat, exp.Lower, exp.Upper, exp.Trim, exp.Substring, exp.Replace)
 
@@ -50,6 +51,7 @@ class Translation:
         self.each(exp.Cast, self.cast)
         self.each(exp.Div, self.divide)
         self.each(exp.Avg, self.average)
+        self.each(exp.Window, self.frameless)
         self.each(exp.Window, self.named_window)
         return self.tree
 
@@ -145,6 +147,20 @@ class Translation:
     def average(self, call):
         if not isinstance(call.this, exp.Distinct):
             call.set("this", double(call.this))
+
+    def frameless(self, window):
+        """Of the functions that don't look at a frame, Spark refuses one."""
+        call = window.this.this if isinstance(window.this, exp.IgnoreNulls) else window.this
+        if not isinstance(call, FRAMELESS):
+            return
+        window.set("spec", None)
+        name, select = window.args.get("alias"), window.find_ancestor(exp.Select)
+        for one in (select.args.get("windows") or []) if name is not None and select is not None else []:
+            if one.name == name.name and one.args.get("spec") is not None:
+                window.set("alias", None)
+                for part in ("partition_by", "order"):
+                    value = one.args.get(part)
+                    window.set(part, [each.copy() for each in value] if isinstance(value, list) else value and value.copy())
 
     def named_window(self, window):
         """Spark reads `OVER w - x` as a window named `w-x`."""

@@ -84,7 +84,7 @@ describe.skipIf(peers.sparkJars === null)(`the Spark engine${why('spark')}`, () 
     writeFileSync(join(inbox, 'again.json'), again0.document)
     writeFileSync(join(inbox, 'twice.json'), twice.document)
     writeFileSync(join(inbox, 'bare.json'), bareRun(readSample()[8]!.document))
-    const command = ['run', 'quantum', '--from', inbox, '--batch', SECOND, '--json']
+    const command = ['run', 'nightly', 'quantum', '--from', inbox, '--batch', SECOND, '--json']
     const [a, b] = [
       await runFirn(command, { home: join(root, 'duckdb') }),
       await runFirn(command, { home: join(root, 'spark'), env: { ...sparkEnv(), FIRN_ENGINE: 'spark' } }),
