@@ -174,6 +174,8 @@ async function checkExpressions(
   if (kind === 'WINDOW' && scope !== undefined) {
     if (!listOf(value['partitions']).some((part) => isKey(part, scope)))
       throw meets('a window over rows of several records')
+    const name = textOf(value['function_name']).toLowerCase()
+    if (!EXACT_IN_WINDOWS.has(name)) throw meets(`${name}() in a window, which adds up by where its rows lie`)
   }
   if (kind === 'FUNCTION' && !mayAggregate) {
     const name = textOf(value['function_name']).toLowerCase()
@@ -181,6 +183,23 @@ async function checkExpressions(
   }
   for (const child of Object.values(value)) await checkExpressions(child, scope, mayAggregate)
 }
+
+/** Others go by a tree over all rows of several windows: floats come out otherwise in the last digit beside other rows. */
+const EXACT_IN_WINDOWS = new Set([
+  ...[
+    'row_number',
+    'rank',
+    'dense_rank',
+    'percent_rank',
+    'cume_dist',
+    'ntile',
+    'lag',
+    'lead',
+    'first',
+    'last',
+  ],
+  ...['first_value', 'last_value', 'nth_value', 'min', 'max', 'count', 'count_star', 'bool_and', 'bool_or'],
+])
 
 /** With a star only what it brings counts: it may bring another column of any name. */
 function selectedKeys(selected: readonly Node[], scope: Scope): readonly string[] {

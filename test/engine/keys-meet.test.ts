@@ -37,6 +37,7 @@ const MEET = {
   'a group by an alias': 'SELECT x AS id FROM e GROUP BY 1',
   'grouping sets': 'SELECT id, count(*) FROM e GROUP BY ROLLUP (id)',
   'a window over all': 'SELECT id, row_number() OVER (ORDER BY id) AS n FROM e',
+  'a float added up in a window': 'SELECT id, avg(x) OVER (PARTITION BY id ORDER BY y) AS m FROM e',
   'a limit': 'SELECT id FROM e ORDER BY id LIMIT 3',
   'a limit inside': 'SELECT id FROM (SELECT id FROM e LIMIT 3)',
   'a sample': 'SELECT id FROM e USING SAMPLE 2 ROWS',
@@ -98,18 +99,19 @@ describe('rows of different keys', () => {
     expect(await keysMeet(sql, RELATIONS, 'id')).toMatch(/^(it|its) /)
   })
 
-  it('never meet in the tables of the quantum pipeline', async () => {
+  it('never meet in the tables of the quantum pipeline, but for windows of floats', async () => {
     const folder = new URL('../../pipelines/quantum/sql/', import.meta.url)
     const names = readdirSync(folder).filter((name) => name.endsWith('.sql') && !name.endsWith('.spark.sql'))
-    const tables = names.filter((name) => !name.startsWith('features'))
     const relations = new Map<string, KeyedRows>([
       ['experiments', ['_record_id']],
       ['batch', 'same'],
-      ...tables.map((name) => [name.replace('.sql', ''), ['experiment_id']] as const),
+      ...names.map((name) => [name.replace('.sql', ''), ['experiment_id']] as const),
     ])
-    for (const name of tables) {
+    const meet: string[] = []
+    for (const name of names) {
       const sql = readFileSync(new URL(name, folder), 'utf8')
-      expect([name, await keysMeet(sql, relations, 'experiment_id')]).toEqual([name, undefined])
+      if ((await keysMeet(sql, relations, 'experiment_id')) !== undefined) meet.push(name)
     }
+    expect(meet).toEqual(['ml_iteration_features.sql'])
   })
 })
