@@ -100,3 +100,36 @@ it('says before what it would do', async () => {
   })
   expect(plan.notes.join()).toContain('--forward')
 })
+
+describe('what cannot be built again says why', () => {
+  it.each<[string, string, object, string]>([
+    ['an unknown batch', '20260801T020000Z', {}, 'is unknown: the last published ones are'],
+    [
+      'a table that nobody knows',
+      DAY_1,
+      { tables: ['nothing'] },
+      'builds a table nothing; there are results',
+    ],
+    ['no batch at all', '../x', {}, 'is no batch id'],
+  ])('%s', async (_, batch, more, words) => {
+    await expect(planRebuild(lake.deps, { pipeline: 'lab', batch, ...more })).rejects.toThrow(words)
+  })
+
+  it('a rebuild itself, rows that do not say their batch, and partitions that later batches have written', async () => {
+    await rebuild(lake.deps, DAY_2)
+    const again = planRebuild(lake.deps, { pipeline: 'lab', batch: `${DAY_2}-2` })
+    await expect(again).rejects.toThrow(`is itself a rebuild; say ${DAY_2}`)
+    const { processing_batch_id: _, ...schema } = rebuildPipeline.tables['notes']!.schema as Record<
+      string,
+      string
+    >
+    const tables = { ...rebuildPipeline.tables, notes: { ...rebuildPipeline.tables['notes']!, schema } }
+    const unmarked = withPipeline(lake, { ...rebuildPipeline, tables })
+    await expect(planRebuild(unmarked, { pipeline: 'lab', batch: DAY_1 })).rejects.toThrow('nobody can tell')
+    const before = await rowsOf(lake)
+    await expect(rebuild(lake.deps, DAY_1)).rejects.toThrow(
+      /latest: partitions .* have been written by later batches/,
+    )
+    expect(await rowsOf(lake)).toEqual(before)
+  })
+})
