@@ -67,9 +67,9 @@ function order(id: string, total: number): void {
 
 interface Night {
   readonly lake: Lake
-  night(input: Omit<NightlyInput, 'pipeline'>): Promise<NightlyResult>
-  totals(at?: string): Promise<readonly unknown[]>
-  execute<T>(workflow: string, input: object): Promise<T>
+  readonly night: (input: Omit<NightlyInput, 'pipeline'>) => Promise<NightlyResult>
+  readonly totals: (at?: string) => Promise<readonly unknown[]>
+  readonly execute: <T>(workflow: string, input: object) => Promise<T>
 }
 
 let runs = 0
