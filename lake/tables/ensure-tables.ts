@@ -38,15 +38,15 @@ const TABLE_PROPERTIES = {
   'write.parquet.compression-codec': 'zstd',
   'history.expire.min-snapshots-to-keep': '1',
   'write.metadata.previous-versions-max': '100',
+  'write.metadata.delete-after-commit.enabled': 'true',
 }
 
 /**
  * A stream commits every few seconds, and each commit writes all snapshots anew: those of the last hour are kept, of the
- * ledger at least a hundred to roll back to. Old metadata files go with the commit.
+ * ledger at least a hundred to roll back to.
  */
 const COMMITTED_OFTEN = {
   'history.expire.max-snapshot-age-ms': String(3_600_000),
-  'write.metadata.delete-after-commit.enabled': 'true',
 }
 
 /**
