@@ -1,0 +1,156 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { activityInfo } from '@temporalio/activity'
+import { temporal } from '@temporalio/proto'
+import { Worker } from '@temporalio/worker'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { TASK_QUEUES } from '../../schemas/workflow-names.js'
+import { installRuntime } from '../../workers/runtime.js'
+import { workflowBundlePath } from '../../workers/workflow-bundle.js'
+import { failWith, startTestServer, withFakeLake, type FakeActivities } from './support/fake-lake.js'
+import { endless } from './support/run-workflows.js'
+
+/**
+ * What the recorded histories hold, beyond that they replay: an attempt that failed, a failure and a cancel of every workflow,
+ * small payloads; and that workers that trace replay them too. To record those that are missing:
+ * FIRN_RECORD_HISTORIES=1 npx vitest run test/workflows/histories.test.ts
+ */
+const folder = join(import.meta.dirname, '..', 'histories')
+const { History } = temporal.api.history.v1
+
+/** Workflows with the activity, their own or a child's, in whose hands they are retried, fail and are cancelled. */
+const ONES: readonly (readonly [string, object, keyof FakeActivities])[] = [
+  ['nightly', { pipeline: 'quantum', batch: '20260701T020000Z' }, 'planLanding'],
+  ['landSource', { pipeline: 'quantum', batch: '20260701T020000Z' }, 'fetchLanding'],
+  ['buildFeatures', { pipeline: 'quantum', batch: '20260701T020000Z' }, 'runChecks'],
+  ['scoreBatch', { pipeline: 'quantum', model: 'convergence' }, 'scoreBatch'],
+  ['searchModel', { pipeline: 'quantum', model: 'convergence' }, 'startSearch'],
+  ['reproduceModel', { uri: 'models:/convergence/1' }, 'rebuildDataset'],
+]
+/** Those whose histories are recorded by replay.test.ts, and what of the four does not apply to them. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  backfill: 'a date that fails is told and the backfill goes on; retried is its own signal',
+  maintainLake: 'a table that fails is told and the others go on',
+  rebuildBatch: 'retried as buildFeatures, whose steps it runs',
+  rebuildInTurn: 'its child is what is retried and cancelled',
+  streamSource: 'pauses and retries instead of failing; drains, goes on as new',
+  trainModel: 'the plain one holds a retry',
+  trainer: 'outlives the failures of its trainings; its end is a cancel; goes on as new',
+}
+const HOWS = ['retried', 'failed', 'cancelled'] as const
+
+beforeAll(async () => {
+  if (process.env['FIRN_RECORD_HISTORIES'] === '1') await record()
+  else installRuntime({ level: 'error', shutdownSignals: [] })
+}, 300_000)
+
+describe('the recorded histories', () => {
+  const files = readdirSync(folder).sort()
+  const read = (file: string) => History.decode(readFileSync(join(folder, file)))
+
+  it('are of every workflow that there is', () => {
+    const index = readFileSync(join(folder, '..', '..', 'workflows', 'index.ts'), 'utf8')
+    const workflows = [...index.matchAll(/^export \{ ([^}]+) \}/gm)].flatMap(([, names = '']) =>
+      names.split(', '),
+    )
+    expect(workflows.length).toBeGreaterThan(9)
+    expect(workflows.toSorted()).toEqual(
+      [...ONES.map(([name]) => name), ...Object.keys(ELSEWHERE)].toSorted(),
+    )
+    for (const name of Object.keys(ELSEWHERE)) expect(files.join()).toMatch(new RegExp(`\\b${name}[.-]`))
+  })
+
+  it('hold every workflow, retried, failed and cancelled', () => {
+    const missing = ONES.flatMap(([workflow]) =>
+      HOWS.map((how) => `${workflow}-${how}.binpb`).filter((file) => !files.includes(file)),
+    )
+    expect(missing).toEqual([])
+    for (const [workflow] of ONES) {
+      const ends = (how: string) => read(`${workflow}-${how}.binpb`).events.at(-1)
+      expect(ends('retried')?.workflowExecutionCompletedEventAttributes).toBeTruthy()
+      expect(ends('failed')?.workflowExecutionFailedEventAttributes).toBeTruthy()
+      expect(ends('cancelled')?.workflowExecutionCanceledEventAttributes).toBeTruthy()
+    }
+  })
+
+  it('replay on workers that trace, though they were recorded on workers that do not', async () => {
+    const sinks = { exporter: { export: { fn: () => undefined } } }
+    const options = { workflowBundle: { codePath: workflowBundlePath('traced') }, sinks }
+    for (const file of files) await Worker.runReplayHistory(options, read(file), file.replace('.binpb', ''))
+  }, 120_000)
+
+  it('hold small messages only: inputs and results are names, counts and locations', () => {
+    for (const file of files)
+      for (const event of read(file).events) {
+        const { length } = temporal.api.history.v1.HistoryEvent.encode(event).finish()
+        expect({ file, event: Number(event.eventId), kilobytes: Math.ceil(length / 1024) }).toMatchObject({
+          kilobytes: expect.toSatisfy((size: number) => size < 256),
+        })
+      }
+  })
+
+  it('schedule every activity with an end to its attempts', () => {
+    for (const file of files)
+      for (const { activityTaskScheduledEventAttributes: scheduled } of read(file).events)
+        if (scheduled != null)
+          expect({
+            file,
+            name: scheduled.activityType?.name,
+            attempts: scheduled.retryPolicy?.maximumAttempts,
+          }).toMatchObject({ attempts: expect.toSatisfy((most: number) => most > 0 && most <= 10) })
+  })
+})
+
+/** A recording says nothing of the machine that it was made on: no process names, no stacks with paths. */
+function anonymous<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  const fields = value as Record<string, unknown>
+  for (const [name, field] of Object.entries(fields)) {
+    if (name === 'stackTrace') fields[name] = ''
+    else if (typeof field === 'string' && /^\d+@/.test(field)) fields[name] = 'recorder'
+    else anonymous(field)
+  }
+  return value
+}
+
+async function record(): Promise<void> {
+  const test = await startTestServer()
+  try {
+    for (const [workflow, input, activity] of ONES)
+      for (const how of HOWS) {
+        const name = `${workflow}-${how}`
+        const path = join(folder, `${name}.binpb`)
+        if (existsSync(path)) continue
+        let begun = false
+        const fake = (good: (given: never) => unknown) => (given: never) => {
+          begun = true
+          if (how === 'cancelled') return endless()
+          if (how === 'failed') return failWith('config', { final: true })
+          if (activityInfo().attempt === 1) return failWith('io')
+          return good(given)
+        }
+        await withFakeLake(
+          test.connection,
+          {},
+          async () => {
+            const handle = await test.client.workflow.start(workflow, {
+              workflowId: name,
+              taskQueue: TASK_QUEUES.control,
+              args: [input],
+            })
+            if (how === 'cancelled') {
+              while (!begun) await sleep(50)
+              await handle.cancel()
+            }
+            await handle.result().catch(() => undefined)
+            const history = await handle.fetchHistory()
+            writeFileSync(path, History.encode(anonymous(history)).finish())
+          },
+          { wrap: { [activity]: fake } },
+        )
+      }
+  } finally {
+    await test.close()
+  }
+}
