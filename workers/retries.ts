@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client'
-import { temporal } from '@temporalio/proto'
+import type { temporal } from '@temporalio/proto'
 import { FirnError } from '../schemas/error.js'
 import { TASK_QUEUES } from '../schemas/workflow-names.js'
 
@@ -74,16 +74,18 @@ async function reset(client: Client, { workflowId, runId, activityId }: Retrying
   }
 }
 
+/** PENDING_ACTIVITY_STATE_STARTED of Temporal's API, whose package is not for ES modules. */
+const PENDING_STARTED = 2
+
 type Pending = temporal.api.workflow.v1.IPendingActivityInfo
 
 function retrying(
   run: { readonly workflowId: string; readonly runId: string; readonly type: string },
   activity: Pending,
 ): RetryingActivity {
-  const { PENDING_ACTIVITY_STATE_STARTED } = temporal.api.enums.v1.PendingActivityState
   const { lastFailure, maximumAttempts } = activity
   const kind = lastFailure?.applicationFailureInfo?.type
-  const isRunning = activity.state === PENDING_ACTIVITY_STATE_STARTED
+  const isRunning = activity.state === PENDING_STARTED
   const next = activity.nextAttemptScheduleTime ?? activity.scheduledTime
   return {
     ...{ workflowId: run.workflowId, runId: run.runId, workflow: run.type },
