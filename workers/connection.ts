@@ -87,7 +87,7 @@ async function connect<T>(config: TemporalConfig, open: () => Promise<T>): Promi
 function causesOf(error: unknown): string {
   const messages: string[] = []
   for (let at = error; at instanceof Error && messages.length < 5; at = at.cause)
-    if (!messages.some((message) => message.includes((at as Error).message))) messages.push(at.message)
+    if (!messages.some((message) => message.includes(at.message))) messages.push(at.message)
   return messages.length === 0 ? String(error) : messages.join(': ')
 }
 

@@ -106,7 +106,9 @@ async function startProxy(name: string, options: http2.SecureServerOptions): Pro
       stream.respond(answer, { waitForTrailers: !ended, endStream: ended })
     })
     let trailers: http2.IncomingHttpHeaders = {}
-    request.on('trailers', (late) => (trailers = late))
+    request.on('trailers', (late: http2.IncomingHttpHeaders) => {
+      trailers = late
+    })
     stream.on('wantTrailers', () => stream.sendTrailers(trailers))
     for (const end of [request, stream]) end.on('error', () => undefined)
     stream.on('close', () => request.close())
