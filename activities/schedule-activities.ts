@@ -41,7 +41,9 @@ export function createScheduleActivities(deps: LakeDeps) {
       runCore(() =>
         raiseAlerts(deps, input, {
           ...(deps.webhook === undefined ? {} : { webhook: deps.webhook }),
-          log: (message, alert) => log.warn(message, { alert }),
+          log: (message, alert) => {
+            log.warn(message, { alert })
+          },
         }),
       ),
   }

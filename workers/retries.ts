@@ -85,7 +85,7 @@ function retrying(
 ): RetryingActivity {
   const { lastFailure, maximumAttempts } = activity
   const kind = lastFailure?.applicationFailureInfo?.type
-  const isRunning = activity.state === PENDING_STARTED
+  const isRunning = Number(activity.state) === PENDING_STARTED
   const next = activity.nextAttemptScheduleTime ?? activity.scheduledTime
   return {
     ...{ workflowId: run.workflowId, runId: run.runId, workflow: run.type },

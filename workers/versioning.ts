@@ -29,7 +29,14 @@ export interface BuildStatus {
   readonly status: 'current' | 'ramping' | 'inactive' | 'draining' | 'drained' | 'unknown'
 }
 
-const STATUSES: readonly BuildStatus['status'][] = ['unknown', 'inactive', 'current', 'ramping', 'draining', 'drained']
+const STATUSES: readonly BuildStatus['status'][] = [
+  'unknown',
+  'inactive',
+  'current',
+  'ramping',
+  'draining',
+  'drained',
+]
 
 /** All builds of all deployments of the client's namespace. */
 export async function listBuilds(client: Client): Promise<readonly BuildStatus[]> {

@@ -89,14 +89,7 @@ export function openBackfillBoard(
     changed()
   }
 
-  setHandler(statusQuery, status, { description: 'How many dates stand where, what runs, what failed.' })
-  setHandler(datesQuery, (query) => states.page(readDatesQuery(query)), {
-    description: 'A page of dates; takes {"state": "failed", "offset": 0, "limit": 100} or nothing.',
-  })
-  setHandler(retryQuery, () => ({ ...given, state: { ...states.retried(), startedAtMs } }), {
-    description:
-      'The input that starts this backfill again once it has ended: what failed, was cancelled or never ran.',
-  })
+  answerQueries(status, states, () => ({ ...given, state: { ...states.retried(), startedAtMs } }))
   setHandler(pauseSignal, () => setPause(pause ?? { reason: 'paused as asked', sinceMs: Date.now() }))
   setHandler(resumeSignal, () => setPause(undefined))
   setHandler(cancelSignal, () => {
@@ -129,6 +122,21 @@ export function openBackfillBoard(
     },
     carry: () => ({ ...states.carry(), startedAtMs, ...(pause === undefined ? {} : { pause }) }),
   }
+}
+
+function answerQueries(
+  status: () => BackfillStatus,
+  states: DateStates,
+  retryInput: () => BackfillInput,
+): void {
+  setHandler(statusQuery, status, { description: 'How many dates stand where, what runs, what failed.' })
+  setHandler(datesQuery, (query) => states.page(readDatesQuery(query)), {
+    description: 'A page of dates; takes {"state": "failed", "offset": 0, "limit": 100} or nothing.',
+  })
+  setHandler(retryQuery, retryInput, {
+    description:
+      'The input that starts this backfill again once it has ended: what failed, was cancelled or never ran.',
+  })
 }
 
 function datesStep(states: DateStates, total: number): StepStatus {

@@ -278,7 +278,7 @@ describe(`${LONG} dates`, () => {
       let runs = 0
       for (let runId: string | undefined = first; runId !== undefined; runs += 1) {
         const history = await test.client.workflow.getHandle(handle.workflowId, runId).fetchHistory()
-        const events = history.events ?? []
+        const events: readonly temporal.api.history.v1.IHistoryEvent[] = history.events ?? []
         // Those that are in flight when the server says so end first.
         expect(events.length).toBeLessThan(100 + parallel * 12)
         for (const event of events) expect(sizeOf(event)).toBeLessThan(64 * 1024)

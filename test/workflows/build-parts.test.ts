@@ -67,7 +67,9 @@ test('a batch in parts ends as one that is whole, though a worker is killed whil
     const result = (await handle.result()) as BuildFeaturesResult
     expect(result.status).toBe('published')
     const { events } = await handle.fetchHistory()
-    const scheduled = (events ?? []).map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name)
+    const scheduled = (events ?? []).map(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name,
+    )
     expect(scheduled.filter((name) => name === 'buildPart').length).toBeGreaterThanOrEqual(6)
     expect(scheduled.filter((name) => name === 'mergeParts')).toHaveLength(2)
   } finally {
