@@ -8,10 +8,10 @@ import { trainer } from './trainer.js'
  * These would keep theirs for months: they go on on the newest one, which their histories in test/histories/ hold it to.
  */
 for (const longLived of [backfill, streamSource, trainer] as ((input: never) => Promise<unknown>)[]) {
-  // The server refuses a behavior from a worker that doesn't say which build it is.
+  // The server refuses a behavior from a worker that doesn't say of which deployment it is.
   setWorkflowOptions(
     () =>
-      workflowInfo().currentDeploymentVersion === undefined ? {} : { versioningBehavior: 'AUTO_UPGRADE' },
+      workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'AUTO_UPGRADE' } : {},
     longLived,
   )
 }
