@@ -17,7 +17,7 @@ import { peers, PeerProcess, why } from './peer-process.js'
  * lake that compacts, expires and removes orphans as soon as it may, and PyIceberg, all on the tables of one pipeline until
  * each has done its part; then every row of each is counted, by Firn and by PyIceberg.
  */
-const DATES = FULL ? 12 : 4
+const DATES = FULL ? 12 : 8
 const FOREIGN = DATES * 5
 const [RECORDS, PIPELINE, NOTES] = [20, 'clash', 'clash_features.notes']
 const root = mkdtempSync(join(tmpdir(), 'firn-conflicts-'))
