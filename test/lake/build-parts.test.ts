@@ -85,7 +85,7 @@ describe('a batch in parts', () => {
           cut.close()
         }
       }),
-      { numRuns: FULL ? 20 : 2, endOnFailure: true },
+      { numRuns: FULL ? 5 : 2, endOnFailure: true },
     )
   })
 

@@ -123,7 +123,7 @@ describe(
   () => {
     it('shows what a loop over the landed documents says: no row lost, none twice', async () => {
       await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 14 }), run), {
-        numRuns: FULL ? 12 : 3,
+        numRuns: FULL ? 5 : 3,
         endOnFailure: true,
       })
     })

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
-import { FULL } from '../support/full.js'
 import { newSeed, runSoak } from './run-soak.js'
 
 test('months of nights with faults, missed dates, bad data, rollbacks and maintenance hold what plain loops say', async () => {
-  const months = FULL ? 2 : 1
+  const months = 1
   const seed = newSeed()
   console.log(`soak nights --months ${months} --seed ${seed}`)
   const { result, report } = await runSoak(['nights', '--months', `${months}`, '--seed', `${seed}`])

@@ -37,6 +37,8 @@ afterAll(() => test.close())
 
 const PIPELINE = 'quantum'
 const LONG = FULL ? 100_000 : 3000
+/** One in so many of these dates has a night to run. */
+const EVERY = FULL ? 1000 : 100
 const { HistoryEvent } = temporal.api.history.v1
 const sizeOf = (event: temporal.api.history.v1.IHistoryEvent): number =>
   HistoryEvent.encode(event).finish().length
@@ -250,7 +252,7 @@ describe('a backfill is steered', () => {
 
 describe(`${LONG} dates`, () => {
   it('go on as new again and again; no history and no payload grows with them', async () => {
-    const isDue = (key: string): boolean => Date.parse(key) % (100 * 86_400_000) === 0
+    const isDue = (key: string): boolean => Date.parse(key) % (EVERY * 86_400_000) === 0
     const lake: FakeActivities = {
       ...quiet,
       listBackfill: ({ keys }) =>
@@ -263,7 +265,7 @@ describe(`${LONG} dates`, () => {
         ),
     }
     const to = new Date(Date.parse('1970-01-01') + (LONG - 1) * 86_400_000).toISOString().slice(0, 10)
-    const due = LONG / 100
+    const due = LONG / EVERY
     await withFakeLake(test.connection, lake, async (calls) => {
       const parallel = 5
       const handle = await start({ from: '1970-01-01', to, parallel })
