@@ -103,7 +103,9 @@ describe('after more batches, compaction, expiry, removal of orphans and a resta
     const report = await age(RUNS)
     await age(SPLITS)
     expect(report.orphans).toBeGreaterThan(0)
-    expect(report.notes).toContain('kept tag model-success-1-data: a model was trained on it')
+    expect(report.notes).toContain(
+      'kept tag model-success-1-data: a model was trained on it: models:/success/1',
+    )
     const left = await snapshotsOf(RUNS)
     expect(left).toHaveLength(2)
     expect(left).toContain(pinned)
@@ -135,7 +137,7 @@ describe('after more batches, compaction, expiry, removal of orphans and a resta
     const snapshot = pin.snapshots[RUNS]!
     await addRuns({ deps }, toyRows(10, '20260707T020000Z'), 'v_incr_20260707T020000Z')
     const kept = await age(RUNS)
-    expect(kept.notes).toContain('kept tag model-cost-1-data: a model was trained on it')
+    expect(kept.notes).toContain('kept tag model-cost-1-data: a model was trained on it: models:/cost/1')
     expect(await snapshotsOf(RUNS)).toContain(snapshot)
     const identifier = parseIdentifier(RUNS)
     const asked = expireSnapshots({
