@@ -87,7 +87,7 @@ describe('a batch in parts', () => {
       }),
       { numRuns: FULL ? 5 : 2, endOnFailure: true },
     )
-  })
+  }, 300_000)
 
   it('leaves to the rest what needs all records, and its parts’ descriptors and id files go', async () => {
     await land(lake, DAYS[0], [{ id: 'a', grp: 'x', values: [1] }])
