@@ -250,6 +250,39 @@ describe('a backfill is steered', () => {
   })
 })
 
+describe('a backfill that rebuilds', () => {
+  it('computes the batches of each date again, one after another, and goes on after one that fails its checks', async () => {
+    const bad = nightOf('2026-07-02')
+    await withFakeLake(
+      test.connection,
+      {
+        listBackfill: ({ keys }) =>
+          Promise.resolve(
+            keys.map((key) => ({ key, state: 'due', batches: [nightOf(key), `${nightOf(key)}-2`] })),
+          ),
+        checkRebuild: ({ plan }) => Promise.resolve({ passed: plan.rebuilds !== bad, results: [] }),
+      },
+      async (calls) => {
+        const handle = await start({ from: '2026-07-01', to: '2026-07-03', mode: 'rebuild' })
+        const ended = await resultOf(handle)
+        expect(ended).toMatchObject({ status: 'failed', counts: { ...NONE, published: 2, failed: 1 } })
+        expect(ended.failures).toMatchObject([
+          {
+            date: '2026-07-02',
+            cause: expect.stringContaining(bad) as string,
+            workflowId: 'rebuild-quantum',
+          },
+        ])
+        const [first, third] = ['2026-07-01', '2026-07-03'].map(nightOf)
+        const rebuilt = calls
+          .filter(({ name }) => name === 'publishRebuild')
+          .map(({ input }) => (input as { plan: { rebuilds: string } }).plan.rebuilds)
+        expect(rebuilt).toEqual([first, `${first}-2`, bad, third, `${third}-2`])
+      },
+    )
+  })
+})
+
 describe(`${LONG} dates`, () => {
   it('go on as new again and again; no history and no payload grows with them', async () => {
     const isDue = (key: string): boolean => Date.parse(key) % (EVERY * 86_400_000) === 0
