@@ -83,7 +83,12 @@ export type { S3ConnectionOptions, S3Credentials } from './io/s3-client.js'
 export type { S3FileIOOptions } from './io/s3.js'
 export type { FailedDelete } from './maintain/delete-files.js'
 export type { RewriteTarget } from './maintain/commit-rewrite.js'
-export { compactTable, type CompactRequest, type CompactResult } from './maintain/compact.js'
+export {
+  compactTable,
+  type CompactRequest,
+  type CompactResult,
+  type ReplacedFile,
+} from './maintain/compact.js'
 export { expireSnapshots, type ExpireRequest, type ExpireResult } from './maintain/expire.js'
 export type { EqualPrefixes } from './maintain/location-parts.js'
 export { removeOrphans, streamOrphans, type OrphanFile, type OrphanRequest } from './maintain/orphans.js'
@@ -199,6 +204,7 @@ export type {
   RowDelta,
   TableChange,
   TagChange,
+  TagRename,
   TransactionResult,
 } from './write/table-change.js'
 export { commitTransaction, type TransactionOptions } from './write/transaction.js'
