@@ -58,6 +58,7 @@ export interface CompactResult {
   readonly givenUpGroups: number
 }
 
+/** A data file whose rows lie in others now. */
 export interface ReplacedFile {
   readonly location: string
   readonly sizeBytes: number
