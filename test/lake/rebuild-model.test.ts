@@ -17,7 +17,7 @@ import {
 
 const run: fc.Arbitrary<LabRun> = fc.record(
   {
-    id: fc.constantFrom(...'abcdefgh'),
+    id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'),
     grp: fc.constantFrom('x', 'y', 'z'),
     values: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 3 }),
     note: fc.constantFrom('hot', 'hat', 'cold', 'new'),

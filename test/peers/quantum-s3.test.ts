@@ -27,6 +27,16 @@ const DECIDED_ANEW = new Set([
     ),
   ),
   'quantum_features.predictions.features_snapshot_id',
+  ...[
+    'run_id',
+    'workflow_id',
+    'started_at',
+    'duration_ms',
+    'bytes_read',
+    'bytes_written',
+    'deleted_bytes',
+    'kept',
+  ].map((column) => `audit.maintenance_runs.${column}`),
 ])
 let server: S3Server
 let demos: readonly Ended[]
