@@ -33,6 +33,7 @@ const GATEWAY = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'
 const KIT = fileURLToPath(new URL('../test/peers/rck/pom.xml', import.meta.url))
 
 fetchServices()
+fetchBrowser()
 const report = join(cacheDir, 'peers.json')
 const wanted = JSON.stringify([
   PYTHON_PACKAGES,
@@ -70,6 +71,18 @@ console.error(
 function fetchServices() {
   const command = fileURLToPath(new URL('services.mjs', import.meta.url))
   spawnSync(process.execPath, [command, 'fetch', 'temporal', 'kafka', 'redis'], { stdio: 'inherit' })
+}
+
+/** For Temporal's UI; only where it is a package of the system and this process may install one, as in a container. */
+function fetchBrowser() {
+  const has = (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+  const known = ['chromium', 'chromium-browser', 'google-chrome']
+  if (process.env.CHROMIUM_PATH !== undefined || known.some(has)) return
+  if (process.getuid?.() !== 0 || !has('apt-get')) return
+  console.error('peers: Chromium, about a minute …')
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const install = 'apt-get install -y --no-install-recommends chromium'
+  spawnSync('sh', ['-c', `${install} || { apt-get update && ${install}; }`], { env, timeout: 240_000 })
 }
 
 function fetchPython() {
