@@ -1,19 +1,8 @@
-import {
-  WorkflowIdConflictPolicy,
-  WorkflowNotFoundError,
-  type Client,
-  type WorkflowHandle,
-} from '@temporalio/client'
+import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client'
 import type { BackfillInput, BackfillStatus, DatesPage, DatesQuery } from '../schemas/backfill-messages.js'
 import { FirnError } from '../schemas/error.js'
-import {
-  DATES_QUERY,
-  INPUT_MEMO,
-  RETRY_INPUT_QUERY,
-  SEARCH_ATTRIBUTES,
-  STATUS_QUERY,
-  TASK_QUEUES,
-} from '../schemas/workflow-names.js'
+import { DATES_QUERY, RETRY_INPUT_QUERY, SEARCH_ATTRIBUTES, STATUS_QUERY } from '../schemas/workflow-names.js'
+import { startOrFind, type Found } from './start-or-find.js'
 
 export interface ListedBackfill {
   readonly workflowId: string
@@ -24,24 +13,13 @@ export interface ListedBackfill {
   readonly endedAt: string | null
 }
 
-/** Starts a backfill, or finds the one of the same id that runs; `asOther` where that one was started with another input. */
-export async function startBackfill(
-  client: Client,
-  workflowId: string,
-  input: BackfillInput,
-): Promise<{ readonly handle: WorkflowHandle; readonly asOther: boolean }> {
-  const memo = JSON.stringify(input)
-  await client.workflow.start('backfill', {
-    taskQueue: TASK_QUEUES.control,
+export function startBackfill(client: Client, workflowId: string, input: BackfillInput): Promise<Found> {
+  return startOrFind(client, {
+    workflow: 'backfill',
     workflowId,
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    args: [input],
-    memo: { [INPUT_MEMO]: memo },
-    staticSummary: `backfill ${input.pipeline}`,
+    input,
+    summary: `backfill ${input.pipeline}`,
   })
-  // Without a run: it goes on as new.
-  const handle = client.workflow.getHandle(workflowId)
-  return { handle, asOther: (await handle.describe()).memo?.[INPUT_MEMO] !== memo }
 }
 
 export const askStatus = (handle: WorkflowHandle): Promise<BackfillStatus> =>

@@ -59,6 +59,17 @@ function cellText(cell: Cell): string {
   return escapeInvisible(String(cell).replace(/[\n\t]/g, (control) => JSON.stringify(control).slice(1, -1)))
 }
 
+/** A table under a heading; nothing where it has no rows. */
+export function printSection(
+  title: string,
+  columns: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): void {
+  if (rows.length === 0) return
+  printHeading(title)
+  printTable(columns, rows)
+}
+
 export function formatBytes(bytes: number | null): string {
   if (bytes === null) return '—'
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -1,5 +1,5 @@
 import type { NightView, ScheduleView } from '../workers/schedule-views.js'
-import { print, printHeading, printTable } from './output.js'
+import { print, printHeading, printSection, printTable } from './output.js'
 
 export function printSchedules(views: readonly ScheduleView[]): void {
   if (views.length === 0) {
@@ -26,13 +26,13 @@ export function printSchedule(view: ScheduleView): void {
   print(`a night that could not be started is caught up for ${view.catchUp}`)
   print(`runs: ${view.running.join(', ') || 'none'}; waits for its end: ${view.waiting}`)
   print(`dropped since two were due already: ${view.skippedByOverlap}; too late: ${view.pastCatchUp}`)
-  section(
+  printSection(
     'next',
     ['batch', 'starts'],
     view.next.map(({ batch, startsAt }) => [batch, startsAt]),
   )
-  section('last nights', NIGHT_COLUMNS, view.nights.map(cellsOf))
-  section(
+  printSection('last nights', NIGHT_COLUMNS, view.nights.map(cellsOf))
+  printSection(
     `missed since ${view.lookedBackTo ?? '?'}`,
     ['batch', 'why', 'its night'],
     view.missed.map(({ batch, why, workflowId }) => [batch, why, workflowId]),
@@ -48,14 +48,4 @@ function cellsOf(night: NightView) {
 function stateOf({ stale, paused, note }: ScheduleView): string {
   const state = stale ? 'stale: no pipeline has it' : paused ? 'paused' : 'on'
   return note === undefined ? state : `${state} (${note})`
-}
-
-function section(
-  title: string,
-  columns: readonly string[],
-  rows: readonly (readonly (string | undefined)[])[],
-): void {
-  if (rows.length === 0) return
-  printHeading(title)
-  printTable(columns, rows)
 }

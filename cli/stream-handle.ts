@@ -1,15 +1,11 @@
-import {
-  WorkflowIdConflictPolicy,
-  WorkflowNotFoundError,
-  type Client,
-  type WorkflowHandle,
-} from '@temporalio/client'
+import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client'
 import { loadPipelines } from '../lake/define/load-pipeline.js'
 import { FirnError } from '../schemas/error.js'
 import type { StreamSourceInput, StreamStatus } from '../schemas/stream-messages.js'
-import { INPUT_MEMO, STATUS_QUERY, TASK_QUEUES, workflowIds } from '../schemas/workflow-names.js'
+import { STATUS_QUERY, workflowIds } from '../schemas/workflow-names.js'
 import type { FirnConfig } from '../workers/config.js'
 import { pipelineNamed } from './lake.js'
+import { startOrFind, type Found } from './start-or-find.js'
 
 export interface StreamName {
   readonly pipeline: string
@@ -41,24 +37,11 @@ export function streamHandle(client: Client, { pipeline, source }: StreamName): 
   return client.workflow.getHandle(workflowIds.stream(pipeline, source))
 }
 
-/** Starts the stream, or joins the one that runs; `asOther` where that one was started with other settings. */
-export async function startStream(
-  client: Client,
-  input: StreamSourceInput & StreamName,
-): Promise<{ readonly handle: WorkflowHandle; readonly asOther: boolean }> {
-  const memo = JSON.stringify(input)
-  const workflowId = workflowIds.stream(input.pipeline, input.source)
-  await client.workflow.start('streamSource', {
-    taskQueue: TASK_QUEUES.control,
-    workflowId,
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    args: [input],
-    memo: { [INPUT_MEMO]: memo },
-    staticSummary: `stream ${input.pipeline} ${input.source}`,
-  })
-  // Without a run: it goes on as new.
-  const handle = client.workflow.getHandle(workflowId)
-  return { handle, asOther: (await handle.describe()).memo?.[INPUT_MEMO] !== memo }
+export function startStream(client: Client, input: StreamSourceInput & StreamName): Promise<Found> {
+  const { pipeline, source } = input
+  const workflowId = workflowIds.stream(pipeline, source)
+  const summary = `stream ${pipeline} ${source}`
+  return startOrFind(client, { workflow: 'streamSource', workflowId, input, summary })
 }
 
 /** Asks, or tells, a stream something; where there is none, or no worker, says so. */

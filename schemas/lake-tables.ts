@@ -50,6 +50,11 @@ export function ledgerIdentifier(source: string): TableIdentifier {
   return { namespace: 'raw', name: source }
 }
 
+/** Whether a table is the ledger of a source. */
+export function isLedger({ namespace, name }: TableIdentifier): boolean {
+  return namespace === DEAD_LETTERS.namespace && name !== DEAD_LETTERS.name
+}
+
 /** `raw.dead_letters`: records that break their source's contract. */
 export const DEAD_LETTER_COLUMNS = {
   source: 'string!',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { FirnError } from '../schemas/error.js'
+import { parseTexts } from './parse-texts.js'
 
 /** A REST server that keeps the lake's catalog, in place of the SQLite database of the lake's folder. */
 export interface CatalogServer {
@@ -50,24 +51,10 @@ export function catalogServer(given: Given): CatalogServer | undefined {
     ...(token === undefined ? {} : { token }),
     ...(credential === undefined ? {} : { credential }),
     ...(publish === undefined ? {} : { publish }),
-    properties: parseProperties(given.FIRN_CATALOG_PROPERTIES),
-  }
-}
-
-function parseProperties(given: string | undefined): Readonly<Record<string, string>> {
-  if (given === undefined) return {}
-  const parsed = z.record(z.string(), z.string()).safeParse(jsonOrUndefined(given))
-  if (parsed.success) return parsed.data
-  throw new FirnError(
-    'config',
-    'FIRN_CATALOG_PROPERTIES is not a JSON object of texts, such as {"oauth2-server-uri": "https://…", "scope": "…"}.',
-  )
-}
-
-function jsonOrUndefined(given: string): unknown {
-  try {
-    return JSON.parse(given)
-  } catch {
-    return undefined
+    properties: parseTexts(
+      'FIRN_CATALOG_PROPERTIES',
+      given.FIRN_CATALOG_PROPERTIES,
+      '{"oauth2-server-uri": "https://…", "scope": "…"}',
+    ),
   }
 }

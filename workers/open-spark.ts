@@ -3,7 +3,6 @@ import type { SparkEngine } from '../engine/spark/spark-job.js'
 import { createSparkEngine, type SparkCatalog } from '../engine/spark/spark-engine.js'
 import { FirnError } from '../schemas/error.js'
 import type { FirnConfig } from './config.js'
-import { openLocalCatalog, openStorage } from './open-catalog.js'
 import { sparkFolder } from './spark-settings.js'
 
 /** Spark as a configuration describes it; nothing runs before the first job. */
@@ -60,31 +59,12 @@ async function withOwnServer<T>(
   config: FirnConfig,
   use: (uri: string, token: string) => Promise<T>,
 ): Promise<T> {
-  const { FencedFileIO } = await import('../server/catalog/fenced-file-io.js')
-  const { listen } = await import('../server/catalog/listen.js')
   const { parseTokens } = await import('../server/catalog/access.js')
-  const { SqliteAnswerLog } = await import('../server/catalog/sqlite-answer-log.js')
+  const { serveCatalog } = await import('./serve-catalog.js')
   const token = randomBytes(32).toString('hex')
-  const fence = { roots: [config.warehouse] }
-  const clock = { now: Date.now, newUuid: randomUUID }
-  const catalog = openLocalCatalog(config, { io: new FencedFileIO(openStorage(config), fence) })
-  const answers = new SqliteAnswerLog({ path: config.catalogPath, ...clock })
-  try {
-    const grants = [{ namespace: '*', role: 'write' }]
-    const server = await listen({
-      ...clock,
-      ...{ catalog, warehouse: config.warehouse, fence, answers, port: 0 },
-      tokens: parseTokens(JSON.stringify([{ token, name: 'spark', grants }]), 'drawn for Spark'),
-    })
-    try {
-      return await use(server.uri, token)
-    } finally {
-      await server.close()
-    }
-  } finally {
-    answers.close()
-    catalog.close()
-  }
+  const grants = [{ namespace: '*', role: 'write' }]
+  const tokens = parseTokens(JSON.stringify([{ token, name: 'spark', grants }]), 'drawn for Spark')
+  return await serveCatalog(config, { port: 0, tokens }, ({ uri }) => use(uri, token))
 }
 
 /** Iceberg's own access to the store; credentials come from its chain (AWS_* variables, roles), never by an option. */

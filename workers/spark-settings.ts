@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { FirnError } from '../schemas/error.js'
+import { parseTexts } from './parse-texts.js'
 
 /** How Spark is started and how it reaches the tables. */
 export interface SparkSettings {
@@ -57,27 +58,13 @@ export function sparkSettings(given: z.infer<z.ZodObject<typeof SPARK>>, warehou
     command: given.FIRN_SPARK_SUBMIT.split(' ').filter((word) => word !== ''),
     packages: packages.length + jars.length === 0 ? usual : packages,
     jars,
-    conf: parseConf(given.FIRN_SPARK_CONF),
+    conf: parseTexts(
+      'FIRN_SPARK_CONF',
+      given.FIRN_SPARK_CONF,
+      '{"spark.executor.instances": "4", "spark.executor.memory": "8g"}',
+    ),
     ...(uri === undefined ? {} : { catalogUri: uri }),
     ...(token === undefined ? {} : { catalogToken: token }),
-  }
-}
-
-function parseConf(given: string | undefined): Readonly<Record<string, string>> {
-  if (given === undefined) return {}
-  const parsed = z.record(z.string(), z.string()).safeParse(jsonOrUndefined(given))
-  if (parsed.success) return parsed.data
-  throw new FirnError(
-    'config',
-    'FIRN_SPARK_CONF is not a JSON object of texts, such as {"spark.executor.instances": "4", "spark.executor.memory": "8g"}.',
-  )
-}
-
-function jsonOrUndefined(given: string): unknown {
-  try {
-    return JSON.parse(given)
-  } catch {
-    return undefined
   }
 }
 

@@ -115,7 +115,7 @@ function serverArguments(options: DevServerOptions, port: number, uiPort: number
   ]
 }
 
-function isExecutable(path: string): boolean {
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return true

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { randomUUID } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { FirnError } from '../../schemas/error.js'
+import type { ServerFailure } from '../../server/catalog/create-server.js'
 import { readConfig } from '../../workers/config.js'
 import { integerOption } from '../integer-option.js'
 import { aborted, interruptible } from '../interruption.js'
@@ -47,40 +47,27 @@ export function addCatalogCommand(program: Command): void {
 async function serve(options: ServeOptions): Promise<void> {
   const { port, host, tokens: tokensPath, allowLocation, json } = options
   const config = readConfig()
-  const { openLocalCatalog, openStorage } = await import('../../workers/open-catalog.js')
-  const { FencedFileIO } = await import('../../server/catalog/fenced-file-io.js')
-  const { listen } = await import('../../server/catalog/listen.js')
   const { parseTokens } = await import('../../server/catalog/access.js')
-  const { SqliteAnswerLog } = await import('../../server/catalog/sqlite-answer-log.js')
+  const { serveCatalog } = await import('../../workers/serve-catalog.js')
   const tokens = tokensPath === undefined ? undefined : parseTokens(readTokens(tokensPath), tokensPath)
-  const fence = { roots: [config.warehouse, ...allowLocation] }
-  const clock = { now: Date.now, newUuid: randomUUID }
-  await interruptible(async (signal) => {
-    const catalog = openLocalCatalog(config, { io: new FencedFileIO(openStorage(config), fence) })
-    const answers = new SqliteAnswerLog({ path: config.catalogPath, ...clock })
-    try {
-      const server = await listen({
-        ...clock,
-        ...(tokens === undefined ? {} : { tokens }),
-        ...{ catalog, warehouse: config.warehouse, fence, answers, host, port },
-        ...{ defaults: options.default, overrides: options.override },
-        onFailure: ({ method, path, status, reason }) => {
-          process.stderr.write(`${new Date().toISOString()} ${status} ${method} ${path}: ${reason}\n`)
-        },
-      })
+  const settings = {
+    ...(tokens === undefined ? {} : { tokens }),
+    ...{ host, port, allowed: allowLocation, defaults: options.default, overrides: options.override },
+    onFailure: ({ method, path, status, reason }: ServerFailure): void => {
+      process.stderr.write(`${new Date().toISOString()} ${status} ${method} ${path}: ${reason}\n`)
+    },
+  }
+  await interruptible((signal) =>
+    serveCatalog(config, settings, async ({ uri }) => {
       const who = tokens === undefined ? 'this machine only' : `${tokens.length} tokens`
-      if (json === true) printJson({ uri: server.uri, home: config.home, warehouse: config.warehouse, who })
+      if (json === true) printJson({ uri, home: config.home, warehouse: config.warehouse, who })
       else {
-        print(`catalog     ${server.uri}\nconfig      ${server.uri}/v1/config\nlake        ${config.home}`)
+        print(`catalog     ${uri}\nconfig      ${uri}/v1/config\nlake        ${config.home}`)
         print(`warehouse   ${config.warehouse}\nserves      ${who}\n\nCtrl-C stops it.`)
       }
       await aborted(signal)
-      await server.close()
-    } finally {
-      answers.close()
-      catalog.close()
-    }
-  })
+    }),
+  )
 }
 
 function property(text: string, before: Properties): Properties {

@@ -27,28 +27,19 @@ export function addRestoreCommand(program: Command): void {
 async function restore(folder: string, options: Options): Promise<void> {
   const env = options.home === undefined ? process.env : { ...process.env, FIRN_HOME: options.home }
   const config = readConfig(env)
-  const { openLocalCatalog, openStorage } = await import('../../workers/open-catalog.js')
+  const { restoreTarget } = await import('../../workers/restore-target.js')
   const { planRestore } = await import('../../lake/backup/plan-restore.js')
   const { runRestore } = await import('../../lake/backup/run-restore.js')
-  const io = openStorage(config)
+  const target = restoreTarget(config)
   const from = resolve(folder)
   if (options.dryRun === true) {
-    const plan = await planRestore(io, from)
+    const plan = await planRestore(target.io, from)
     printRestore(plan, options, false)
     if (plan.missing.length > 0) process.exitCode = 1
     return
   }
   const progress = startProgress('restore')
   try {
-    const { warehouse, catalogPath, registryPath } = config
-    const target = {
-      io,
-      warehouse,
-      catalogPath,
-      registryPath,
-      open: () => openLocalCatalog(config),
-      now: Date.now,
-    }
     const plan = await runRestore(
       target,
       { folder: from, force: options.force === true },

@@ -3,7 +3,7 @@ import type { Run } from '../../ml/registry/run-store.js'
 import { FirnError } from '../../schemas/error.js'
 import { integerOption } from '../integer-option.js'
 import { interruptible } from '../interruption.js'
-import { print, printHeading, printJson, printTable } from '../output.js'
+import { print, printJson, printSection, printTable } from '../output.js'
 import { withRegistry } from '../registry.js'
 
 interface Options {
@@ -125,16 +125,6 @@ function printRun(run: Run): void {
     ['artifact', 'bytes', 'location'],
     run.artifacts.map(({ path, sizeBytes, location }) => [path, sizeBytes, location]),
   )
-}
-
-function printSection(
-  title: string,
-  columns: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
-): void {
-  if (rows.length === 0) return
-  printHeading(title)
-  printTable(columns, rows)
 }
 
 function seconds({ startedAtMs, endedAtMs }: Run): number | null {

@@ -11,6 +11,11 @@ export function rowValue(type: PrimitiveType, value: RowValue | undefined): Valu
   return isLongLike(type) && typeof value === 'number' ? BigInt(value) : (value as Value)
 }
 
+/** The members of a list of a query's result; none where there is no list. */
+export function listOf(value: RowValue | undefined): readonly RowValue[] {
+  return Array.isArray(value) ? (value as readonly RowValue[]) : []
+}
+
 /** A value of a query's result that is shown: text, a number or nothing. */
 export function textOf(value: RowValue | undefined): string {
   return typeof value === 'object' ? '' : String(value)

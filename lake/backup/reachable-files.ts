@@ -3,7 +3,7 @@ import type { FileIO } from '../../iceberg/io/file-io.js'
 import { filesOf, reachableManifests } from '../../iceberg/maintain/reachable-files.js'
 import { gtEq } from '../../iceberg/expr/expression.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { DEAD_LETTERS } from '../../schemas/lake-tables.js'
+import { isLedger } from '../../schemas/lake-tables.js'
 import { queryLedger } from '../land/ledger.js'
 import { rawKeptFrom } from '../land/raw-kept-from.js'
 import { tableNames } from '../query/table-names.js'
@@ -28,12 +28,8 @@ export async function* neededFiles(
 ): AsyncIterable<NeededFile> {
   for (const table of tables) {
     yield* filesOfTable(deps.catalog.io, table)
-    if (isLedger(table)) yield* rawObjects(deps, table)
+    if (isLedger(table.identifier)) yield* rawObjects(deps, table)
   }
-}
-
-export function isLedger({ identifier }: LoadedTable): boolean {
-  return identifier.namespace === 'raw' && identifier.name !== DEAD_LETTERS.name
 }
 
 async function* filesOfTable(io: FileIO, table: LoadedTable): AsyncIterable<NeededFile> {

@@ -8,6 +8,7 @@ import { isIcebergError } from '../../iceberg/error.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
+import { isLedger } from '../../schemas/lake-tables.js'
 import { nextRowNumber, queryLedger } from '../land/ledger.js'
 import { alwaysTrue } from '../../iceberg/expr/expression.js'
 import {
@@ -21,7 +22,7 @@ import {
 } from './backup-format.js'
 import { copyDatabase } from './copy-database.js'
 import { copyOut } from './copy-file.js'
-import { isLedger, loadLake, neededFiles, type NeededFile } from './reachable-files.js'
+import { loadLake, neededFiles, type NeededFile } from './reachable-files.js'
 
 /** The model registry, as far as a backup has to know it. */
 export interface BackedRegistry {
@@ -140,7 +141,9 @@ async function backUpFiles(
       snapshotId: headOf(metadata)?.['snapshot-id'].toString() ?? null,
       snapshots: metadata.snapshots.length,
     })),
-    positions: await Promise.all(tables.filter(isLedger).map((table) => positionOf(deps, table))),
+    positions: await Promise.all(
+      tables.filter(({ identifier }) => isLedger(identifier)).map((table) => positionOf(deps, table)),
+    ),
   }
 }
 

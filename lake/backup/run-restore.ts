@@ -5,12 +5,13 @@ import type { Catalog } from '../../iceberg/catalog/catalog.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { FirnError } from '../../schemas/error.js'
 import type { RunControl } from '../../schemas/lake-deps.js'
+import { isLedger } from '../../schemas/lake-tables.js'
 import { joinLocation } from '../../iceberg/io/location.js'
 import { copyPath } from './backup-format.js'
 import { closeDatabase } from './copy-database.js'
 import { copyBack } from './copy-file.js'
 import { byOwner, planRestore, type RestorePlan } from './plan-restore.js'
-import { isLedger, loadLake } from './reachable-files.js'
+import { loadLake } from './reachable-files.js'
 
 export interface RestoreTarget {
   readonly io: FileIO
@@ -119,7 +120,7 @@ async function forgetUnfinished({ io, warehouse }: RestoreTarget): Promise<void>
 async function markRestored({ open }: RestoreTarget, backup: string): Promise<void> {
   const catalog = open()
   try {
-    const ledgers = (await loadLake({ catalog })).filter(isLedger)
+    const ledgers = (await loadLake({ catalog })).filter(({ identifier }) => isLedger(identifier))
     if (ledgers.length === 0) return
     await catalog.commit(
       ledgers.map(({ identifier }) => ({

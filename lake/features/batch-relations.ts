@@ -38,14 +38,19 @@ export async function attachBatch(session: EngineSession, { plan }: Pick<Batch, 
 
 /** The records of the range as landed, and the ids built before. */
 export async function attachSource(deps: LakeDeps, session: EngineSession, batch: Batch): Promise<void> {
+  await attachDocuments(deps, session, batch)
+  if (batch.graph.onlyNew.size > 0 && !batch.stages.has(batch.idsTable))
+    await attachBuiltIds(deps, session, batch)
+}
+
+/** The records of the range as landed. */
+export async function attachDocuments(deps: LakeDeps, session: EngineSession, batch: Batch): Promise<void> {
   const { pipeline, source } = batch
   const definition = pipeline.sources[source]
   if (definition === undefined)
     throw new FirnError('not-found', `pipeline ${pipeline.name} has no source ${source}`)
   const ledger = batch.part?.rows ?? (await batchRows(deps, batch))
   await attachLanded(session, ledger, parseDocumentSchema(definition.schema))
-  if (batch.graph.onlyNew.size > 0 && !batch.stages.has(batch.idsTable))
-    await attachBuiltIds(deps, session, batch)
 }
 
 /** Rows of the ledger that the batch reads. */
@@ -153,9 +158,13 @@ async function attachRecords(session: EngineSession, batch: Batch, onlyNew: bool
       ? []
       : [`ANTI JOIN _elsewhere e ON e.record_id = l._record_id AND e.part = ${batch.part.number}`]),
   ].join(' ')
+  await session.addRelation({ ...common, sql: firstLanded(kept) })
+}
+
+/** Of equal records the first, in the order that they were landed in. `kept`: joins of the records, which are `l`. */
+export function firstLanded(kept: string): string {
   const order = 'ORDER BY l._offset, l._partition, l._path'
-  const first = `QUALIFY row_number() OVER (PARTITION BY l._record_id ${order}) = 1`
-  await session.addRelation({ ...common, sql: `SELECT l.* FROM ${LANDED} l ${kept} ${first}` })
+  return `SELECT l.* FROM ${LANDED} l ${kept} QUALIFY row_number() OVER (PARTITION BY l._record_id ${order}) = 1`
 }
 
 /** Ids of a batch in parts, which are files of no table. */
@@ -168,7 +177,7 @@ export async function attachIdFiles(
   await session.addRelation({ kind: 'scan', name, schema, tasks: tasksOf(files) })
 }
 
-async function attachScan(
+export async function attachScan(
   session: EngineSession,
   name: string,
   batch: Batch,

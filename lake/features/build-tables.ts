@@ -47,21 +47,27 @@ export async function stageTables(
       `pipeline ${plan.pipeline} has another definition than batch ${plan.batch} was planned with; plan it again`,
     )
   }
-  for (const group of sessionGroups(batch, tables)) await buildGroup(deps, batch, group, control)
+  const { onlyNew } = batch.graph
+  for (const group of sessionGroups(batch, tables, (table) => onlyNew.has(table)))
+    await buildGroup(deps, batch, group, control)
 }
 
 /**
- * Tables that see the same relations, one after another, share a session: the raw documents are parsed once. To a table
- * that reads itself its name means something else than to its readers, so a session ends with it.
+ * Tables that see the same relations (of one `kind`), one after another, share a session: the raw documents are parsed
+ * once. To a table that reads itself its name means something else than to its readers, so a session ends with it.
  */
-function sessionGroups(batch: Batch, wanted: readonly string[]): readonly (readonly string[])[] {
+export function sessionGroups(
+  batch: Batch,
+  wanted: readonly string[],
+  kind: (table: string) => unknown,
+): readonly (readonly string[])[] {
   const groups: string[][] = []
-  const { onlyNew, reads } = batch.graph
+  const { reads } = batch.graph
   for (const table of wanted) {
     if (batch.stages.has(table)) continue
     const group = groups.at(-1)
     const last = group?.at(-1)
-    const fits = last !== undefined && onlyNew.has(last) === onlyNew.has(table) && !reads(last).itself
+    const fits = last !== undefined && kind(last) === kind(table) && !reads(last).itself
     if (fits) group?.push(table)
     else groups.push([table])
   }

@@ -1,7 +1,7 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { DEAD_LETTERS } from '../../schemas/lake-tables.js'
+import { isLedger } from '../../schemas/lake-tables.js'
 import { restoreRemovedRows } from '../land/restore-removed-rows.js'
 
 /**
@@ -12,10 +12,9 @@ export async function bringBackRows(
   deps: LakeDeps,
   table: LoadedTable,
 ): Promise<{ readonly table: LoadedTable; readonly notes: readonly string[] }> {
-  const { namespace, name } = table.identifier
-  if (namespace !== DEAD_LETTERS.namespace || name === DEAD_LETTERS.name) return { table, notes: [] }
+  if (!isLedger(table.identifier)) return { table, notes: [] }
   try {
-    const { ledger, restored } = await restoreRemovedRows(deps, name, table)
+    const { ledger, restored } = await restoreRemovedRows(deps, table.identifier.name, table)
     return {
       table: ledger,
       notes: restored === 0 ? [] : [`${restored} rows that a rollback had removed are back, as they were`],

@@ -2,7 +2,7 @@ import { ancestorsOf } from '../../iceberg/spec/refs.js'
 import type { ExpirePlan } from '../../iceberg/maintain/plan-expire.js'
 import type { TableMetadata } from '../../iceberg/spec/table-metadata.js'
 import type { KeptSnapshot } from '../../schemas/maintenance.js'
-import { holderOf } from './refs-to-drop.js'
+import { days, holderOf } from './refs-to-drop.js'
 
 /** Every snapshot that an expiry leaves, newest first, and what it stays for. */
 export function keptSnapshots(
@@ -35,8 +35,4 @@ export function keptSnapshots(
       timestampMs,
       because: holders.get(id) ?? [why(id, timestampMs)],
     }))
-}
-
-function days(ms: number): string {
-  return `${Number((ms / 86_400_000).toFixed(1))} days`
 }

@@ -2,7 +2,7 @@ import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { inParallel } from '../../iceberg/io/in-parallel.js'
 import { mayDeleteFiles } from '../../iceberg/maintain/reachable-files.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { DEAD_LETTERS } from '../../schemas/lake-tables.js'
+import { isLedger } from '../../schemas/lake-tables.js'
 import type { MaintainedFile } from '../../schemas/maintenance.js'
 import type { RawMaintenance } from '../../schemas/messages.js'
 import { listLeases } from '../staging/stage.js'
@@ -24,9 +24,8 @@ export async function maintainRaw(
   ledger: LoadedTable,
   { dryRun }: { readonly dryRun: boolean },
 ): Promise<{ readonly raw: RawMaintenance; readonly notes: readonly string[] } | undefined> {
-  const { namespace, name: source } = ledger.identifier
-  const isLedger = namespace === DEAD_LETTERS.namespace && source !== DEAD_LETTERS.name
-  if (!isLedger || !mayDeleteFiles(ledger.metadata)) return undefined
+  const { name: source } = ledger.identifier
+  if (!isLedger(ledger.identifier) || !mayDeleteFiles(ledger.metadata)) return undefined
   const { io } = deps.catalog
   const plans = await stalePlans(deps, source, ledger)
   if (!dryRun) await dropStagesOf(deps, plans.files)

@@ -101,6 +101,6 @@ function timeOf(metadata: TableMetadata, ref: SnapshotRef): number | undefined {
   return snapshotById(metadata, ref['snapshot-id'])?.['timestamp-ms']
 }
 
-function days(ms: number): string {
+export function days(ms: number): string {
   return `${Number((ms / DAY_MS).toFixed(1))} days`
 }

@@ -6,7 +6,7 @@ import { mayDeleteFiles } from '../../iceberg/maintain/reachable-files.js'
 import { readManifests } from '../../iceberg/scan/manifests.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import type { LakeSettings } from '../../schemas/lake-deps.js'
-import { DEAD_LETTERS } from '../../schemas/lake-tables.js'
+import { isLedger } from '../../schemas/lake-tables.js'
 import type { MaintenanceTriggers } from '../../schemas/maintenance.js'
 import { readMarks } from './maintenance-marks.js'
 import { commitsSince, DEFAULT_TRIGGERS, type TableState } from './plan-maintenance.js'
@@ -33,15 +33,11 @@ export async function readTableState(
     overdueSnapshots: expiry.removeSnapshots.length,
     overdueRefs: expiry.dropRefs.length,
     versions: metadata.schemas.length + metadata['partition-specs'].length - 2,
-    isLedger: isLedger(table),
+    isLedger: isLedger(table.identifier),
     mayDelete: mayDeleteFiles(metadata),
     mayRewrite,
     done,
   }
-}
-
-export function isLedger({ identifier: { namespace, name } }: Pick<LoadedTable, 'identifier'>): boolean {
-  return namespace === DEAD_LETTERS.namespace && name !== DEAD_LETTERS.name
 }
 
 /** What main's head says of the table as a whole; a writer may leave it out. */

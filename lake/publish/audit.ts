@@ -4,6 +4,7 @@ import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
 import type { Snapshot } from '../../iceberg/spec/snapshot.js'
 import { quoteText } from '../../engine/duckdb/sql-text.js'
 import type { Row, RowValue } from '../../engine/engine.js'
+import { listOf } from '../../engine/table/row-value.js'
 import { queryTable } from '../../engine/query-table.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { PublishedTable, PublishResult } from '../../schemas/publish.js'
@@ -219,10 +220,7 @@ export function toAuditRow(row: Row): AuditRow {
   }
 }
 
-function textOf(value: RowValue | undefined): string {
+/** Text and ids of an audit row; empty where there is none. */
+export function textOf(value: RowValue | undefined): string {
   return typeof value === 'string' || typeof value === 'bigint' ? value.toString() : ''
-}
-
-function listOf(value: RowValue | undefined): readonly RowValue[] {
-  return Array.isArray(value) ? (value as readonly RowValue[]) : []
 }

@@ -3,10 +3,11 @@ import { eq } from '../../iceberg/expr/expression.js'
 import { ancestorsOf, headOf } from '../../iceberg/spec/refs.js'
 import type { Snapshot } from '../../iceberg/spec/snapshot.js'
 import { quoteText } from '../../engine/duckdb/sql-text.js'
-import type { Row, RowValue } from '../../engine/engine.js'
+import type { Row } from '../../engine/engine.js'
+import { listOf } from '../../engine/table/row-value.js'
 import { queryTable } from '../../engine/query-table.js'
 import type { TableDefinitions } from '../../schemas/definition-change.js'
-import { SUMMARY, type AuditDeps } from './audit.js'
+import { SUMMARY, textOf, type AuditDeps } from './audit.js'
 
 /** A published batch, as whoever computed its rows last left it. */
 export interface BuiltBatch {
@@ -95,12 +96,4 @@ function definitionsOf(sourceDataInfo: string): TableDefinitions | undefined {
   if (sourceDataInfo === '') return undefined
   const info = JSON.parse(sourceDataInfo) as { readonly definitions?: TableDefinitions }
   return info.definitions
-}
-
-function textOf(value: RowValue | undefined): string {
-  return typeof value === 'string' || typeof value === 'bigint' ? value.toString() : ''
-}
-
-function listOf(value: RowValue | undefined): readonly RowValue[] {
-  return Array.isArray(value) ? (value as readonly RowValue[]) : []
 }

@@ -1,16 +1,15 @@
-import type { FileScanTask } from '../../iceberg/scan/scan-plan.js'
-import { currentSchema } from '../../iceberg/spec/schema.js'
 import type { EngineSession } from '../../engine/engine.js'
 import { quoteName, quoteText } from '../../engine/duckdb/sql-text.js'
-import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
-import { ENVELOPE_COLUMNS } from '../../schemas/lake-tables.js'
-import { parseDocumentSchema, parseTableSchema } from '../../schemas/table-schema.js'
-import { currentTasks, LANDED, withoutReplaced } from '../features/batch-relations.js'
-import { definitionOf, loadedTable, stageOf } from '../features/batch-state.js'
-import { readLedger } from '../land/ledger.js'
-import { refuseRemovedRaw } from '../land/raw-kept-from.js'
-import { rawObjectsOf } from '../land/raw-objects.js'
+import {
+  attachDocuments,
+  attachScan,
+  currentTasks,
+  firstLanded,
+  LANDED,
+  withoutReplaced,
+} from '../features/batch-relations.js'
+import { definitionOf, stageOf } from '../features/batch-state.js'
 import { tasksOf } from '../staging/staged-tasks.js'
 import { BATCH_COLUMN } from './choose-tables.js'
 import { ALL_IDS, idRelations, isRebuilt, rowsOfBatches, type Rebuild } from './open-rebuild.js'
@@ -35,19 +34,7 @@ export function kindOf({ batch }: Rebuild, table: string): Kind {
 /** The records of the batch's range as landed, and which of them it was the first to build. */
 export async function attachLanded(deps: LakeDeps, session: EngineSession, rebuild: Rebuild): Promise<void> {
   const { batch, plan } = rebuild
-  const { inputFrom, inputTo } = plan.build
-  const definition = batch.pipeline.sources[batch.source]
-  if (definition === undefined)
-    throw new FirnError('not-found', `pipeline ${batch.pipeline.name} has no source ${batch.source}`)
-  refuseRemovedRaw(batch.ledger, inputFrom)
-  const ledger = await readLedger(deps, batch.ledger, { rowFrom: inputFrom, rowEnd: inputTo })
-  await session.addRelation({
-    kind: 'raw',
-    name: LANDED,
-    schema: parseDocumentSchema(definition.schema),
-    envelope: parseTableSchema(ENVELOPE_COLUMNS),
-    objects: rawObjectsOf(ledger),
-  })
+  await attachDocuments(deps, session, batch)
   const others = `SELECT record_id FROM ${ALL_IDS} WHERE ${BATCH_COLUMN} <> ${quoteText(plan.rebuilds)}`
   await session.addRelation({
     kind: 'query',
@@ -99,7 +86,7 @@ export async function attachView(
   const { batch } = rebuild
   const staged = isRebuilt(rebuild, table) || table === batch.idsTable ? stageOf(batch, table).files : []
   const fresh = `_fresh_${name}`
-  await attachScan(session, rebuild, fresh, table, tasksOf(staged))
+  await attachScan(session, fresh, batch, table, tasksOf(staged))
   const kept = await keptSql(deps, session, rebuild, { name, table, view })
   await session.addRelation({
     ...{ kind: 'query', name, lazy: true },
@@ -122,7 +109,7 @@ async function keptSql(
   const tasks =
     isPartitions && isNew ? withoutReplaced(batch, table, current, stageOf(batch, table).files) : current
   const now = `_now_${name}`
-  await attachScan(session, rebuild, now, table, tasks)
+  await attachScan(session, now, batch, table, tasks)
   const conditions: string[] = []
   if (view === 'added') conditions.push(isNew ? 'false' : (rows?.ofBatch ?? 'false'))
   else {
@@ -156,7 +143,7 @@ export async function attachNow(
 ): Promise<string> {
   const name = `_before_${table}`
   if (!attached.has(name))
-    await attachScan(session, rebuild, name, table, await currentTasks(deps, rebuild.batch, table))
+    await attachScan(session, name, rebuild.batch, table, await currentTasks(deps, rebuild.batch, table))
   attached.add(name)
   return quoteName(name)
 }
@@ -165,21 +152,8 @@ export async function attachIds(deps: LakeDeps, session: EngineSession, rebuild:
   for (const relation of await idRelations(deps, rebuild)) await session.addRelation(relation)
 }
 
-/** Of equal records the first, in the order that they were landed in; to tables of new records only the new ones. */
+/** The records that count; to tables of new records only the new ones. */
 async function attachRecords(session: EngineSession, name: string, onlyNew: boolean): Promise<void> {
   const kept = onlyNew ? `SEMI JOIN ${NEW_IDS} n ON n.record_id = l._record_id` : ''
-  const order = 'ORDER BY l._offset, l._partition, l._path'
-  const first = `QUALIFY row_number() OVER (PARTITION BY l._record_id ${order}) = 1`
-  await session.addRelation({ kind: 'query', name, sql: `SELECT l.* FROM ${LANDED} l ${kept} ${first}` })
-}
-
-async function attachScan(
-  session: EngineSession,
-  { batch }: Rebuild,
-  name: string,
-  table: string,
-  tasks: readonly FileScanTask[],
-): Promise<void> {
-  const { metadata } = loadedTable(batch, table)
-  await session.addRelation({ kind: 'scan', name, schema: currentSchema(metadata), tasks, metadata })
+  await session.addRelation({ kind: 'query', name, sql: firstLanded(kept) })
 }

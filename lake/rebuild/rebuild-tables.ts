@@ -9,6 +9,7 @@ import { sqlOf } from '../define/dependencies.js'
 import { definitionFingerprint } from '../define/fingerprint.js'
 import { attachBatch, LANDED } from '../features/batch-relations.js'
 import { definitionOf, loadedTable, stageOf } from '../features/batch-state.js'
+import { sessionGroups } from '../features/build-tables.js'
 import { stageRows } from '../features/stage-rows.js'
 import { BATCH_COLUMN, isByKey } from './choose-tables.js'
 import { ALL_IDS, openRebuild, rowsOfBatches, type Rebuild } from './open-rebuild.js'
@@ -32,28 +33,16 @@ export async function rebuildTables(
       `pipeline ${plan.build.pipeline} has another definition than the rebuild of ${plan.rebuilds} was planned with; plan it again`,
     )
   }
-  for (const group of sessionGroups(rebuild)) await buildGroup(deps, rebuild, group, control)
+  const wanted = plan.tables.map(({ table }) => table)
+  for (const group of sessionGroups(batch, wanted, (table) => kindOf(rebuild, table)))
+    await buildGroup(deps, rebuild, group, control)
   return {
-    tables: plan.tables.map(({ table }) => {
+    tables: wanted.map((table) => {
       const { rows, files } = stageOf(batch, table)
       return { table, rows, files: files.length }
     }),
     duplicates: stageOf(batch, batch.idsTable).duplicates,
   }
-}
-
-/** Tables that see the same relations, one after another, share a session: the raw documents are parsed once. */
-function sessionGroups(rebuild: Rebuild): readonly (readonly string[])[] {
-  const { batch, plan } = rebuild
-  const groups: string[][] = []
-  for (const { table } of plan.tables.filter((one) => !batch.stages.has(one.table))) {
-    const group = groups.at(-1)
-    const last = group?.at(-1)
-    const fits = last !== undefined && kindOf(rebuild, last) === kindOf(rebuild, table)
-    if (fits && !batch.graph.reads(last).itself) group?.push(table)
-    else groups.push([table])
-  }
-  return groups.length === 0 && !batch.stages.has(batch.idsTable) ? [[]] : groups
 }
 
 async function buildGroup(

@@ -1,4 +1,5 @@
 import type { Row, RowValue } from '../../engine/engine.js'
+import { listOf } from '../../engine/table/row-value.js'
 import { queryTable } from '../../engine/query-table.js'
 import { ifFound } from '../../iceberg/error.js'
 import { eq } from '../../iceberg/expr/expression.js'
@@ -82,10 +83,6 @@ function infoOf(value: RowValue | undefined): PublishedBatch['info'] {
   } catch {
     return {}
   }
-}
-
-function listOf(value: RowValue | undefined): readonly RowValue[] {
-  return Array.isArray(value) ? (value as readonly RowValue[]) : []
 }
 
 function textOf(value: RowValue | undefined): string | null {

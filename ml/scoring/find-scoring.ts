@@ -1,5 +1,5 @@
 import { quoteText } from '../../engine/duckdb/sql-text.js'
-import type { RowValue } from '../../engine/engine.js'
+import { listOf } from '../../engine/table/row-value.js'
 import { queryTable } from '../../engine/query-table.js'
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { and, eq } from '../../iceberg/expr/expression.js'
@@ -62,8 +62,4 @@ export async function findScoring(
     snapshotId: (listOf(row['snapshot_ids'])[at] as bigint).toString(),
     ...(info.metrics === undefined ? {} : { metrics: info.metrics }),
   }
-}
-
-function listOf(value: RowValue | undefined): readonly RowValue[] {
-  return Array.isArray(value) ? (value as readonly RowValue[]) : []
 }

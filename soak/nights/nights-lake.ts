@@ -10,13 +10,18 @@ import { toSnapshotId } from '../../iceberg/spec/snapshot.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { Pipeline } from '../../schemas/pipeline.js'
 import type { Random } from '../random.js'
-import { Crash, crashing, CrashPoint } from './crash-point.js'
+import { Crash, crashing, CrashPoint } from '../crash-point.js'
 import { DatedFiles } from './dated-files.js'
 import type { Order } from './shop.js'
 
 const DAY_MS = 86_400_000
 /** Tries of one step after which its faults are over. */
 const FAULTS_MAX = 5
+/** Calls at which a process may die. */
+const CALLS = new Set([
+  ...['read', 'write', 'createIfAbsent', 'upload', 'stat', 'delete'],
+  ...['loadTable', 'loadTables', 'commit', 'createTable', 'createNamespace'],
+])
 
 /** A real catalog and real files, with a clock of its own, whose process can die at any call. */
 export class NightsLake {
@@ -40,12 +45,13 @@ export class NightsLake {
     mkdirSync(this.warehouse)
     const now = (): number => ++this.nowMs
     const newUuid = (): string => uuidOf(++this.ids)
-    const io = crashing(this.files.around(new LocalFileIO({ durability: 'none' })), this.crash)
+    const io = crashing(this.files.around(new LocalFileIO({ durability: 'none' })), this.crash, CALLS)
     const warehouse = `file://${this.warehouse}`
     const path = join(this.folder, 'catalog.db')
     const catalog = crashing(
       openSqliteCatalog({ path, name: 'firn', warehouse, io, now, newUuid }),
       this.crash,
+      CALLS,
     )
     const engine = createDuckDBEngine({ tempDirectory: join(this.folder, 'tmp'), io, threads: 1 })
     this.deps = {
@@ -78,7 +84,7 @@ export class NightsLake {
   async survive<T>(step: () => Promise<T>, oneIn: number): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       if (tries <= FAULTS_MAX && this.random.chance(tries === 1 ? oneIn : 2))
-        this.crash.arm(1 + this.random.below(60), this.random.chance(2))
+        this.crash.set(1 + this.random.below(60), this.random.chance(2) ? 'before' : 'after')
       try {
         return await step()
       } catch (error) {

@@ -28,12 +28,12 @@ export async function runNight(
   night: { readonly batch: string; readonly skip?: string; readonly onChange?: 'forward' },
 ): Promise<NightRun> {
   const faults = lake.faults
-  const start = lake.crash.calls
+  const start = lake.crash.total
   await land(lake, night.batch)
-  const landed = lake.crash.calls
+  const landed = lake.crash.total
   const { built, ...run } = await inPlans(() => build(lake, night))
   if (lake.faults > faults) return run
-  const calls = { land: landed - start, build: built - landed, publish: lake.crash.calls - built }
+  const calls = { land: landed - start, build: built - landed, publish: lake.crash.total - built }
   return { ...run, calls }
 }
 
@@ -63,14 +63,14 @@ async function build(
 ): Promise<Omit<NightRun, 'calls'> & { readonly built: number }> {
   const survive = <T>(step: () => Promise<T>): Promise<T> => lake.survive(step, STEP_FAULTS)
   const plan = await survive(() => planBuild(lake.deps, { pipeline: 'shop', batch, ...options }))
-  if (plan.kind === 'nothing-new') return { built: lake.crash.calls }
-  if (plan.kind === 'already-published') return { publish: plan.result, built: lake.crash.calls }
+  if (plan.kind === 'nothing-new') return { built: lake.crash.total }
+  if (plan.kind === 'already-published') return { publish: plan.result, built: lake.crash.total }
   if (plan.kind === 'rebuild-first')
     throw new FirnError('check-failed', `${batch}: a rebuild was not asked for`)
   for (const group of plan.groups) await survive(() => buildTables(lake.deps, plan, group))
   const checks = await survive(() => runChecks(lake.deps, plan))
   const run = { workflowId: 'night', runId: batch, startedAtMs: lake.nowMs }
-  const built = lake.crash.calls
+  const built = lake.crash.total
   const input = { plan, checks, run }
   return { publish: await survive(() => publishBatch(lake.deps, input)), input, built }
 }

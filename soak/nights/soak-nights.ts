@@ -237,7 +237,7 @@ class NightsSoak {
   private async maintain({ due }: { readonly due: boolean }): Promise<void> {
     const { lake } = this
     this.counts.maintenanceRuns += 1
-    const [faults, calls] = [lake.faults, lake.crash.calls]
+    const [faults, calls] = [lake.faults, lake.crash.total]
     const runId = String(this.counts.maintenanceRuns)
     const tables: TableMaintenance[] = []
     for (const table of await listMaintainable(lake.deps, {}))
@@ -245,7 +245,7 @@ class NightsSoak {
         await lake.survive(() => maintainTable(lake.deps, table, { dryRun: false, due, runId }), 40),
       )
     await lake.survive(() => recordRuns(lake.deps, { runId, workflowId: 'maintain-lake', tables }), 10)
-    if (due && lake.faults === faults) this.calls.maintain.at(-1)?.push(lake.crash.calls - calls)
+    if (due && lake.faults === faults) this.calls.maintain.at(-1)?.push(lake.crash.total - calls)
   }
 
   private async endOfMonth(month: number): Promise<void> {

@@ -7,7 +7,7 @@ import { runRestore } from '../../lake/backup/run-restore.js'
 import { ensureSplitTables, ensureTables } from '../../lake/tables/ensure-tables.js'
 import { backedVersions } from '../../ml/registry/backed-versions.js'
 import { createLakeDeps, type Lake } from '../../workers/create-deps.js'
-import { openLocalCatalog, openStorage } from '../../workers/open-catalog.js'
+import { restoreTarget } from '../../workers/restore-target.js'
 import { partsOf, reproduceVersion, trainVersion } from '../ml/support/reproduce.js'
 import { addRuns, TOY, toyRows } from '../ml/support/toy-lake.js'
 import { lakeConfig } from '../support/lake-process.js'
@@ -30,7 +30,7 @@ it(
     await addRuns({ deps }, toyRows(90, '20260701T020000Z'), 'v_20260701T020000Z')
     const model = { pipeline: 'toy', model: 'success' }
     await trainVersion(deps, lake.registry, model)
-    const { catalogPath, registryPath, warehouse } = config
+    const { catalogPath, registryPath } = config
     const registry = { path: registryPath, read: backedVersions }
     await runBackup(deps, { catalogPath, registry }, { folder, data: true })
     // What came later is lost, and the next version gets its number.
@@ -38,16 +38,7 @@ it(
     lake.close()
     rmSync(config.home, { recursive: true })
 
-    const io = openStorage(config)
-    const target = {
-      io,
-      warehouse,
-      catalogPath,
-      registryPath,
-      open: () => openLocalCatalog(config),
-      now: Date.now,
-    }
-    await runRestore(target, { folder, force: false })
+    await runRestore(restoreTarget(config), { folder, force: false })
     const restored = await createLakeDeps(config)
     try {
       expect(restored.registry.list('success').map(({ version, state }) => [version, state])).toEqual([

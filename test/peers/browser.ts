@@ -1,6 +1,6 @@
-import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { chromium, type Browser } from 'playwright-core'
+import { isExecutable } from '../../workers/temporal-server.js'
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome']
 
@@ -15,13 +15,4 @@ export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | unde
 export function openBrowser(executablePath: string): Promise<Browser> {
   const flags = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
   return chromium.launch({ executablePath, headless: true, args: flags })
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -9,6 +9,7 @@ import { listTables } from '../../lake/query/list-tables.js'
 import { runSql } from '../../lake/query/sql.js'
 import { readConfig } from '../../workers/config.js'
 import { createLakeDeps, type Lake } from '../../workers/create-deps.js'
+import { VOLATILE } from '../support/lake-process.js'
 import { runAllFirn, runFirn, type Ended } from '../support/run-firn.js'
 import { noS3, startS3, type S3Server } from './support-s3.js'
 
@@ -27,16 +28,7 @@ const DECIDED_ANEW = new Set([
     ),
   ),
   'quantum_features.predictions.features_snapshot_id',
-  ...[
-    'run_id',
-    'workflow_id',
-    'started_at',
-    'duration_ms',
-    'bytes_read',
-    'bytes_written',
-    'deleted_bytes',
-    'kept',
-  ].map((column) => `audit.maintenance_runs.${column}`),
+  ...VOLATILE.maintenance_runs.map((column) => `audit.maintenance_runs.${column}`),
 ])
 let server: S3Server
 let demos: readonly Ended[]

@@ -9,7 +9,7 @@ import { runRollback } from '../../lake/rollback/run-rollback.js'
 import { backedVersions } from '../../ml/registry/backed-versions.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { createLakeDeps, type Lake } from '../../workers/create-deps.js'
-import { openLocalCatalog, openStorage } from '../../workers/open-catalog.js'
+import { restoreTarget } from '../../workers/restore-target.js'
 import { build, labPipeline, land } from '../lake/support/batches.js'
 import { testLake, type TestLake } from '../lake/support/lake.js'
 import { lakeConfig } from '../support/lake-process.js'
@@ -77,21 +77,12 @@ test.skipIf(noPython)(
 
 test.skipIf(noPython)(`PyIceberg reads a restored lake${why('python')}`, async () => {
   const folder = join(root, 'backup')
-  const { catalogPath, registryPath, warehouse } = config
+  const { catalogPath, registryPath } = config
   const registry = { path: registryPath, read: backedVersions }
   await runBackup(lake.deps, { catalogPath, registry }, { folder, data: true })
   lake.close()
   rmSync(config.home, { recursive: true })
-  const io = openStorage(config)
-  const target = {
-    io,
-    warehouse,
-    catalogPath,
-    registryPath,
-    open: () => openLocalCatalog(config),
-    now: Date.now,
-  }
-  await runRestore(target, { folder, force: false })
+  await runRestore(restoreTarget(config), { folder, force: false })
   lake = await createLakeDeps(config)
   await expectEqualRows(['pyiceberg'])
 })

@@ -43,7 +43,7 @@ export async function withLakeAt<T>(
 }
 
 /** What differs between two runs of the same night for good reasons: when and by whom, ids, paths. */
-const VOLATILE: Readonly<Record<string, readonly string[]>> = {
+export const VOLATILE = {
   processing_metadata: ['snapshot_ids', 'workflow_id', 'run_id', 'started_at', 'duration_ms'],
   predictions: ['features_snapshot_id', 'scoring_run_id'],
   // Sizes of files that hold times and ids differ by a few bytes.
@@ -59,14 +59,14 @@ const VOLATILE: Readonly<Record<string, readonly string[]>> = {
   ],
   experiments: ['path'],
   dead_letters: ['path'],
-}
+} satisfies Readonly<Record<string, readonly string[]>>
 
 /** Every row of every table as text, in a total order, volatile columns left out: equal lakes give equal contents. */
 export async function lakeContents(lake: Lake): Promise<Record<string, string>> {
   const contents: Record<string, string> = {}
   for (const namespace of await lake.deps.catalog.listNamespaces()) {
     for (const { name } of await lake.deps.catalog.listTables(namespace)) {
-      const volatile = VOLATILE[name] ?? []
+      const volatile = (VOLATILE as Readonly<Record<string, readonly string[]>>)[name] ?? []
       const columns = volatile.length === 0 ? '*' : `* EXCLUDE (${volatile.join(', ')})`
       const sql = `SELECT count(*) || ' ' || md5(string_agg(to_json(t)::VARCHAR, chr(10) ORDER BY to_json(t)::VARCHAR)) AS content
                    FROM (SELECT ${columns} FROM ${namespace}.${name}) t`

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
@@ -9,6 +9,7 @@ import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import { installRuntime } from '../../workers/runtime.js'
 import { workflowBundlePath } from '../../workers/workflow-bundle.js'
 import { failWith, startTestServer, withFakeLake, type FakeActivities } from './support/fake-lake.js'
+import { historiesFolder, isRecorded, readHistory, recordHistory } from './support/histories.js'
 import { endless } from './support/run-workflows.js'
 
 /**
@@ -16,8 +17,6 @@ import { endless } from './support/run-workflows.js'
  * small payloads; and that workers that trace replay them too. To record those that are missing:
  * FIRN_RECORD_HISTORIES=1 npx vitest run test/workflows/histories.test.ts
  */
-const folder = join(import.meta.dirname, '..', 'histories')
-const { History } = temporal.api.history.v1
 
 /** Workflows with the activity, their own or a child's, in whose hands they are retried, fail and are cancelled. */
 const ONES: readonly (readonly [string, object, keyof FakeActivities])[] = [
@@ -46,11 +45,10 @@ beforeAll(async () => {
 }, 300_000)
 
 describe('the recorded histories', () => {
-  const files = readdirSync(folder).sort()
-  const read = (file: string) => History.decode(readFileSync(join(folder, file)))
+  const files = readdirSync(historiesFolder).sort()
 
   it('are of every workflow that there is', () => {
-    const index = readFileSync(join(folder, '..', '..', 'workflows', 'index.ts'), 'utf8')
+    const index = readFileSync(join(historiesFolder, '..', '..', 'workflows', 'index.ts'), 'utf8')
     const workflows = [...index.matchAll(/^export \{ ([^}]+) \}/gm)].flatMap(([, names = '']) =>
       names.split(', '),
     )
@@ -67,7 +65,7 @@ describe('the recorded histories', () => {
     )
     expect(missing).toEqual([])
     for (const [workflow] of ONES) {
-      const ends = (how: string) => read(`${workflow}-${how}.binpb`).events.at(-1)
+      const ends = (how: string) => readHistory(`${workflow}-${how}.binpb`).events.at(-1)
       expect(ends('retried')?.workflowExecutionCompletedEventAttributes).toBeTruthy()
       expect(ends('failed')?.workflowExecutionFailedEventAttributes).toBeTruthy()
       expect(ends('cancelled')?.workflowExecutionCanceledEventAttributes).toBeTruthy()
@@ -77,12 +75,13 @@ describe('the recorded histories', () => {
   it('replay on workers that trace, though they were recorded on workers that do not', async () => {
     const sinks = { exporter: { export: { fn: () => undefined } } }
     const options = { workflowBundle: { codePath: workflowBundlePath('traced') }, sinks }
-    for (const file of files) await Worker.runReplayHistory(options, read(file), file.replace('.binpb', ''))
+    for (const file of files)
+      await Worker.runReplayHistory(options, readHistory(file), file.replace('.binpb', ''))
   }, 120_000)
 
   it('hold small messages only: inputs and results are names, counts and locations', () => {
     for (const file of files)
-      for (const event of read(file).events) {
+      for (const event of readHistory(file).events) {
         const { length } = temporal.api.history.v1.HistoryEvent.encode(event).finish()
         expect({ file, event: Number(event.eventId), kilobytes: Math.ceil(length / 1024) }).toMatchObject({
           kilobytes: expect.toSatisfy((size: number) => size < 256),
@@ -92,7 +91,7 @@ describe('the recorded histories', () => {
 
   it('schedule every activity with an end to its attempts', () => {
     for (const file of files)
-      for (const { activityTaskScheduledEventAttributes: scheduled } of read(file).events)
+      for (const { activityTaskScheduledEventAttributes: scheduled } of readHistory(file).events)
         if (scheduled != null)
           expect({
             file,
@@ -102,26 +101,13 @@ describe('the recorded histories', () => {
   })
 })
 
-/** A recording says nothing of the machine that it was made on: no process names, no stacks with paths. */
-function anonymous<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
-  const fields = value as Record<string, unknown>
-  for (const [name, field] of Object.entries(fields)) {
-    if (name === 'stackTrace') fields[name] = ''
-    else if (typeof field === 'string' && /^\d+@/.test(field)) fields[name] = 'recorder'
-    else anonymous(field)
-  }
-  return value
-}
-
 async function record(): Promise<void> {
   const test = await startTestServer()
   try {
     for (const [workflow, input, activity] of ONES)
       for (const how of HOWS) {
         const name = `${workflow}-${how}`
-        const path = join(folder, `${name}.binpb`)
-        if (existsSync(path)) continue
+        if (isRecorded(name)) continue
         let begun = false
         const fake = (good: (given: never) => unknown) => (given: never) => {
           begun = true
@@ -144,8 +130,7 @@ async function record(): Promise<void> {
               await handle.cancel()
             }
             await handle.result().catch(() => undefined)
-            const history = await handle.fetchHistory()
-            writeFileSync(path, History.encode(anonymous(history)).finish())
+            await recordHistory(name, handle)
           },
           { wrap: { [activity]: fake } },
         )

@@ -1,8 +1,6 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkflowHandle } from '@temporalio/client'
-import { temporal } from '@temporalio/proto'
 import { Worker } from '@temporalio/worker'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { StreamStatus } from '../../schemas/stream-messages.js'
@@ -19,6 +17,7 @@ import {
 } from './support/fake-lake.js'
 import { pinned, trained } from './support/fake-training.js'
 import { fakeTopic } from './support/fake-topic.js'
+import { historiesFolder, isRecorded, readHistory, recordHistory } from './support/histories.js'
 import { recordBackfills } from './support/record-backfills.js'
 import { endless } from './support/run-workflows.js'
 
@@ -27,10 +26,7 @@ import { endless } from './support/run-workflows.js'
  * a change that is meant, with every running workflow drained first, delete the old one):
  * FIRN_RECORD_HISTORIES=1 npx vitest run test/workflows/replay.test.ts
  */
-const folder = join(import.meta.dirname, '..', 'histories')
 const options = { workflowBundle: { codePath: workflowBundlePath() } }
-
-const { History } = temporal.api.history.v1
 
 beforeAll(async () => {
   if (process.env['FIRN_RECORD_HISTORIES'] === '1') await record()
@@ -38,7 +34,7 @@ beforeAll(async () => {
 }, 120_000)
 
 describe('recorded histories', () => {
-  const files = readdirSync(folder).sort()
+  const files = readdirSync(historiesFolder).sort()
 
   it('hold a run of every workflow', () => {
     expect(files.map((file) => file.replace('.binpb', ''))).toEqual(
@@ -73,33 +69,17 @@ describe('recorded histories', () => {
 
   it.each(files)('replay on the workflows of today: %s', async (file) => {
     // The id that it was recorded under: a search names its trials after its own.
-    await Worker.runReplayHistory(options, read(file), file.replace('.binpb', ''))
+    await Worker.runReplayHistory(options, readHistory(file), file.replace('.binpb', ''))
   })
 
   it('do not replay on workflows that do something else', async () => {
-    const history = read('landSource.binpb')
+    const history = readHistory('landSource.binpb')
     for (const { activityTaskScheduledEventAttributes: scheduled } of history.events) {
       if (scheduled?.activityType?.name === 'planLanding') scheduled.activityType.name = 'somethingElse'
     }
     await expect(Worker.runReplayHistory(options, history)).rejects.toThrow(/[Nn]ondeterminism/)
   })
 })
-
-function read(file: string): temporal.api.history.v1.History {
-  return History.decode(readFileSync(join(folder, file)))
-}
-
-/** A recording says nothing of the machine that it was made on: no process names, no stacks with paths. */
-function anonymous<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
-  const fields = value as Record<string, unknown>
-  for (const [name, field] of Object.entries(fields)) {
-    if (name === 'stackTrace') fields[name] = ''
-    else if (typeof field === 'string' && /^\d+@/.test(field)) fields[name] = 'recorder'
-    else anonymous(field)
-  }
-  return value
-}
 
 async function record(): Promise<void> {
   // So that a stream is told soon that its history has grown long.
@@ -117,10 +97,8 @@ async function record(): Promise<void> {
 }
 
 async function save({ client }: TestServer, name: string, workflowId: string, runId?: string): Promise<void> {
-  const path = join(folder, `${name}.binpb`)
-  if (existsSync(path)) return
-  const history = await client.workflow.getHandle(workflowId, runId).fetchHistory()
-  writeFileSync(path, History.encode(anonymous(history)).finish())
+  if (isRecorded(name)) return
+  await recordHistory(name, client.workflow.getHandle(workflowId, runId))
 }
 
 async function start(
