@@ -27,14 +27,12 @@ export interface MaintenanceTriggers {
   readonly bytes: number
   /** Delete files are merged after so many more. */
   readonly deleteFiles: number
-  /** Snapshots past their age expire at once where there are so many, else `everyMs` after the last time. */
+  /** Snapshots past their age expire at once where there are so many. */
   readonly snapshots: number
   /** Schemas and partition specs are looked through where there are so many. */
   readonly versions: number
-  /** Folders are listed, and snapshots expire, at most so often. */
+  /** Each step that has anything to do comes after so long at the latest; what reads all kept snapshots, no sooner. */
   readonly everyMs: number
-  /** Where anything was committed since, each step is due after so long. */
-  readonly atLeastEveryMs: number
 }
 
 /** `yielded`: a writer was first, and what it touched is left to the next run. */

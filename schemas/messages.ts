@@ -321,7 +321,7 @@ export interface TableMaintenance {
   readonly deletedFiles: number
   readonly deletedBytes: number
   readonly orphans: number
-  /** Bytes kept alive only by tags and branches. */
+  /** Bytes kept alive only by tags and branches; 0 of runs of what is due, which don't look. */
   readonly taggedBytes: number
   /** Of a ledger: what became of its source's raw objects and landing plans. */
   readonly raw?: RawMaintenance

@@ -60,7 +60,8 @@ switch (positionals[0] ?? 'iceberg') {
     report(`${months} months of nights from seed ${seed}`)
     const result = await soakNights({ months, seed, report })
     print(result)
-    process.exitCode = result.lost + result.doubled + result.missingFiles === 0 ? 0 : 1
+    const { lost, doubled, missingFiles, exceeded } = result
+    process.exitCode = lost + doubled + missingFiles + exceeded.length === 0 ? 0 : 1
     break
   }
   default:

@@ -178,7 +178,7 @@ async function doSteps(deps: LakeDeps, found: LoadedTable, work: Work): Promise<
   const after = dryRun ? loaded : await deps.catalog.loadTable(identifier)
   const landing = isDue('raw') ? await maintainRaw(deps, after, { dryRun }) : undefined
   const held =
-    dryRun || expires
+    dryRun || work.due !== true
       ? await heldBytes(deps.catalog.io, after.metadata, expired.droppedRefs)
       : { bytes: 0, alone: [] }
   const counts: Counts = {

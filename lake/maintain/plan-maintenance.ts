@@ -33,12 +33,14 @@ export const DEFAULT_TRIGGERS: MaintenanceTriggers = {
   deleteFiles: 5,
   snapshots: 100,
   versions: 20,
-  // Less than a day, or a night that starts a little early would skip its turn.
-  everyMs: 20 * 3_600_000,
-  atLeastEveryMs: 7 * 86_400_000,
+  // Less than a week, or a night that starts a little early would skip its turn.
+  everyMs: (7 * 24 - 4) * 3_600_000,
 }
 
-/** Each step that is due, and why. Steps right after they were done never are, unless somebody committed since. */
+/**
+ * Each step that is due, and why. Expiry and clean-up read the list of every snapshot that stays, so they come once in a
+ * while and not with every commit. Steps right after they were done never are due, unless somebody committed since.
+ */
 export function planMaintenance(state: TableState, triggers: MaintenanceTriggers): readonly DueStep[] {
   const steps: readonly (readonly [MaintenanceStep, string | undefined])[] = [
     ['expire', state.mayDelete ? expireDue(state, triggers) : undefined],
@@ -61,11 +63,8 @@ function expireDue(state: TableState, { snapshots, everyMs }: MaintenanceTrigger
 }
 
 /** What a table of many schemas still uses it goes on using, so looking again soon is for nothing. */
-function metadataDue(
-  state: TableState,
-  { versions, atLeastEveryMs }: MaintenanceTriggers,
-): string | undefined {
-  return state.versions >= versions && ageOf(state, 'metadata') >= atLeastEveryMs
+function metadataDue(state: TableState, { versions, everyMs }: MaintenanceTriggers): string | undefined {
+  return state.versions >= versions && ageOf(state, 'metadata') >= everyMs
     ? `${state.versions} older schemas and partition specs`
     : undefined
 }
@@ -102,7 +101,7 @@ function manifestsDue(state: TableState): string | undefined {
   return state.manifests === undefined ? undefined : `they are ${state.manifests.replace('-', ' ')}`
 }
 
-/** A commit that fails leaves files and no trace, so time alone counts; seldom where nobody commits. */
+/** A commit that fails leaves files and no trace, so time alone counts. */
 function listingDue(
   state: TableState,
   triggers: MaintenanceTriggers,
@@ -113,17 +112,16 @@ function listingDue(
   const ageMs = ageOf(state, step)
   // Stages of a stream's micro-batches are looked through with every landing.
   if (step === 'raw' && commits >= triggers.snapshots) return `${counted(commits, 'commit')} since`
-  const everyMs = commits > 0 ? triggers.everyMs : Math.max(triggers.everyMs, triggers.atLeastEveryMs)
-  return ageMs >= everyMs ? `last done ${hours(ageMs)} ago` : undefined
+  return ageMs >= triggers.everyMs ? `last done ${hours(ageMs)} ago` : undefined
 }
 
 function longAgo(
   state: TableState,
   step: MaintenanceStep,
-  { atLeastEveryMs }: MaintenanceTriggers,
+  { everyMs }: MaintenanceTriggers,
 ): string | undefined {
   const ageMs = ageOf(state, step)
-  return ageMs >= atLeastEveryMs ? `last done ${hours(ageMs)} ago` : undefined
+  return ageMs >= everyMs ? `last done ${hours(ageMs)} ago` : undefined
 }
 
 /** By others than maintenance. */

@@ -46,10 +46,14 @@ export interface NightsSoakResult {
   readonly diskRatio: number
   /** Calls to store and catalog of the median night's step: last month by second month. 1: as many. */
   readonly growth: Readonly<Record<Step, number>>
+  /** What is above its limit, in words. */
+  readonly exceeded: readonly string[]
 }
 
 type Step = 'land' | 'build' | 'publish' | 'maintain'
 
+/** Tags of 400 days, at most one for each, and a hundred snapshots more; the log of metadata that tables keep. */
+const LIMITS = { snapshots: 520, metadataFiles: 110, diskRatio: 2.5, growth: 1.5 }
 const DAY_MS = 86_400_000
 const BEGIN = Date.UTC(2025, 0, 1, 2)
 
@@ -112,7 +116,9 @@ class NightsSoak {
     const growth = Object.fromEntries(
       Object.entries(this.calls).map(([step, byMonth]) => [step, growthOf(byMonth)]),
     ) as Record<Step, number>
-    return { months: this.months, seed: this.seed, ...this.counts, faults: this.lake.faults, growth }
+    const { months, seed, counts } = this
+    const exceeded = exceededBy({ ...counts, growth })
+    return { months, seed, ...counts, faults: this.lake.faults, growth, exceeded }
   }
 
   private async day(atMs: number): Promise<void> {
@@ -271,6 +277,22 @@ class NightsSoak {
     this.counts.missingFiles += verdict.missingFiles
     for (const problem of verdict.problems) this.report(`seed ${this.seed}, ${where}: ${problem}`)
   }
+}
+
+function exceededBy({
+  growth,
+  ...sizes
+}: Pick<NightsSoakResult, 'snapshots' | 'metadataFiles' | 'diskRatio' | 'growth'>): readonly string[] {
+  const { growth: growthMax, ...sizesMax } = LIMITS
+  const values = [
+    ...Object.entries(sizesMax).map(([name, max]) => ({
+      name,
+      max,
+      is: sizes[name as keyof typeof sizesMax],
+    })),
+    ...Object.entries(growth).map(([step, is]) => ({ name: `growth of ${step}`, max: growthMax, is })),
+  ]
+  return values.filter(({ is, max }) => is > max).map(({ name, is, max }) => `${name}: ${is}, at most ${max}`)
 }
 
 /** The last month's median by the second month's; the first one begins with an empty lake. */

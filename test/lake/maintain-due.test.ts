@@ -4,6 +4,7 @@ import { openTable } from '../../engine/table/open-table.js'
 import type { Catalog } from '../../iceberg/catalog/catalog.js'
 import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
+import { headOf } from '../../iceberg/spec/refs.js'
 import { planScan } from '../../iceberg/scan/plan-scan.js'
 import { closedPartitions } from '../../lake/maintain/closed-partitions.js'
 import { listMaintainable, maintainTable } from '../../lake/maintain/maintain-lake.js'
@@ -89,7 +90,7 @@ describe('what is due', () => {
   it('comes for everything that there is to do: nothing waits longer than a week', () => {
     fc.assert(
       fc.property(state, (of) => {
-        const later = { ...of, nowMs: of.nowMs + 1000 * DAY_MS + DEFAULT_TRIGGERS.atLeastEveryMs }
+        const later = { ...of, nowMs: of.nowMs + 1000 * DAY_MS + DEFAULT_TRIGGERS.everyMs }
         const due = dueIn(later)
         const isNew = (step: MaintenanceStep) => of.sequenceNumber > (of.done[step]?.sequenceNumber ?? 0)
         const expected: readonly (readonly [MaintenanceStep, boolean])[] = [
@@ -205,6 +206,32 @@ describe('a run of what is due', () => {
     await night()
     expect(await due()).toEqual([{ step: 'compact', why: '2 commits since the last time' }])
     expect(await due()).toEqual([])
+  })
+
+  it('costs as much after 90 kept tags as after 20, but for the weekly look at all that is kept', async () => {
+    await night()
+    const identifier = parseIdentifier('lab_features.summaries')
+    const nights: { readonly due: string; readonly calls: number }[] = []
+    for (let day = 1; day <= 90; day += 1) {
+      const at = daysOn(day)
+      const row = { sql: `SELECT 'run of day ${day}' AS run_id, 1.0 AS total, 1 AS size` }
+      await openTable({ ...at, identifier }).append(row)
+      const head = headOf((await lake.catalog.loadTable(identifier)).metadata)!
+      const tag = { 'ref-name': `day-${day}`, type: 'tag', 'snapshot-id': head['snapshot-id'] } as const
+      const updates = [{ action: 'set-snapshot-ref', ...tag } as const]
+      await lake.catalog.commit([{ identifier, requirements: [], updates }])
+      const { deps, calls } = watched(at)
+      const options = { dryRun: false, due: true }
+      const { due = [] } = await maintainTable(deps, 'lab_features.summaries', options)
+      nights.push({ due: due.map(({ step }) => step).join(), calls: calls.length })
+    }
+    const isWeekly = ({ due }: (typeof nights)[number]) => /expire|orphans/.test(due)
+    const most = (of: typeof nights) =>
+      Math.max(...of.filter((one) => !isWeekly(one)).map(({ calls }) => calls))
+    expect(most(nights.slice(60))).toBeLessThanOrEqual(most(nights.slice(0, 20)))
+    expect(nights.filter(({ due }) => due.includes('orphans'))).toHaveLength(13)
+    expect(nights.filter(({ due }) => due.includes('expire')).length).toBeLessThanOrEqual(13)
+    for (const [tags, { calls }] of nights.entries()) expect(calls).toBeLessThanOrEqual(3 * tags + 100)
   })
 
   it('does only the steps that are named', async () => {
