@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { hasLake, noLake, withLake } from '../lake.js'
 import { interruptible } from '../interruption.js'
@@ -14,10 +13,8 @@ interface Options {
 export function addBackupCommand(program: Command): void {
   program
     .command('backup')
-    .description(
-      'back the lake up into a folder while it is used: databases, positions, the list of all files',
-    )
-    .argument('<folder>', 'a local folder; a second backup into it copies what is new')
+    .description('back the lake up while it is used: databases, positions, the list of all files')
+    .argument('<place>', 'a local folder or s3://bucket/prefix; a second backup into it copies what is new')
     .option('--data', 'copy the files as well')
     .option(
       '--json',
@@ -26,25 +23,28 @@ export function addBackupCommand(program: Command): void {
     .action(backup)
 }
 
-async function backup(folder: string, options: Options): Promise<void> {
+async function backup(name: string, options: Options): Promise<void> {
   const config = readConfig()
   if (!hasLake(config)) noLake(config)
   const { runBackup } = await import('../../lake/backup/run-backup.js')
+  const { withBackupPlace } = await import('../../workers/backup-place.js')
   const { backedVersions } = await import('../../ml/registry/backed-versions.js')
   const progress = startProgress('back up')
   try {
     const header = await withLake(({ deps }) =>
       interruptible((signal) =>
-        runBackup(
-          deps,
-          {
-            ...(config.catalogServer === undefined
-              ? { catalogPath: config.catalogPath }
-              : { catalogServer: config.catalogServer.uri }),
-            registry: { path: config.registryPath, read: backedVersions },
-          },
-          { folder: resolve(folder), data: options.data === true },
-          { signal, onProgress: (text) => progress.update(text) },
+        withBackupPlace(config, name, (place) =>
+          runBackup(
+            deps,
+            {
+              ...(config.catalogServer === undefined
+                ? { catalogPath: config.catalogPath }
+                : { catalogServer: config.catalogServer.uri }),
+              registry: { path: config.registryPath, read: backedVersions },
+            },
+            { place, data: options.data === true },
+            { signal, onProgress: (text) => progress.update(text) },
+          ),
         ),
       ),
     )
@@ -52,7 +52,7 @@ async function backup(folder: string, options: Options): Promise<void> {
     if (options.json === true) printJson(header)
     else {
       print(
-        `backed up ${header.tables.length} tables with ${header.files} files of ${formatBytes(header.bytes)} into ${folder}`,
+        `backed up ${header.tables.length} tables with ${header.files} files of ${formatBytes(header.bytes)} into ${name}`,
       )
       if (!header.withData) print('the files themselves are not in it: --data copies them')
       if (header.catalog.kind === 'rest') {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { byOwner, type RestorePlan } from '../../lake/backup/plan-restore.js'
 import { print, printJson } from '../output.js'
@@ -16,7 +15,7 @@ export function addRestoreCommand(program: Command): void {
   program
     .command('restore')
     .description('put a lake back as a backup has it; stop its worker first')
-    .argument('<folder>', 'what `firn backup` wrote')
+    .argument('<place>', 'the folder or s3://bucket/prefix that `firn backup` wrote')
     .option('--home <folder>', 'the lake to make (default: FIRN_HOME)')
     .option('--force', 'replace a lake that is there, and restore what there is where files are lost')
     .option('--dry-run', 'say which files stand, which come back and which are lost')
@@ -24,26 +23,28 @@ export function addRestoreCommand(program: Command): void {
     .action(restore)
 }
 
-async function restore(folder: string, options: Options): Promise<void> {
+async function restore(name: string, options: Options): Promise<void> {
   const env = options.home === undefined ? process.env : { ...process.env, FIRN_HOME: options.home }
   const config = readConfig(env)
   const { restoreTarget } = await import('../../workers/restore-target.js')
+  const { withBackupPlace } = await import('../../workers/backup-place.js')
   const { planRestore } = await import('../../lake/backup/plan-restore.js')
   const { runRestore } = await import('../../lake/backup/run-restore.js')
   const target = restoreTarget(config)
-  const from = resolve(folder)
   if (options.dryRun === true) {
-    const plan = await planRestore(target.io, from)
+    const plan = await withBackupPlace(config, name, (place) => planRestore(target.io, place))
     printRestore(plan, options, false)
     if (plan.missing.length > 0) process.exitCode = 1
     return
   }
   const progress = startProgress('restore')
   try {
-    const plan = await runRestore(
-      target,
-      { folder: from, force: options.force === true },
-      { onProgress: (text) => progress.update(text) },
+    const plan = await withBackupPlace(config, name, (place) =>
+      runRestore(
+        target,
+        { place, force: options.force === true },
+        { onProgress: (text) => progress.update(text) },
+      ),
     )
     progress.done()
     printRestore(plan, options, true)

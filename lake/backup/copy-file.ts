@@ -1,49 +1,33 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { FirnError } from '../../schemas/error.js'
-import type { BackedFile } from './backup-format.js'
-
-const PART_BYTES = 8 * 1024 * 1024
+import { copyName, type BackedFile } from './backup-format.js'
+import type { BackupPlace } from './backup-place.js'
+import { download } from './download.js'
 
 /**
- * Copies a file of the store to the local disk, part by part, whole or not at all; one that is there in its size is left.
+ * Copies a file of the store into a backup, part by part, whole or not at all; one that is there in its size is left.
  * Errors: IcebergError `not-found` (it is gone), FirnError `io` (size or digest are not what was recorded).
  */
-export async function copyOut(io: FileIO, file: BackedFile, path: string): Promise<void> {
-  const known = await stat(path).catch(() => undefined)
-  if (known?.size === file.bytes) return
-  await mkdir(dirname(path), { recursive: true })
-  const part = `${path}.part`
-  const target = await open(part, 'w')
-  const hash = createHash('sha256')
-  let written = 0
-  try {
-    while (written < file.bytes) {
-      const bytes = await io.read(file.location, {
-        start: written,
-        end: Math.min(written + PART_BYTES, file.bytes),
-      })
-      if (bytes.length === 0) break
-      hash.update(bytes)
-      await target.write(bytes)
-      written += bytes.length
-    }
-    await target.sync()
-  } finally {
-    await target.close()
-  }
-  checkCopy(file, written, hash.digest('hex'))
-  await rename(part, path)
+export async function copyOut(io: FileIO, file: BackedFile, place: BackupPlace): Promise<void> {
+  const name = copyName(file.location)
+  if ((await place.sizeOf(name)) === file.bytes) return
+  const part = join(place.scratch, `${name}.part`)
+  const { bytes, sha256 } = await download(io, file, part)
+  checkCopy(file, bytes, sha256)
+  await place.take(part, name)
 }
 
 /** Puts a copy back where it was. Errors: FirnError `io` where the copy itself is damaged. */
-export async function copyBack(io: FileIO, file: BackedFile, path: string): Promise<void> {
-  const { size } = await stat(path)
-  checkCopy(file, size, file.sha256 === undefined ? undefined : await digestOf(path))
-  await io.upload(path, file.location)
+export async function copyBack(io: FileIO, file: BackedFile, place: BackupPlace): Promise<void> {
+  await place.withFile(copyName(file.location), async (path) => {
+    const { size } = await stat(path)
+    checkCopy(file, size, file.sha256 === undefined ? undefined : await digestOf(path))
+    await io.upload(path, file.location)
+  })
 }
 
 async function digestOf(path: string): Promise<string> {

@@ -1,8 +1,16 @@
-import { stat } from 'node:fs/promises'
 import { inParallel } from '../../iceberg/io/in-parallel.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
 import { ifFound } from '../../iceberg/error.js'
-import { copyPath, readFiles, readHeader, type BackedFile, type BackupHeader } from './backup-format.js'
+import {
+  copyName,
+  FILES,
+  inLots,
+  readFiles,
+  readHeader,
+  type BackedFile,
+  type BackupHeader,
+} from './backup-format.js'
+import type { BackupPlace } from './backup-place.js'
 
 /** What a restore would find: files that stand, that the backup brings back, and that are lost. */
 export interface RestorePlan {
@@ -16,10 +24,10 @@ const LOOKS_AT_ONCE = 32
 
 /**
  * Looks at every file that the backup lists: there in its size, in the backup, or nowhere. Writes nothing. Memory: the files
- * that are not there. Errors: FirnError `not-found` where the folder is no backup.
+ * that are not there. Errors: FirnError `not-found` where it is no backup.
  */
-export async function planRestore(io: FileIO, folder: string): Promise<RestorePlan> {
-  const header = await readHeader(folder)
+export async function planRestore(io: FileIO, place: BackupPlace): Promise<RestorePlan> {
+  const header = await readHeader(place)
   let present = 0
   const broughtBack: BackedFile[] = []
   const missing: BackedFile[] = []
@@ -27,8 +35,7 @@ export async function planRestore(io: FileIO, folder: string): Promise<RestorePl
     const states = await inParallel(files, LOOKS_AT_ONCE, async (file) => {
       const found = await ifFound(io.stat(file.location))
       if (found?.sizeBytes === file.bytes) return 'present'
-      const copy = await stat(copyPath(folder, file.location)).catch(() => undefined)
-      return copy?.size === file.bytes ? 'in-backup' : 'missing'
+      return (await place.sizeOf(copyName(file.location))) === file.bytes ? 'in-backup' : 'missing'
     })
     for (const [at, file] of files.entries()) {
       if (states[at] === 'present') present += 1
@@ -36,14 +43,9 @@ export async function planRestore(io: FileIO, folder: string): Promise<RestorePl
       else missing.push(file)
     }
   }
-  let some: BackedFile[] = []
-  for await (const file of readFiles(folder)) {
-    some.push(file)
-    if (some.length < 1000) continue
-    await look(some)
-    some = []
-  }
-  await look(some)
+  await place.withFile(FILES, async (list) => {
+    for await (const files of inLots(readFiles(list))) await look(files)
+  })
   return { header, present, broughtBack, missing }
 }
 

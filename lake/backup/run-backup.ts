@@ -1,10 +1,11 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { formatIdentifier, type Catalog, type LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { openSqliteCatalog } from '../../iceberg/catalog/sqlite.js'
 import { isIcebergError } from '../../iceberg/error.js'
+import { inParallel } from '../../iceberg/io/in-parallel.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
@@ -12,14 +13,17 @@ import { isLedger } from '../../schemas/lake-tables.js'
 import { nextRowNumber, queryLedger } from '../land/ledger.js'
 import { alwaysTrue } from '../../iceberg/expr/expression.js'
 import {
-  copyPath,
+  CATALOG_DATABASE,
   FILES,
   HEADER,
+  inLots,
+  REGISTRY_DATABASE,
   readFiles,
   type BackedFile,
   type BackedPosition,
   type BackupHeader,
 } from './backup-format.js'
+import type { BackupPlace } from './backup-place.js'
 import { copyDatabase } from './copy-database.js'
 import { copyOut } from './copy-file.js'
 import { loadLake, neededFiles, type NeededFile } from './reachable-files.js'
@@ -44,37 +48,41 @@ export interface BackupSource {
 /** How often maintenance or a deletion may come in between. */
 const ROUNDS_MAX = 5
 
+const COPIES_AT_ONCE = 8
+
 /**
- * Backs a lake up into a local folder while it is used: its databases, what every table and source stands at, and the list
- * of all files that belong to it; with `data` the files as well, those that an earlier backup into this folder copied left
- * as they are. The header is written last. Errors: FirnError `io` (a file is damaged), `rebuild-needed` (files went while
- * they were copied, again and again).
+ * Backs a lake up while it is used: its databases, what every table and source stands at, and the list of all files that
+ * belong to it; with `data` the files as well, those that an earlier backup into this place copied left as they are. The
+ * header is written last. Errors: FirnError `invalid-input` (the place is in the lake itself), `io` (a file is damaged),
+ * `rebuild-needed` (files went while they were copied, again and again).
  */
 export async function runBackup(
   deps: LakeDeps,
   source: BackupSource,
-  to: { readonly folder: string; readonly data: boolean },
+  to: { readonly place: BackupPlace; readonly data: boolean },
   control: RunControl = {},
 ): Promise<BackupHeader> {
-  const { folder } = to
-  await mkdir(folder, { recursive: true })
-  await rm(join(folder, HEADER), { force: true })
+  const { place } = to
+  refuseWarehouse(deps, place)
+  await mkdir(place.scratch, { recursive: true })
+  await place.remove(HEADER)
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
-    const artifacts = await copyDatabases(source, folder)
+    const artifacts = await copyDatabases(source, place.scratch)
     if (artifacts === undefined) continue
-    const catalog = openCopy(deps, source, folder)
+    const catalog = openCopy(deps, source, place.scratch)
+    let header
     try {
-      const header = await backUpFiles({ ...deps, catalog }, source, { ...to, artifacts }, control)
-      await writeFile(join(folder, `${HEADER}.part`), `${JSON.stringify(header, null, 2)}\n`)
-      await rename(join(folder, `${HEADER}.part`), join(folder, HEADER))
-      return header
+      header = await backUpFiles({ ...deps, catalog }, source, { ...to, artifacts }, control)
     } catch (error) {
       // Maintenance has removed what the copied catalog still names: the newest one names it no more.
       if (!isIcebergError(error, 'not-found')) throw error
       control.onProgress?.(`a file went while it was read, the backup starts anew: ${error.message}`)
+      continue
     } finally {
       if (catalog !== deps.catalog) catalog.close()
     }
+    await takeIn(place, header, source)
+    return header
   }
   throw new FirnError(
     'rebuild-needed',
@@ -82,14 +90,33 @@ export async function runBackup(
   )
 }
 
+function refuseWarehouse({ warehouse }: LakeDeps, { name }: BackupPlace): void {
+  const bare = (location: string): string =>
+    location.replace(/^file:\/\/|^s3[an]?:/i, '').replace(/\/*$/, '/')
+  if (!bare(name).startsWith(bare(warehouse))) return
+  throw new FirnError(
+    'invalid-input',
+    `${name} lies in the lake's own warehouse, ${warehouse}, whose loss it is to outlive: name another place`,
+  )
+}
+
+/** What was made beside the place goes there, the header last. */
+async function takeIn(place: BackupPlace, header: BackupHeader, source: BackupSource): Promise<void> {
+  const made = [REGISTRY_DATABASE, ...(source.catalogPath === undefined ? [] : [CATALOG_DATABASE]), FILES]
+  for (const name of made) await place.take(join(place.scratch, name), name)
+  const part = join(place.scratch, `${HEADER}.part`)
+  await writeFile(part, `${JSON.stringify(header, null, 2)}\n`)
+  await place.take(part, HEADER)
+}
+
 /**
  * First the registry: tags that a READY version needs are in any later catalog. A version that was deleted between the two
  * copies lost its tags: then undefined, and both are copied again.
  */
 async function copyDatabases(source: BackupSource, folder: string): Promise<readonly string[] | undefined> {
-  const copy = join(folder, 'registry.db')
+  const copy = join(folder, REGISTRY_DATABASE)
   await copyDatabase(source.registry.path, copy)
-  if (source.catalogPath !== undefined) await copyDatabase(source.catalogPath, join(folder, 'catalog.db'))
+  if (source.catalogPath !== undefined) await copyDatabase(source.catalogPath, join(folder, CATALOG_DATABASE))
   const { ready, artifacts } = source.registry.read(copy)
   const still = new Set(source.registry.read(source.registry.path).ready)
   return ready.every((version) => still.has(version)) ? artifacts : undefined
@@ -99,7 +126,7 @@ function openCopy(deps: LakeDeps, { catalogPath }: BackupSource, folder: string)
   if (catalogPath === undefined) return deps.catalog
   const { catalog, warehouse, now, newUuid } = deps
   return openSqliteCatalog({
-    path: join(folder, 'catalog.db'),
+    path: join(folder, CATALOG_DATABASE),
     ...{ name: catalog.name, warehouse, io: catalog.io, now, newUuid },
   })
 }
@@ -107,22 +134,12 @@ function openCopy(deps: LakeDeps, { catalogPath }: BackupSource, folder: string)
 async function backUpFiles(
   deps: LakeDeps,
   source: BackupSource,
-  to: { readonly folder: string; readonly data: boolean; readonly artifacts: readonly string[] },
-  { onProgress, signal }: RunControl,
+  to: { readonly place: BackupPlace; readonly data: boolean; readonly artifacts: readonly string[] },
+  control: RunControl,
 ): Promise<BackupHeader> {
-  const { folder } = to
   const tables = await loadLake(deps)
-  const listed = await listFiles(deps, tables, to)
-  let copied = 0
-  if (to.data) {
-    for await (const file of readFiles(folder)) {
-      if (signal?.aborted === true)
-        throw new FirnError('cancelled', 'the backup was stopped; run again, it goes on')
-      await copyOut(deps.catalog.io, file, copyPath(folder, file.location))
-      copied += 1
-      if (copied % 100 === 0) onProgress?.(`${copied} of ${listed.files} files`)
-    }
-  }
+  const listed = await listFiles(deps, tables, { folder: to.place.scratch, artifacts: to.artifacts })
+  if (to.data) await copyFiles(deps, to.place, listed.files, control)
   return {
     format: 1,
     id: deps.newUuid(),
@@ -144,6 +161,24 @@ async function backUpFiles(
     positions: await Promise.all(
       tables.filter(({ identifier }) => isLedger(identifier)).map((table) => positionOf(deps, table)),
     ),
+  }
+}
+
+async function copyFiles(
+  { catalog }: LakeDeps,
+  place: BackupPlace,
+  files: number,
+  { onProgress, signal }: RunControl,
+): Promise<void> {
+  let copied = 0
+  for await (const lot of inLots(readFiles(join(place.scratch, FILES)))) {
+    await inParallel(lot, COPIES_AT_ONCE, async (file) => {
+      if (signal?.aborted === true)
+        throw new FirnError('cancelled', 'the backup was stopped; run again, it goes on')
+      await copyOut(catalog.io, file, place)
+      copied += 1
+      if (copied % 100 === 0) onProgress?.(`${copied} of ${files} files`)
+    })
   }
 }
 

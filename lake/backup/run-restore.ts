@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Catalog } from '../../iceberg/catalog/catalog.js'
 import type { FileIO } from '../../iceberg/io/file-io.js'
+import { inParallel } from '../../iceberg/io/in-parallel.js'
 import { FirnError } from '../../schemas/error.js'
 import type { RunControl } from '../../schemas/lake-deps.js'
 import { isLedger } from '../../schemas/lake-tables.js'
 import { joinLocation } from '../../iceberg/io/location.js'
-import { copyPath } from './backup-format.js'
+import { CATALOG_DATABASE, REGISTRY_DATABASE } from './backup-format.js'
+import type { BackupPlace } from './backup-place.js'
 import { closeDatabase } from './copy-database.js'
 import { copyBack } from './copy-file.js'
 import { byOwner, planRestore, type RestorePlan } from './plan-restore.js'
@@ -25,10 +27,12 @@ export interface RestoreTarget {
 }
 
 export interface RestoreOptions {
-  readonly folder: string
+  readonly place: BackupPlace
   /** Replaces a lake that is there (its databases are kept beside it), and restores what can be where files are missing. */
   readonly force: boolean
 }
+
+const COPIES_AT_ONCE = 8
 
 /** Property of each ledger: the id of the backup that its lake was restored from last. */
 const RESTORED_FROM = 'firn.restored-from'
@@ -36,28 +40,29 @@ const RESTORED_FROM = 'firn.restored-from'
 /**
  * Puts a lake back as a backup has it: first the files that are gone, then the registry, last the catalog. Killed in
  * between it is simply run again. What the lost lake had begun is forgotten: its landing plans and staged tables tell of
- * ledger rows that are no more. Landing goes on from the restored ledger, whose last records it compares with the source's. Errors: FirnError `invalid-input` (a lake is there, or in use, or lies
- * elsewhere), `not-found` (files are missing).
+ * ledger rows that are no more. Landing goes on from the restored ledger, whose last records it compares with the
+ * source's. Errors: FirnError `invalid-input` (a lake is there, or in use, or lies elsewhere), `not-found` (files are
+ * missing).
  */
 export async function runRestore(
   target: RestoreTarget,
-  { folder, force }: RestoreOptions,
+  { place, force }: RestoreOptions,
   { onProgress }: RunControl = {},
 ): Promise<RestorePlan> {
-  const plan = await planRestore(target.io, folder)
-  refuse(target, plan, { folder, force })
+  const plan = await planRestore(target.io, place)
+  refuse(target, plan, { place, force })
   const stamp = new Date(target.now()).toISOString().slice(0, 19).replace(/[-:]/g, '')
   for (const path of [target.catalogPath, target.registryPath])
     await setAside(path, `${path}.before-restore-${stamp}`)
   let done = 0
-  for (const file of plan.broughtBack) {
-    await copyBack(target.io, file, copyPath(folder, file.location))
+  await inParallel(plan.broughtBack, COPIES_AT_ONCE, async (file) => {
+    await copyBack(target.io, file, place)
     done += 1
     if (done % 100 === 0) onProgress?.(`${done} of ${plan.broughtBack.length} files`)
-  }
+  })
   await forgetUnfinished(target)
-  await putInPlace(join(folder, 'registry.db'), target.registryPath)
-  await putInPlace(join(folder, 'catalog.db'), target.catalogPath)
+  await place.withFile(REGISTRY_DATABASE, (path) => putInPlace(path, target.registryPath))
+  await place.withFile(CATALOG_DATABASE, (path) => putInPlace(path, target.catalogPath))
   await markRestored(target, plan.header.id)
   return plan
 }
@@ -65,13 +70,13 @@ export async function runRestore(
 function refuse(
   target: RestoreTarget,
   { header, missing }: RestorePlan,
-  { folder, force }: RestoreOptions,
+  { place, force }: RestoreOptions,
 ): void {
   if (header.catalog.kind === 'rest') {
     throw new FirnError(
       'invalid-input',
       `the catalog of this backup is the server's at ${header.catalog.uri}, whose database is not in it: restore that with the server's own means. ` +
-        `${join(folder, 'registry.db')} is the model registry, and backup.json says each table's metadata location, by which \`register_table\` of any engine brings a single table back.`,
+        `${REGISTRY_DATABASE} in ${place.name} is the model registry, and backup.json says each table's metadata location, by which \`register_table\` of any engine brings a single table back.`,
     )
   }
   if (header.warehouse !== target.warehouse) {

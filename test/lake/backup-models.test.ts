@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
+import { localPlace } from '../../lake/backup/backup-place.js'
 import { runBackup } from '../../lake/backup/run-backup.js'
 import { runRestore } from '../../lake/backup/run-restore.js'
 import { ensureSplitTables, ensureTables } from '../../lake/tables/ensure-tables.js'
@@ -22,7 +23,7 @@ it(
   'models of a restored lake are READY, and are made again to the last bit',
   { timeout: 120_000 },
   async () => {
-    const folder = join(root, 'backup')
+    const place = localPlace(join(root, 'backup'))
     const lake = await createLakeDeps(config)
     const deps = depsOf(lake)
     await ensureTables(deps, TOY)
@@ -32,13 +33,13 @@ it(
     await trainVersion(deps, lake.registry, model)
     const { catalogPath, registryPath } = config
     const registry = { path: registryPath, read: backedVersions }
-    await runBackup(deps, { catalogPath, registry }, { folder, data: true })
+    await runBackup(deps, { catalogPath, registry }, { place, data: true })
     // What came later is lost, and the next version gets its number.
     await trainVersion(deps, lake.registry, { ...model, seed: 7 })
     lake.close()
     rmSync(config.home, { recursive: true })
 
-    await runRestore(restoreTarget(config), { folder, force: false })
+    await runRestore(restoreTarget(config), { place, force: false })
     const restored = await createLakeDeps(config)
     try {
       expect(restored.registry.list('success').map(({ version, state }) => [version, state])).toEqual([

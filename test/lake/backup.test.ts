@@ -18,11 +18,17 @@ import { toLocalPath } from '../../iceberg/io/location.js'
 import { runBackup } from '../../lake/backup/run-backup.js'
 import { runRestore } from '../../lake/backup/run-restore.js'
 import { planRestore } from '../../lake/backup/plan-restore.js'
-import { readFiles, readHeader } from '../../lake/backup/backup-format.js'
+import { FILES, readFiles, readHeader } from '../../lake/backup/backup-format.js'
+import { localPlace } from '../../lake/backup/backup-place.js'
+import { commitLanding } from '../../lake/land/commit-landing.js'
+import { fetchLanding } from '../../lake/land/fetch-landing.js'
+import { planLanding } from '../../lake/land/plan-landing.js'
 import { runSql } from '../../lake/query/sql.js'
 import { backedVersions } from '../../ml/registry/backed-versions.js'
 import { openModelRegistry } from '../../ml/registry/model-registry.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import type { LandingAnswer } from '../../schemas/messages.js'
+import { MemoryTopics } from '../support/memory-topics.js'
 import { auditRows, build, contents, labPipeline, land, planned, stage } from './support/batches.js'
 import { Crash, crashingIO, CrashPoint } from './support/crashing.js'
 import { testLake, type TestLake } from './support/lake.js'
@@ -43,6 +49,7 @@ class DiskLake {
   readonly root = mkdtempSync(join(tmpdir(), 'firn-backup-'))
   readonly home = join(this.root, 'home')
   readonly folder = join(this.root, 'backup')
+  readonly place = localPlace(this.folder)
   readonly io = new LocalFileIO({ durability: 'none' })
   private readonly template = testLake([labPipeline])
   lake: TestLake = this.open()
@@ -58,7 +65,7 @@ class DiskLake {
   }
 
   async backUp(data: boolean) {
-    return await runBackup(this.lake.deps, this.source, { folder: this.folder, data })
+    return await runBackup(this.lake.deps, this.source, { place: this.place, data })
   }
 
   async restore(force = false, io: FileIO = this.io) {
@@ -73,7 +80,7 @@ class DiskLake {
       open,
       now,
     }
-    return await runRestore(target, { folder: this.folder, force })
+    return await runRestore(target, { place: this.place, force })
   }
 
   reopen(): void {
@@ -159,7 +166,7 @@ describe('a lake that is restored', { timeout: 120_000 }, () => {
     const point = new CrashPoint()
     const io = crashingIO(disk.io, point)
     point.set(Infinity, 'after')
-    const { calls } = await planRestore(io, disk.folder).then(() => point)
+    const { calls } = await planRestore(io, disk.place).then(() => point)
     for (const at of [calls + 1, calls + 25, calls + 12]) {
       point.set(at, 'after')
       await expect(disk.restore(false, io)).rejects.toThrow(Crash)
@@ -197,6 +204,58 @@ describe('a lake that is restored', { timeout: 120_000 }, () => {
   })
 })
 
+it('a topic goes on from the ledger of the backup: each record once; what retention took since is told, not skipped', async () => {
+  const topics = new MemoryTopics()
+  topics.create('lab.runs', 1)
+  const send = (...values: readonly (number | 'bad')[]) => {
+    for (const value of values) {
+      const document = value === 'bad' ? { id: 7 } : { id: `t${value}`, grp: 'x', values: [value] }
+      topics.send('lab.runs', 0, document)
+    }
+  }
+  const landTopic = async (accept?: readonly LandingAnswer[]) => {
+    const deps = { ...disk.lake.deps, topics }
+    const input = { pipeline: 'lab', batch: NIGHTS[2], ...(accept === undefined ? {} : { accept }) }
+    const plan = await planLanding(deps, input)
+    return await commitLanding(deps, plan, [await fetchLanding(deps, plan)])
+  }
+  const ledger = async () =>
+    (await disk.lake.rows('raw.runs', 'row_number')).map((row) => ({ ...row, snapshot_id: undefined }))
+  const restoreDatabases = async () => {
+    disk.lake.catalog.close()
+    await disk.restore(true)
+    disk.reopen()
+  }
+  send(10, 11)
+  await landTopic()
+  expect((await disk.backUp(false)).positions[0]?.partitions).toContainEqual(
+    expect.objectContaining({ partition: 0, next: 2, lastRecord: expect.stringMatching(/^1:/) as string }),
+  )
+  // The lost lake goes on; the restored one stands before these records, which the topic still has.
+  send(12, 'bad', 14)
+  await landTopic()
+  const landed = await ledger()
+  await restoreDatabases()
+  expect(await ledger()).toEqual(landed.slice(0, -1))
+  expect(await landTopic()).toMatchObject({ records: 2, deadLetters: 1 })
+  expect(await landTopic()).toMatchObject({ records: 0 })
+  expect(await ledger()).toEqual(landed)
+  expect(await disk.lake.rows('raw.dead_letters')).toHaveLength(1)
+  await build(disk.lake.deps, NIGHTS[2])
+  const points = await disk.lake.rows('lab_features.points', 'value')
+  expect(points.map((row) => row['value'])).toEqual([0.5, 1, 2, 10, 11, 12, 14])
+
+  await restoreDatabases()
+  topics.truncate('lab.runs', 0, 4)
+  await expect(landTopic()).rejects.toMatchObject({
+    kind: 'offsets-lost',
+    message: expect.stringMatching(/partition 0: 2 to 3.*--accept lost-offsets/) as string,
+  })
+  expect(await ledger()).toEqual(landed.slice(0, -1))
+  expect(await landTopic(['lost-offsets'])).toMatchObject({ records: 1, lag: 0 })
+  expect((await ledger()).map((row) => (row as { path: string }).path)).toContain('gap:retention')
+}, 120_000)
+
 describe('a restore is refused', { timeout: 60_000 }, () => {
   it('where there is a lake, or it is in use; with --force the old databases are kept', async () => {
     await disk.backUp(false)
@@ -215,7 +274,7 @@ describe('a restore is refused', { timeout: 60_000 }, () => {
     disk.lake.catalog.close()
     rmSync(join(disk.home, 'catalog.db'))
     const lost: string[] = []
-    for await (const file of readFiles(disk.folder)) {
+    for await (const file of readFiles(join(disk.folder, FILES))) {
       if (file.owner === 'lab_features.notes' && file.location.endsWith('.parquet')) lost.push(file.location)
     }
     for (const location of lost) rmSync(toLocalPath(location))
@@ -229,9 +288,9 @@ describe('a restore is refused', { timeout: 60_000 }, () => {
   })
 
   it('from what is no backup, of another warehouse, or with a damaged copy', async () => {
-    await expect(planRestore(disk.io, join(disk.root, 'nowhere'))).rejects.toThrow('is no backup')
+    await expect(planRestore(disk.io, localPlace(join(disk.root, 'nowhere')))).rejects.toThrow('is no backup')
     await disk.backUp(true)
-    const header = await readHeader(disk.folder)
+    const header = await readHeader(disk.place)
     const write = (changes: object) =>
       writeFileSync(join(disk.folder, 'backup.json'), JSON.stringify({ ...header, ...changes }))
     disk.lake.catalog.close()
@@ -241,7 +300,7 @@ describe('a restore is refused', { timeout: 60_000 }, () => {
     write({ catalog: { kind: 'rest', uri: 'https://catalog.example' } })
     await expect(disk.restore()).rejects.toThrow("the server's at https://catalog.example")
     write({})
-    const raw = (await planRestore(disk.io, disk.folder)).broughtBack.find(
+    const raw = (await planRestore(disk.io, disk.place)).broughtBack.find(
       ({ sha256 }) => sha256 !== undefined,
     )
     const copy = readdirSync(join(disk.folder, 'data'), { recursive: true, encoding: 'utf8' }).find((name) =>
@@ -264,11 +323,13 @@ it('a backup is taken again where a version was deleted while its databases were
   await runBackup(
     disk.lake.deps,
     { ...rest, registry: { ...registry, read } },
-    { folder: disk.folder, data: false },
+    { place: disk.place, data: false },
   )
   expect(reads).toBe(4)
   cpSync(disk.folder, join(disk.root, 'copy'), { recursive: true })
-  expect((await readHeader(join(disk.root, 'copy'))).tables.map(({ table }) => table)).toContain('raw.runs')
+  expect((await readHeader(localPlace(join(disk.root, 'copy')))).tables.map(({ table }) => table)).toContain(
+    'raw.runs',
+  )
 })
 
 function withoutBatch(tables: Record<string, unknown>): unknown {

@@ -130,6 +130,48 @@ describe.skipIf(reason !== undefined)(
   },
 )
 
+/** Last: it takes both lakes away. */
+describe.skipIf(reason !== undefined)(`A lake that is lost (${reason ?? 'versitygw'})`, () => {
+  it('comes back from a bucket, and one in a bucket from a folder, into another home', async () => {
+    const sums = async (lake: Lake) => [
+      await digests(lake, 'quantum_features.vqe_results', ['experiment_id']),
+      await digests(lake, 'quantum_features.vqe_results', ['experiment_id'], FIRST_TAG),
+    ]
+    const [before, folder, bucket] = [await sums(disk), join(root, 'backup'), 's3://lake/backups/disk']
+    const backups = await Promise.all([
+      runFirn(['backup', bucket, '--data', '--json'], { home: onDisk, env: server.env }),
+      runFirn(['backup', folder, '--data', '--json'], { home: onS3, env: s3Env() }),
+    ])
+    for (const { code, stderr } of backups) expect(code, stderr).toBe(0)
+    close()
+    close = () => undefined
+    rmSync(onDisk, { recursive: true })
+    rmSync(join(server.folder, 'lake', 'firn'), { recursive: true })
+    const homes = [join(root, 'disk-again'), join(root, 's3-again')] as const
+    const lost = { home: homes[0], env: { ...server.env, FIRN_WAREHOUSE: join(onDisk, 'warehouse') } }
+    const restored = await Promise.all([
+      runFirn(['restore', bucket, '--json'], lost),
+      runFirn(['restore', folder, '--json'], { home: homes[1], env: s3Env() }),
+    ])
+    for (const [at, { stdout }] of restored.entries()) {
+      const { files } = JSON.parse(backups[at]!.stdout) as { files: number }
+      expect(JSON.parse(stdout)).toMatchObject({
+        present: 0,
+        broughtBack: files,
+        missing: [],
+        restored: true,
+      })
+    }
+    for (const [at, env] of [lost.env, s3Env()].entries()) {
+      const lake = await createLakeDeps(readConfig({ FIRN_HOME: homes[at], ...env }))
+      expect(await sums(lake)).toEqual(before)
+      lake.close()
+    }
+    const none = await runFirn(['restore', 's3://lake/nothing', '--json'], lost)
+    expect(none).toMatchObject({ code: 2, stdout: expect.stringContaining('is no backup') as string })
+  }, 300_000)
+})
+
 interface Summary {
   readonly training: { readonly metrics: unknown; readonly dataset: { readonly rows: number } }
   readonly score: { readonly rows: number }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { localPlace } from '../../lake/backup/backup-place.js'
 import { runBackup } from '../../lake/backup/run-backup.js'
 import { runRestore } from '../../lake/backup/run-restore.js'
 import { planRollback } from '../../lake/rollback/plan-rollback.js'
@@ -76,13 +77,13 @@ test.skipIf(noPython)(
 )
 
 test.skipIf(noPython)(`PyIceberg reads a restored lake${why('python')}`, async () => {
-  const folder = join(root, 'backup')
+  const place = localPlace(join(root, 'backup'))
   const { catalogPath, registryPath } = config
   const registry = { path: registryPath, read: backedVersions }
-  await runBackup(lake.deps, { catalogPath, registry }, { folder, data: true })
+  await runBackup(lake.deps, { catalogPath, registry }, { place, data: true })
   lake.close()
   rmSync(config.home, { recursive: true })
-  await runRestore(restoreTarget(config), { folder, force: false })
+  await runRestore(restoreTarget(config), { place, force: false })
   lake = await createLakeDeps(config)
   await expectEqualRows(['pyiceberg'])
 })
