@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { readPeers } from '../support/peers.js'
 
@@ -35,10 +35,8 @@ export class PeerProcess {
   ) {
     const catalogs = { firn: { db: config.catalogPath, warehouse: config.warehouse }, ...others }
     const args = [join(import.meta.dirname, 'peer.py'), JSON.stringify(catalogs)]
-    // Spark copies its jars at each start, and this one is large.
-    const needsS3 = Object.values(others).some(({ s3 }) => s3 !== undefined)
-    const jars = peers.sparkJars?.filter((jar) => needsS3 || !jar.includes('aws-bundle'))
-    this.#child = spawn(peers.python!, [...args, ...(jars === undefined ? [] : [jars.join()])], {
+    const jars = peers.sparkJars === null ? [] : [peers.sparkJars.join(delimiter)]
+    this.#child = spawn(peers.python!, [...args, ...jars], {
       stdio: ['pipe', 'pipe', 'pipe'],
       // Spark gives timestamps in the process's own zone.
       env: { ...process.env, PYSPARK_PYTHON: peers.python!, TZ: 'UTC', PYTHONDONTWRITEBYTECODE: '1' },

@@ -56,8 +56,9 @@ class Peer:
 
         builder = (
             SparkSession.builder.master("local[2]")
-            .config("spark.jars", self.jars)
+            .config("spark.driver.extraClassPath", self.jars)
             .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
             .config("spark.driver.memory", "1g")
             .config("spark.sql.shuffle.partitions", "1")
             .config("spark.sql.session.timeZone", "UTC")
