@@ -4,11 +4,11 @@ export type OnChange = 'forward' | 'rebuild'
 export const ON_CHANGE: readonly OnChange[] = ['forward', 'rebuild']
 
 /** The parts of a table's definition that decide its rows. */
-export const DEFINITION_PARTS = ['sql', 'schema', 'key', 'partition', 'write'] as const
+export const DEFINITION_PARTS = ['sql', 'spark', 'schema', 'key', 'partition', 'write'] as const
 export type DefinitionPart = (typeof DEFINITION_PARTS)[number]
 
-/** Digest of each part, by table. */
-export type TableDefinitions = Readonly<Record<string, Readonly<Record<DefinitionPart, string>>>>
+/** Digest of each part, by table. `spark`, its SQL for Spark, only of what Spark builds. */
+export type TableDefinitions = Readonly<Record<string, Readonly<Partial<Record<DefinitionPart, string>>>>>
 
 /** How a pipeline's definition differs from the one that its last batch was built with. */
 export interface DefinitionChange {

@@ -44,6 +44,8 @@ def end_with(parent):
 def build(job):
     spark = open_session(job)
     work = Build(spark, job)
+    if "later" in job:
+        work.batches_views()
     work.stage_ids()
     for table in job["tables"]:
         try:
@@ -146,8 +148,7 @@ class Build:
             from pyspark.sql import Window, functions as F
 
             if only_new:
-                ids = self.job["ids"]
-                fresh = self.added(ids["name"], ids["table"], ids["columns"]).select(F.col("record_id").alias("_record_id"))
+                fresh = self.relation({**self.job["ids"], "added": True}).select(F.col("record_id").alias("_record_id"))
                 records = records.join(fresh, "_record_id", "left_semi")
             order = [F.col(name).asc_nulls_last() for name in ("_offset", "_partition", "_path")]
             nth = F.row_number().over(Window.partitionBy("_record_id").orderBy(*order))
@@ -158,20 +159,48 @@ class Build:
         return records
 
     # ------------------------------------------------------------ tables
-    def state(self, table, snapshot, columns):
-        """A table's rows at a snapshot; columns that it got later are NULL."""
+    def state(self, table, snapshot, columns, more=()):
+        """A table's rows at a snapshot; columns that it got later are NULL. `more`: of Iceberg's own columns."""
         if snapshot is None:
             return self.spark.createDataFrame([], ", ".join(f"`{n}` {t}" for n, t, _ in columns))
-        return filled(self.spark.read.format("iceberg").option("snapshot-id", snapshot).load(self.path(table)), columns)
+        return filled(self.spark.read.format("iceberg").option("snapshot-id", snapshot).load(self.path(table)), columns, more)
 
-    def added(self, name, table, columns):
+    def added(self, name, table, columns, more=()):
         """What this batch adds to a table."""
         one = self.staged[name]
         if one["snapshot"] is None or one["basis"] is None:
-            return self.state(table, one["snapshot"], columns)
+            return self.state(table, one["snapshot"], columns, more)
         reader = self.spark.read.format("iceberg")
         reader = reader.option("start-snapshot-id", one["basis"]).option("end-snapshot-id", one["snapshot"])
-        return filled(reader.load(self.path(table)), columns)
+        return filled(reader.load(self.path(table)), columns, more)
+
+    def staying(self, table):
+        """Of a batch that is built again: the rows of a table's head that its condition lets stay."""
+        rows = self.unreplaced(table)
+        if "stays" not in table:
+            return rows
+        rows.createOrReplaceTempView("_now")
+        return self.spark.sql(text_of({"sql": f"SELECT * FROM _now WHERE {table['stays']}", "dialect": "duckdb"}, self.job["types"]))
+
+    def unreplaced(self, table):
+        """The rows of a table's head, but for partitions that the batch writes anew."""
+        from pyspark.sql import functions as F
+
+        name, path, columns, basis = table["name"], table["table"], table["columns"], table["basis"]
+        replaced = table.get("replaced")
+        if None in (replaced, basis) or name not in self.staged or self.staged[name]["snapshot"] is None:
+            return self.state(path, basis, columns)
+        if replaced == "all":
+            return self.state(path, basis, columns).join(self.added(name, path, columns), F.lit(True), "left_anti")
+        added = self.added(name, path, columns, ["_partition"]).select(F.col("_partition").alias("_replaced"))
+        rows = self.state(path, basis, columns, ["_partition"])
+        return rows.join(added, F.expr("_partition <=> _replaced"), "left_anti").drop("_partition")
+
+    def batches_views(self):
+        """What conditions of rows that stay name."""
+        ids = self.job["ids"]
+        self.state(ids["table"], ids["basis"], ids["columns"]).createOrReplaceTempView("_all_ids")
+        self.spark.createDataFrame([(one,) for one in self.job["later"]], "id string").createOrReplaceTempView("_later_batches")
 
     def path(self, table):
         return f"{self.job['catalog']['name']}.{table}"
@@ -193,12 +222,15 @@ class Build:
         tell("progress", f"{table['name']}: running")
         rows = self.spark.sql(text_of(table, self.job["types"]))
         if table["newByKey"]:
-            current = self.state(table["table"], table["basis"], table["columns"])
+            current = self.staying(table)
             rows = rows.join(current.select(*table["key"]), table["key"], "left_anti")
         tell("staged", self.append(table, rows))
 
     def relation(self, upstream):
         name, table, columns = upstream["name"], upstream["table"], upstream["columns"]
+        if "stays" in upstream:
+            stays = self.staying(upstream)
+            return stays.unionByName(self.added(name, table, columns)) if name in self.staged else stays
         if name not in self.staged:
             return self.state(table, upstream["basis"], columns)
         if upstream["added"]:
@@ -291,9 +323,9 @@ def of_type(name, kind, required):
     return f"{value} AS `{name}`"
 
 
-def filled(rows, columns):
+def filled(rows, columns, more=()):
     there = set(rows.columns)
-    return rows.selectExpr(*[f"`{n}`" if n in there else f"CAST(NULL AS {t}) AS `{n}`" for n, t, _ in columns])
+    return rows.selectExpr(*[f"`{n}`" if n in there else f"CAST(NULL AS {t}) AS `{n}`" for n, t, _ in columns], *more)
 
 
 def table_basis(table, start):

@@ -26,6 +26,8 @@ export interface SparkBuild {
   /** Tables that are staged already, on the branch too: what this batch adds to them. */
   readonly staged: Readonly<Record<string, AddedRows>>
   readonly types: ColumnKinds
+  /** Of a batch that is built again: those that were built after it, which conditions name as `_later_batches`. */
+  readonly later?: readonly string[]
 }
 
 /** Tries every table's SQL on empty relations. */
@@ -74,6 +76,11 @@ export interface SparkTarget {
   readonly write: 'append' | 'overwrite-partitions'
   /** Head that the batch is computed from; null: the table is empty. */
   readonly basis: string | null
+  /**
+   * Of a batch that is built again, a condition in DuckDB's SQL: which rows of the head are seen (of ids: are the batch's).
+   * It may name `_all_ids` and `_later_batches`.
+   */
+  readonly stays?: string
 }
 
 export interface SparkTable extends SparkTarget, SparkSql {
@@ -90,6 +97,9 @@ export interface SparkTable extends SparkTarget, SparkSql {
       readonly columns: readonly SparkColumn[]
       readonly added: boolean
       readonly basis: string | null
+      /** Instead of `added`: the head's rows of this condition, and what the batch adds, whose partitions may replace others. */
+      readonly stays?: string
+      readonly replaced?: 'partitions' | 'all'
     }[]
   }
 }

@@ -22,7 +22,7 @@ export async function findDefinitionChange(
   const last = (await readBuiltBatches(deps, audit, pipeline.name)).at(-1)
   if (last === undefined || last.fingerprint === current) return undefined
   if (last.definitions === undefined) return { since: last.batch, tables: [], readers: [] }
-  const tables = changedTables(last.definitions, await tableDefinitions(pipeline))
+  const tables = changedTables(last.definitions, await tableDefinitions(deps, pipeline))
   if (tables.length === 0) return undefined
   const changed = new Set(tables.map(({ table }) => table))
   const graph = await pipelineGraph(pipeline)

@@ -32,7 +32,7 @@ export async function publishBatch(deps: LakeDeps, input: PublishBatchInput): Pr
     const recorded = await findRecorded(deps, audit, { ...plan, processingName: plan.pipeline })
     if (recorded !== undefined) return recorded
   }
-  const request = await publishRequest(input, batch)
+  const request = await publishRequest(deps, input, batch)
   try {
     const result = await commitBatch(deps, request, outcomeOf(plan, checks))
     // Published is published: a descriptor that stays is told from a live one by its range, and its lease ends.
@@ -60,6 +60,7 @@ function outcomeOf({ batch, after }: PlannedBuild, { passed, results }: CheckedB
 }
 
 async function publishRequest(
+  deps: LakeDeps,
   { plan, checks, run }: PublishBatchInput,
   batch: Batch,
 ): Promise<PublishRequest> {
@@ -84,7 +85,7 @@ async function publishRequest(
       rowFrom: plan.inputFrom,
       rowEnd: plan.inputTo,
       // By which a later plan says what has changed.
-      definitions: await tableDefinitions(pipeline),
+      definitions: await tableDefinitions(deps, pipeline),
       ...(plan.change === undefined
         ? {}
         : { definitionChange: { answer: 'forward', since: plan.change.since, tables: plan.change.tables } }),

@@ -70,6 +70,11 @@ export function rowsOfBatches({ plan, batch }: Rebuild, table: string): RowsOfBa
   }
 }
 
+/** Of the table of ids, those that the batch was the first to build. */
+export function idsOfBatch({ plan }: Rebuild): string {
+  return `${BATCH_COLUMN} = ${quoteText(plan.rebuilds)}`
+}
+
 export async function idRelations(deps: LakeDeps, { batch, later }: Rebuild): Promise<readonly Relation[]> {
   const { metadata } = loadedTable(batch, batch.idsTable)
   return [

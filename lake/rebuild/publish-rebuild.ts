@@ -14,6 +14,7 @@ import { readBuiltBatches } from '../publish/built-batches.js'
 import { commitBatch, type Outcome } from '../publish/commit-batch.js'
 import { FAILED_BRANCH_PREFIX } from '../publish/publish-batch.js'
 import { dropStage } from '../staging/stage.js'
+import { dropStageBranches } from '../spark/stage-branch.js'
 import { openRebuild, type Rebuild } from './open-rebuild.js'
 import { replaceBatch } from './replace-batch.js'
 
@@ -126,7 +127,7 @@ async function madeBy(
   { plan, batch }: Rebuild,
 ): Promise<{ readonly fingerprint: string; readonly definitions?: TableDefinitions }> {
   const { pipeline } = batch
-  const current = await tableDefinitions(pipeline)
+  const current = await tableDefinitions(deps, pipeline)
   const { pipeline: fingerprint } = definitionFingerprint(pipeline)
   const rebuilt = new Set(plan.tables.map(({ table }) => table))
   if (batch.graph.order.every((table) => rebuilt.has(table))) return { fingerprint, definitions: current }
@@ -144,6 +145,7 @@ async function madeBy(
 async function dropStages(deps: LakeDeps, { batch }: Rebuild): Promise<void> {
   const { plan } = batch
   for (const table of [...plan.groups.flat(), batch.idsTable]) await dropStage(deps, { ...plan, table })
+  await dropStageBranches(deps, batch)
 }
 
 function isOutdated(error: unknown): boolean {

@@ -52,28 +52,37 @@ export async function attachReads(
   table: string,
   attached: Set<string>,
 ): Promise<void> {
-  const { batch, plan } = rebuild
+  const { batch } = rebuild
   const { source, tables, itself } = batch.graph.reads(table)
-  const kind = kindOf(rebuild, table)
   if (source && !attached.has(batch.source)) {
-    await attachRecords(session, batch.source, kind === 'new')
+    await attachRecords(session, batch.source, kindOf(rebuild, table) === 'new')
     attached.add(batch.source)
   }
   for (const name of tables.filter((one) => one !== table && !attached.has(one))) {
-    const isAdded = kind === 'new' && batch.graph.onlyNew.has(name)
-    const isCurrent = kind === 'partitions' && plan.mode === 'alone'
-    const view = isAdded ? 'added' : isCurrent ? 'current' : 'asOf'
-    await attachView(deps, session, rebuild, { name, table: name, view })
+    await attachView(deps, session, rebuild, { name, table: name, view: viewFor(rebuild, table, name) })
     attached.add(name)
   }
   if (!itself) return
   const now = await attachNow(deps, session, rebuild, table, attached)
-  const rows = rowsOfBatches(rebuild, table)
-  const before = rows === undefined ? 'true' : `NOT (${rows.ofBatch}) AND NOT (${rows.ofLater})`
   await session.addRelation({
     ...{ kind: 'query', name: table, lazy: true },
-    sql: `SELECT * FROM ${now} WHERE ${before}`,
+    sql: `SELECT * FROM ${now} WHERE ${ofOthers(rebuild, table, { later: false })}`,
   })
+}
+
+/** What a table sees of another one that it reads. */
+export function viewFor(rebuild: Rebuild, table: string, name: string): View {
+  const { batch, plan } = rebuild
+  const kind = kindOf(rebuild, table)
+  if (kind === 'new' && batch.graph.onlyNew.has(name)) return 'added'
+  return kind === 'partitions' && plan.mode === 'alone' ? 'current' : 'asOf'
+}
+
+/** Of a table's rows now, those that other batches made; `later`: also those of later ones. */
+export function ofOthers(rebuild: Rebuild, table: string, { later }: { readonly later: boolean }): string {
+  const rows = rowsOfBatches(rebuild, table)
+  if (rows === undefined) return 'true'
+  return later ? `NOT (${rows.ofBatch})` : `NOT (${rows.ofBatch}) AND NOT (${rows.ofLater})`
 }
 
 /** A table under a name, as `view` says. */
@@ -101,15 +110,27 @@ async function keptSql(
   rebuild: Rebuild,
   { name, table, view }: { readonly name: string; readonly table: string; readonly view: View },
 ): Promise<string> {
+  const { batch } = rebuild
+  const current = await currentTasks(deps, batch, table)
+  const tasks = replacesPartitions(rebuild, table)
+    ? withoutReplaced(batch, table, current, stageOf(batch, table).files)
+    : current
+  const now = `_now_${name}`
+  await attachScan(session, now, batch, table, tasks)
+  return `SELECT * FROM ${quoteName(now)} WHERE ${keptOf(rebuild, table, view)}`
+}
+
+/** Whether the rows that are built again replace the partitions that they lie in. */
+export function replacesPartitions(rebuild: Rebuild, table: string): boolean {
+  return isRebuilt(rebuild, table) && kindOf(rebuild, table) === 'partitions'
+}
+
+/** Which of the rows that a table has now belong to a view, beside those that are built again. */
+export function keptOf(rebuild: Rebuild, table: string, view: View): string {
   const { batch, plan } = rebuild
   const rows = rowsOfBatches(rebuild, table)
   const isNew = isRebuilt(rebuild, table)
   const isPartitions = batch.graph.order.includes(table) && kindOf(rebuild, table) === 'partitions'
-  const current = await currentTasks(deps, batch, table)
-  const tasks =
-    isPartitions && isNew ? withoutReplaced(batch, table, current, stageOf(batch, table).files) : current
-  const now = `_now_${name}`
-  await attachScan(session, now, batch, table, tasks)
   const conditions: string[] = []
   if (view === 'added') conditions.push(isNew ? 'false' : (rows?.ofBatch ?? 'false'))
   else {
@@ -118,7 +139,7 @@ async function keptSql(
     const seesLater = view === 'current' || (isPartitions && plan.mode === 'alone')
     if (!seesLater && rows !== undefined) conditions.push(`NOT (${rows.ofLater})`)
   }
-  return `SELECT * FROM ${quoteName(now)} WHERE ${conditions.join(' AND ') || 'true'}`
+  return conditions.join(' AND ') || 'true'
 }
 
 /**

@@ -11,9 +11,20 @@ import { attachBatch, LANDED } from '../features/batch-relations.js'
 import { definitionOf, loadedTable, stageOf } from '../features/batch-state.js'
 import { sessionGroups } from '../features/build-tables.js'
 import { stageRows } from '../features/stage-rows.js'
+import { stageOnSpark, type SparkBuildKind } from '../spark/build-on-spark.js'
+import { engineRuns } from '../spark/engine-of.js'
 import { BATCH_COLUMN, isByKey } from './choose-tables.js'
 import { ALL_IDS, openRebuild, rowsOfBatches, type Rebuild } from './open-rebuild.js'
-import { attachIds, attachLanded, attachNow, attachReads, kindOf, NEW_IDS } from './rebuild-relations.js'
+import { planSparkRebuild } from './plan-spark-rebuild.js'
+import {
+  attachIds,
+  attachLanded,
+  attachNow,
+  attachReads,
+  kindOf,
+  NEW_IDS,
+  ofOthers,
+} from './rebuild-relations.js'
 
 /**
  * Runs the SQL of the tables that are built again over the input of their batch, and stages what it gives under the
@@ -34,14 +45,34 @@ export async function rebuildTables(
     )
   }
   const wanted = plan.tables.map(({ table }) => table)
-  for (const group of sessionGroups(batch, wanted, (table) => kindOf(rebuild, table)))
-    await buildGroup(deps, rebuild, group, control)
+  await stageRebuilt(deps, rebuild, wanted, control)
   return {
     tables: wanted.map((table) => {
       const { rows, files } = stageOf(batch, table)
       return { table, rows, files: files.length }
     }),
     duplicates: stageOf(batch, batch.idsTable).duplicates,
+  }
+}
+
+/** Each table by its engine; the ids, which are seldom new, by DuckDB. */
+async function stageRebuilt(
+  deps: LakeDeps,
+  rebuild: Rebuild,
+  tables: readonly string[],
+  control: RunControl,
+): Promise<void> {
+  const { batch } = rebuild
+  const onSpark: SparkBuildKind = {
+    plan: (_, ...of) => planSparkRebuild(deps, rebuild, ...of),
+    appends: true,
+  }
+  const reads = (table: string): readonly string[] => batch.graph.reads(table).tables
+  for (const run of engineRuns(deps, batch.pipeline, tables, reads)) {
+    const isSpark = run.engine === 'spark'
+    for (const group of sessionGroups(batch, isSpark ? [] : run.tables, (table) => kindOf(rebuild, table)))
+      await buildGroup(deps, rebuild, group, control)
+    if (isSpark) await stageOnSpark(deps, batch, run.tables, control, onSpark)
   }
 }
 
@@ -96,9 +127,9 @@ async function rowsSql(
   if (!isByKey(batch.pipeline, table) || rows === undefined) return text
   const now = await attachNow(deps, session, rebuild, table, attached)
   const columns = key.map(quoteName).join(', ')
-  const others = [`NOT (${rows.ofBatch})`, ...(plan.mode === 'forward' ? [`NOT (${rows.ofLater})`] : [])]
+  const others = ofOthers(rebuild, table, { later: plan.mode === 'alone' })
   return `SELECT * FROM (\n${text}\n) AS _rows
-    ANTI JOIN (SELECT ${columns} FROM ${now} WHERE ${others.join(' AND ')}) AS _others USING (${columns})`
+    ANTI JOIN (SELECT ${columns} FROM ${now} WHERE ${others}) AS _others USING (${columns})`
 }
 
 /**

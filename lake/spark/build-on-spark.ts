@@ -1,11 +1,11 @@
 import { EngineError } from '../../engine/engine.js'
-import type { SparkEngine, SparkStaged } from '../../engine/spark/spark-job.js'
+import type { SparkStaged } from '../../engine/spark/spark-job.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
 import type { BuiltTables, PlannedBuild } from '../../schemas/messages.js'
 import { definitionFingerprint } from '../define/fingerprint.js'
 import { loadedTable, openBatch, stageOf, type Batch } from '../features/batch-state.js'
-import { buildTables } from '../features/build-tables.js'
+import { stageTables } from '../features/build-tables.js'
 import { stageRows } from '../features/stage-rows.js'
 import { addedFiles } from './added-files.js'
 import { engineRuns } from './engine-of.js'
@@ -23,38 +23,10 @@ export async function buildOnSpark(
   tables: readonly string[],
   control: RunControl = {},
 ): Promise<BuiltTables> {
-  const { pipeline } = await openPlanned(deps, plan)
-  const built: BuiltTables['tables'][number][] = []
-  let duplicates = 0
-  for (const run of engineRuns(deps, pipeline, tables)) {
-    const done =
-      run.engine === 'spark'
-        ? await buildRun(deps, plan, run.tables, control)
-        : await buildTables(deps, plan, run.tables, control)
-    built.push(...done.tables)
-    duplicates = done.duplicates
-  }
-  return { tables: built, duplicates }
-}
-
-async function buildRun(
-  deps: LakeDeps,
-  plan: PlannedBuild,
-  tables: readonly string[],
-  { onProgress, signal }: RunControl,
-): Promise<BuiltTables> {
-  const { spark } = deps
-  if (spark === undefined)
-    throw new FirnError('config', 'this process has no Spark; it is given one by workers/create-deps')
   const batch = await openPlanned(deps, plan)
-  const wanted = tables.filter((table) => !batch.stages.has(table))
-  if (wanted.length > 0 || !batch.stages.has(batch.idsTable)) {
-    const control = {
-      ...(onProgress === undefined ? {} : { onProgress }),
-      ...(signal === undefined ? {} : { signal }),
-    }
-    await stageBySpark(deps, spark, batch, wanted, control)
-  }
+  const reads = (table: string): readonly string[] => batch.graph.reads(table).tables
+  for (const { engine, tables: run } of engineRuns(deps, batch.pipeline, tables, reads))
+    await (engine === 'spark' ? stageOnSpark : stageTables)(deps, batch, run, control)
   return {
     tables: tables.map((table) => {
       const { rows, files } = stageOf(batch, table)
@@ -64,26 +36,39 @@ async function buildRun(
   }
 }
 
-async function stageBySpark(
+/** What makes a job out of the tables that are not staged; by default, that of a batch that is built for the first time. */
+export interface SparkBuildKind {
+  readonly plan: typeof planSparkBuild
+  /** Rows go to the branch beside those that are there, also where they are to replace partitions. */
+  readonly appends: boolean
+}
+
+const FIRST_BUILD: SparkBuildKind = { plan: planSparkBuild, appends: false }
+
+/** Stages those of the tables that are not staged, by one session; `tables` in dependency order. */
+export async function stageOnSpark(
   deps: LakeDeps,
-  spark: SparkEngine,
   batch: Batch,
-  wanted: readonly string[],
-  control: RunControl,
+  tables: readonly string[],
+  { onProgress, signal }: RunControl,
+  kind: SparkBuildKind = FIRST_BUILD,
 ): Promise<void> {
+  const { spark } = deps
+  if (spark === undefined)
+    throw new FirnError('config', 'this process has no Spark; it is given one by workers/create-deps')
+  const wanted = tables.filter((table) => !batch.stages.has(table))
+  if (wanted.length === 0 && batch.stages.has(batch.idsTable)) return
   await dropStageBranches(deps, batch)
   const read = new Set([batch.idsTable, ...wanted.flatMap((table) => batch.graph.reads(table).tables)])
-  const staged = await showOnBranch(
-    deps,
-    batch,
-    [...read].filter((table) => batch.stages.has(table)),
-  )
-  const job = await planSparkBuild(deps, batch, wanted, { attempt: deps.newUuid(), staged })
+  const there = [...read].filter((table) => batch.stages.has(table))
+  const staged = await showOnBranch(deps, batch, there, kind.appends)
+  const job = await kind.plan(deps, batch, wanted, { attempt: deps.newUuid(), staged })
   await spark.run(job, {
-    ...control,
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(signal === undefined ? {} : { signal }),
     onStaged: async (told) => {
       const rows = await takeStaged(deps, batch, told)
-      control.onProgress?.(`${told.table}: ${rows} rows`)
+      onProgress?.(`${told.table}: ${rows} rows`)
     },
   })
 }

@@ -26,10 +26,15 @@ export async function planSparkBuild(
   deps: LakeDeps,
   batch: Batch,
   tables: readonly string[],
-  given: { readonly attempt: string; readonly staged: Readonly<Record<string, AddedRows>> },
+  given: {
+    readonly attempt: string
+    readonly staged: Readonly<Record<string, AddedRows>>
+    /** What the rows say; default: the plan's. */
+    readonly batch?: string
+  },
 ): Promise<SparkBuild> {
   const { plan, pipeline } = batch
-  const id = parseBatchId(plan.batch)
+  const id = parseBatchId(given.batch ?? plan.batch)
   const ids = batch.stages.get(batch.idsTable)
   const readsSource = tables.some((table) => batch.graph.reads(table).source)
   return {
@@ -38,7 +43,7 @@ export async function planSparkBuild(
     attempt: given.attempt,
     branch: stageBranch(plan.batch),
     batch: {
-      batch_id: plan.batch,
+      batch_id: id,
       pipeline: plan.pipeline,
       processing_timestamp: instantOf(id).toISOString(),
       processing_date: processingDateOf(id),

@@ -32,12 +32,13 @@ export async function dropStageBranches(
 
 /**
  * Puts tables that are staged already on the branch, where Spark can read them: on the heads that the batch sees. Says
- * between which snapshots the rows lie that the batch adds.
+ * between which snapshots the rows lie that the batch adds. `appends`: beside rows of partitions that they are to replace.
  */
 export async function showOnBranch(
   deps: LakeDeps,
   batch: Batch,
   tables: readonly string[],
+  appends: boolean,
 ): Promise<Readonly<Record<string, AddedRows>>> {
   const stages = tables.flatMap((table) => batch.stages.get(table) ?? [])
   const shown = await Promise.all(
@@ -45,7 +46,8 @@ export async function showOnBranch(
       const head = headOf(loadedTable(batch, stage.table).metadata)?.['snapshot-id']
       const basis = head === undefined ? null : String(head)
       if (stage.files.length === 0) return [stage.table, { snapshot: null, basis }]
-      return [stage.table, { snapshot: await commitToBranch(deps, batch, stage, head), basis }]
+      const change = changeOf(batch, stage, { head, appends })
+      return [stage.table, { snapshot: await commitToBranch(deps, batch, stage, { head, change }), basis }]
     }),
   )
   return Object.fromEntries(shown)
@@ -55,7 +57,7 @@ async function commitToBranch(
   deps: LakeDeps,
   batch: Batch,
   stage: StagedTable,
-  head: SnapshotId | undefined,
+  { head, change }: { readonly head: SnapshotId | undefined; readonly change: Change },
 ): Promise<string> {
   const { identifier } = loadedTable(batch, stage.table)
   const branch = stageBranch(batch.plan.batch)
@@ -64,7 +66,6 @@ async function commitToBranch(
     await changeRefs({ ...deps, tables: [{ identifier, changes }] })
   }
   const snapshotId = deps.newSnapshotId()
-  const change = changeOf(batch, stage, head)
   const { now, newUuid, catalog } = deps
   await commitTransaction({
     ...{ catalog, now, newUuid, changes: [{ identifier, branch, change, snapshotId }] },
@@ -81,9 +82,13 @@ async function commitToBranch(
   return String(snapshotId)
 }
 
-function changeOf(batch: Batch, { table, files }: StagedTable, head: SnapshotId | undefined): Change {
+function changeOf(
+  batch: Batch,
+  { table, files }: StagedTable,
+  { head, appends }: { readonly head: SnapshotId | undefined; readonly appends: boolean },
+): Change {
   const isBuilt = batch.graph.order.includes(table)
-  if (!isBuilt || definitionOf(batch, table).write !== 'overwrite-partitions')
+  if (appends || !isBuilt || definitionOf(batch, table).write !== 'overwrite-partitions')
     return { kind: 'append', files }
   return { kind: 'overwrite-partitions', files, basis: head ?? null }
 }

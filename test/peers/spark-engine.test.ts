@@ -6,12 +6,13 @@ import { loadPipeline } from '../../lake/define/load-pipeline.js'
 import { runSql } from '../../lake/query/sql.js'
 import { checkOnSpark } from '../../lake/spark/check-on-spark.js'
 import { readSample } from '../../pipelines/quantum/sample/unpack-sample.js'
+import type { LakeDeps } from '../../schemas/lake-deps.js'
 import { readConfig, type FirnConfig } from '../../workers/config.js'
 import { createLakeDeps, type Lake } from '../../workers/create-deps.js'
 import { runFirn } from '../support/run-firn.js'
 import { PeerProcess, peers, why } from './peer-process.js'
 import { canonical, firnRows } from './same-rows.js'
-import { build, differences, landAndPlan, publish, sparkEnv } from './spark-lake.js'
+import { build, differences, landAndPlan, publish, rebuild, sparkEnv } from './spark-lake.js'
 
 /** Goal: a pipeline moves to Spark by one setting, and its tables, tags and audit rows are those that DuckDB makes. */
 const root = mkdtempSync(join(tmpdir(), 'firn spark-'))
@@ -107,7 +108,7 @@ describe.skipIf(peers.sparkJars === null)(`the Spark engine${why('spark')}`, () 
     }
   })
 
-  it('builds tables of both engines that read each other, where the engines differ unless told', async () => {
+  it('goes on where DuckDB was, with tables of both that read each other, and builds a batch of before again', async () => {
     const inbox = join(root, 'lab')
     mkdirSync(inbox)
     const nights = [
@@ -119,14 +120,34 @@ describe.skipIf(peers.sparkJars === null)(`the Spark engine${why('spark')}`, () 
         writeFileSync(join(inbox, `${at}-${nth}.json`), document)
       const night = { pipeline: 'spark_lab', batch: [FIRST, SECOND][at]!, from: inbox }
       const published = []
-      for (const { deps } of [duckdb, spark]) {
+      for (const { deps } of [duckdb, at === 0 ? onDuckdb(spark) : spark]) {
         const plan = await landAndPlan(deps, night)
-        await build(deps, plan)
+        const said: string[] = []
+        await build(deps, plan, { onProgress: (message) => said.push(message) })
+        // Its tables of Spark are all built by one session.
+        expect(said.filter((message) => message.startsWith('starting'))).toHaveLength(plan.engine ? 1 : 0)
         published.push(shape(await publish(deps, plan)))
       }
       expect(published[1]).toEqual(published[0])
     }
     await expectEqual('spark_lab')
+
+    // The table's own SQL for Spark is what counts there; no other engine reads backticks.
+    const sql =
+      'SELECT upper(r.note) AS note, min(r._record_id) AS first_run, max(w.batch_id) AS processing_batch_id'
+    const rest = 'FROM runs r CROSS JOIN batch w WHERE r.note IS NOT NULL GROUP BY upper(r.note)'
+    const changed = withTexts({
+      'sql/notes.sql': `${sql} ${rest}`,
+      'sql/notes.spark.sql': `${sql.replace('r.note', 'r.`note`')} ${rest}`,
+    })
+    const first = { pipeline: 'spark_lab', batch: FIRST }
+    const again = [await rebuild(changed(duckdb), first), await rebuild(changed(spark), first)]
+    expect(again.map(shape)[1]).toEqual(again.map(shape)[0])
+    expect(again[1]).toMatchObject({ status: 'published', batch: `${FIRST}-2` })
+    await expectEqual('spark_lab')
+    const notes = 'SELECT note, processing_batch_id AS batch FROM spark_lab.notes'
+    expect((await runSql(spark.deps, { sql: notes })).rows).toEqual([{ note: 'LONG', batch: FIRST }])
+    expect(await refsOf('spark_lab.kinds')).not.toContainEqual(expect.stringMatching(/^stage_/))
     expect(await audits('spark_lab', spark)).toEqual(await audits('spark_lab', duckdb))
   })
 
@@ -172,6 +193,20 @@ async function expectEqual(pipeline: string): Promise<void> {
       apart.push(...(await differences(duckdb.deps, spark.deps, `${namespace}.${name}`, key)))
   }
   expect(apart).toEqual([])
+}
+
+/** A lake whose tables are built here, whatever its pipeline says. */
+function onDuckdb({ deps }: Lake): Lake {
+  return { deps: { ...deps, settings: { ...deps.settings, engine: 'duckdb' } } } as Lake
+}
+
+/** A lake with other texts of the lab's SQL. */
+function withTexts(texts: Readonly<Record<string, string>>): (lake: Lake) => LakeDeps {
+  return ({ deps }) => {
+    const lab = deps.pipelines.get('spark_lab')!
+    const changed = { ...lab, sqlTexts: { ...lab.sqlTexts, ...texts } }
+    return { ...deps, pipelines: new Map([[lab.name, changed]]) }
+  }
 }
 
 async function refsOf(name: string): Promise<readonly string[]> {

@@ -7,6 +7,10 @@ import { commitLanding } from '../../lake/land/commit-landing.js'
 import { fetchLanding } from '../../lake/land/fetch-landing.js'
 import { planLanding } from '../../lake/land/plan-landing.js'
 import { publishBatch } from '../../lake/publish/publish-batch.js'
+import { checkRebuild } from '../../lake/rebuild/check-rebuild.js'
+import { planRebuild } from '../../lake/rebuild/plan-rebuild.js'
+import { publishRebuild } from '../../lake/rebuild/publish-rebuild.js'
+import { rebuildTables } from '../../lake/rebuild/rebuild-tables.js'
 import { runChecks } from '../../lake/quality/run-checks.js'
 import { buildOnSpark } from '../../lake/spark/build-on-spark.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
@@ -23,11 +27,16 @@ export function sparkEnv(): Record<string, string> {
     FIRN_SPARK_CONF: JSON.stringify({
       'spark.driver.memory': '1g',
       'spark.sql.shuffle.partitions': '2',
-      'spark.ui.enabled': 'false',
+      // A handful of rows: to compile for them costs more than they do.
+      'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+      'spark.sql.codegen.wholeStage': 'false',
+      'spark.sql.codegen.factoryMode': 'NO_CODEGEN',
+      'spark.sql.adaptive.enabled': 'false',
     }),
   }
 }
 
+const RUN = { workflowId: 'w', runId: 'r', startedAtMs: 0 }
 const QUIET = { onProgress: () => undefined, signal: new AbortController().signal }
 
 /** Lands what is in a folder and plans the batch. */
@@ -48,9 +57,19 @@ export async function build(deps: LakeDeps, plan: PlannedBuild, control: RunCont
     await (onSpark ? buildOnSpark : buildTables)(deps, plan, tables, { ...QUIET, ...control })
 }
 
+/** A batch that was published, once more. */
+export async function rebuild(
+  deps: LakeDeps,
+  of: { readonly pipeline: string; readonly batch: string },
+): Promise<PublishResult> {
+  const plan = await planRebuild(deps, of)
+  await rebuildTables(deps, plan, QUIET)
+  return await publishRebuild(deps, { plan, checks: await checkRebuild(deps, plan), run: RUN })
+}
+
 export async function publish(deps: LakeDeps, plan: PlannedBuild): Promise<PublishResult> {
   const checks = await runChecks(deps, plan)
-  return await publishBatch(deps, { plan, checks, run: { workflowId: 'w', runId: 'r', startedAtMs: 0 } })
+  return await publishBatch(deps, { plan, checks, run: RUN })
 }
 
 /** What differs between a table's rows in two lakes, in words; floats may by 1e-12 of their size. At most three. */

@@ -84,14 +84,20 @@ export default {
     },
     groups: {
       sql: 'sql/groups.sql',
-      schema: { grp: 'string!', runs: 'long', total: 'double', mean: 'double' },
+      schema: {
+        grp: 'string!',
+        runs: 'long',
+        total: 'double',
+        mean: 'double',
+        processing_batch_id: 'string',
+      },
       key: ['grp'],
       partition: ['grp'],
       write: 'overwrite-partitions',
     },
     seen: {
       sql: 'sql/seen.sql',
-      schema: { grp: 'string!', first_total: 'double' },
+      schema: { grp: 'string!', first_total: 'double', processing_batch_id: 'string' },
       key: ['grp'],
       partition: [],
       write: 'insert-new',
@@ -99,10 +105,23 @@ export default {
     },
     notes: {
       sql: 'sql/notes.sql',
-      schema: { note: 'string!', first_run: 'string' },
+      schema: { note: 'string!', first_run: 'string', processing_batch_id: 'string' },
       key: ['note'],
       partition: [],
       write: 'insert-new',
+    },
+    journal: {
+      sql: 'sql/journal.sql',
+      schema: {
+        entry: 'string!',
+        known_notes: 'long',
+        known_runs: 'long',
+        entries: 'long',
+        processing_batch_id: 'string!',
+      },
+      key: ['entry'],
+      partition: [],
+      write: 'append',
     },
   },
   checks: {
