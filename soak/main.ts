@@ -1,8 +1,4 @@
 import { parseArgs } from 'node:util'
-import { soakFuzz } from './fuzz/soak-fuzz.js'
-import { soakIceberg } from './iceberg/soak-iceberg.js'
-import { soakLanding } from './landing/soak-landing.js'
-import { soakNights } from './nights/soak-nights.js'
 
 /**
  * `npm run soak iceberg -- [--histories N] [--seed S] [--json]`, `npm run soak fuzz -- [--cases N] [--seed S] [--json]`,
@@ -29,6 +25,7 @@ switch (positionals[0] ?? 'iceberg') {
   case 'iceberg': {
     const histories = whole(values.histories, 1)
     report(`${histories} histories from seed ${seed} on; one of them again: --histories 1 --seed S`)
+    const { soakIceberg } = await import('./iceberg/soak-iceberg.js')
     const result = await soakIceberg({ histories, seed, report })
     print(result)
     const { lost, doubled, deletedLive, resurrected } = result
@@ -38,6 +35,7 @@ switch (positionals[0] ?? 'iceberg') {
   case 'fuzz': {
     const cases = whole(values.cases, 1)
     report(`${cases} damaged files from seed ${seed} on; one of them again: --cases 1 --seed S`)
+    const { soakFuzz } = await import('./fuzz/soak-fuzz.js')
     const onCase = (at: number): void => {
       if (at % 100 === 0) report(`at seed ${at}`)
     }
@@ -49,6 +47,7 @@ switch (positionals[0] ?? 'iceberg') {
   case 'landing': {
     const rounds = whole(values.rounds, 1)
     report(`${rounds} rounds from seed ${seed}`)
+    const { soakLanding } = await import('./landing/soak-landing.js')
     const result = await soakLanding({ rounds, messages: whole(values.messages, 1), seed, report })
     print(result)
     const isExact = result.deadLetters === result.deadLettersExpected
@@ -58,6 +57,7 @@ switch (positionals[0] ?? 'iceberg') {
   case 'nights': {
     const months = whole(values.months, 1)
     report(`${months} months of nights from seed ${seed}`)
+    const { soakNights } = await import('./nights/soak-nights.js')
     const result = await soakNights({ months, seed, report })
     print(result)
     const { lost, doubled, missingFiles, exceeded } = result

@@ -31,6 +31,8 @@ export class Judge {
   /** What each snapshot should show, by table and id. */
   readonly #expected = new Map<string, readonly Row[]>()
   readonly #done = new Map<string, number>()
+  /** Metadata files never change, and what one swap leads to the next starts from. */
+  readonly #read = new Map<string, TableMetadata>()
   /**
    * Keys that were there once. What was deleted after an insert-new looked, it does not bring back: it rebases over
    * deletes (docs/decisions/0002-commits.md), so of these keys it may leave some out.
@@ -49,7 +51,7 @@ export class Judge {
   onSwap = async (swaps: readonly Swap[]): Promise<void> => {
     for (const { identifier, from, to } of swaps) {
       if (from === null || from === to) continue
-      const [before, after] = await Promise.all([this.#read(from), this.#read(to)])
+      const [before, after] = await Promise.all([this.#metadataAt(from), this.#metadataAt(to)])
       await this.#judgeSwap(identifier.name, before, after)
     }
   }
@@ -156,8 +158,11 @@ export class Judge {
     }
   }
 
-  async #read(location: string): Promise<TableMetadata> {
-    return parseTableMetadata(await this.#open().io.read(location))
+  async #metadataAt(location: string): Promise<TableMetadata> {
+    const known = this.#read.get(location)
+    const metadata = known ?? parseTableMetadata(await this.#open().io.read(location))
+    this.#read.set(location, metadata)
+    return metadata
   }
 
   #deleted(location: string): void {

@@ -38,7 +38,7 @@ afterAll(() => test.close())
 const PIPELINE = 'quantum'
 const LONG = FULL ? 100_000 : 3000
 /** One in so many of these dates has a night to run. */
-const EVERY = FULL ? 1000 : 100
+const EVERY = FULL ? 4000 : 100
 const { HistoryEvent } = temporal.api.history.v1
 const sizeOf = (event: temporal.api.history.v1.IHistoryEvent): number =>
   HistoryEvent.encode(event).finish().length

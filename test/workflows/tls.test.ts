@@ -76,11 +76,15 @@ describe('a remote Temporal', () => {
       [expired, {}, /expired/],
       [test.server.address, CLIENT, /TEMPORAL_TLS=false/],
     ]
-    for (const [address, env, hint] of cases) {
-      const config = remote(address, env)
-      await expect(connectClient(config)).rejects.toThrow(hint)
-      await expect(connectWorker(config)).rejects.toThrow(hint)
-    }
+    await Promise.all(
+      cases.flatMap(([address, env, hint]) => {
+        const config = remote(address, env)
+        return [
+          expect(connectClient(config)).rejects.toThrow(hint),
+          expect(connectWorker(config)).rejects.toThrow(hint),
+        ]
+      }),
+    )
   }, 60_000)
 
   it('has a key file that is there and not empty, and one way to say the key', () => {

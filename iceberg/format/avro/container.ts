@@ -60,12 +60,17 @@ export function readHeader(bytes: Uint8Array): AvroHeader {
   return { schema, metadata, sync, unpack, length: cursor.position }
 }
 
-let last: { readonly text: string; readonly schema: AvroSchema } | undefined
+const parsed = new Map<string, AvroSchema>()
+const MOST_PARSED = 16
 
-/** Manifests of a table mostly have one schema, and parsing it takes as long as reading a few entries. */
+/** Files of few schemas are read in turns (lists, manifests), and parsing one takes as long as reading a few entries. */
 function parseSchema(text: string): AvroSchema {
-  if (last?.text !== text) last = { text, schema: parseJson(text) as AvroSchema }
-  return last.schema
+  const known = parsed.get(text)
+  if (known !== undefined) return known
+  const schema = parseJson(text) as AvroSchema
+  if (parsed.size >= MOST_PARSED) parsed.clear()
+  parsed.set(text, schema)
+  return schema
 }
 
 /** Calls `readRecord` for each of the `count` records of a block. */
