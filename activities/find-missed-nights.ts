@@ -29,19 +29,24 @@ export async function findMissedNights(
   range: { readonly nowMs: number; readonly afterMs?: number; readonly beforeMs?: number },
 ): Promise<MissedNights> {
   const { schedule } = pipeline
-  const found = schedule === undefined ? undefined : await describeSchedule(client, pipeline.name)
-  if (schedule === undefined || found === undefined) return { missed: [] }
+  if (schedule === undefined) return { missed: [] }
   const { nowMs } = range
-  const remembered = await rememberedSince(client, found, nowMs)
+  const earliest = range.afterMs ?? nowMs - catchUpMs(schedule)
+  const [found, known] = await Promise.all([
+    describeSchedule(client, pipeline.name),
+    knownNights(client, pipeline.name, earliest),
+  ])
+  if (found === undefined) return { missed: [] }
   const changed = (found.info.lastUpdatedAt ?? found.info.createdAt).getTime()
-  const after = range.afterMs ?? Math.max(nowMs - catchUpMs(schedule), changed, remembered)
+  const since = Math.max(earliest, changed)
+  const after = range.afterMs ?? Math.max(since, await rememberedSince(client, found, { since, nowMs }))
   const startedBy = nowMs - START_MS - (parseDuration(schedule.jitter ?? '0s') ?? 0)
   const until = Math.min(startedBy, (range.beforeMs ?? Infinity) - 1)
   const instants = scheduledInstants(schedule, { after, until })
   const scheduleId = workflowIds.schedule(pipeline.name)
   const lookedBackTo = new Date(after).toISOString()
   if (instants.length === 0) return { scheduleId, lookedBackTo, missed: [] }
-  const nights = [...startedNights(found, scheduleId), ...(await knownNights(client, pipeline.name, after))]
+  const nights = [...startedNights(found, scheduleId), ...known]
   const waiting = Number(found.raw.info?.bufferSize ?? 0)
   const byTemporal = missedNights(instants, { nights, waiting, audited: new Set() })
   if (byTemporal.length === 0) return { scheduleId, lookedBackTo, missed: [] }
@@ -61,15 +66,18 @@ async function describeSchedule(
   }
 }
 
-/** Since when every night is remembered: by the server's retention, or by the schedule's own last ten starts. */
+/**
+ * Since when every night is remembered: by the server's retention, or by the schedule's own last ten starts. The server is
+ * asked only where these do not reach back to `since`.
+ */
 async function rememberedSince(
   client: NightsClient,
   { info }: ScheduleDescription,
-  nowMs: number,
+  { since, nowMs }: { readonly since: number; readonly nowMs: number },
 ): Promise<number> {
   if (info.numActionsTaken <= info.recentActions.length) return info.createdAt.getTime()
   const oldest = Math.min(...info.recentActions.map(({ takenAt }) => takenAt.getTime()))
-  return Math.min(oldest, nowMs - (await retentionMs(client)))
+  return oldest <= since ? oldest : Math.min(oldest, nowMs - (await retentionMs(client)))
 }
 
 async function retentionMs({ workflowService, options }: NightsClient): Promise<number> {

@@ -6,6 +6,7 @@ import { createFeatureActivities } from '../activities/feature-activities.js'
 import { createLandActivities } from '../activities/land-activities.js'
 import { createMaintainActivities } from '../activities/maintain-activities.js'
 import { createModelActivities } from '../activities/model-activities.js'
+import { createNightActivities } from '../activities/night-activities.js'
 import { createSparkActivities } from '../activities/spark-activities.js'
 import { createScheduleActivities } from '../activities/schedule-activities.js'
 import { createRebuildActivities } from '../activities/rebuild-activities.js'
@@ -95,6 +96,7 @@ function createActivities(lake: Lake) {
     ...createExternalActivities(lake.deps, lake.registry),
     ...createMaintainActivities(lake.deps),
     ...createScheduleActivities(lake.deps),
+    ...createNightActivities(lake.deps),
   }
 }
 

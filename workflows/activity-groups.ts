@@ -11,6 +11,7 @@ import type { FeatureActivities } from '../activities/feature-activities.js'
 import type { LandActivities } from '../activities/land-activities.js'
 import type { MaintainActivities } from '../activities/maintain-activities.js'
 import type { ModelActivities } from '../activities/model-activities.js'
+import type { NightActivities } from '../activities/night-activities.js'
 import type { SparkActivities } from '../activities/spark-activities.js'
 import type { ScheduleActivities } from '../activities/schedule-activities.js'
 import type { RebuildActivities } from '../activities/rebuild-activities.js'
@@ -26,6 +27,7 @@ type Activities = LandActivities &
   ModelActivities &
   ExternalActivities &
   MaintainActivities &
+  NightActivities &
   ScheduleActivities &
   SparkActivities &
   WindowActivities &
@@ -82,6 +84,7 @@ export const control = proxyActivities<
 export const data = proxyActivities<
   Pick<
     Activities,
+    | 'lookAtNight'
     | 'planLanding'
     | 'fetchLanding'
     | 'buildTables'
@@ -119,8 +122,8 @@ export const stream = proxyActivities<
   Pick<Activities, 'planLanding' | 'fetchLanding' | 'refreshWindows' | 'publishWindows'>
 >({ ...COMMON, taskQueue: TASK_QUEUES.stream, startToCloseTimeout: '1 hour' })
 
-/** Waits for records. Stopped at once where the stream has something else to do: nothing is lost. */
-export const watch = proxyActivities<Pick<Activities, 'awaitRecords'>>({
+/** Waits for records, or for another's end. Stopped at once where there is something else to do: nothing is lost. */
+export const watch = proxyActivities<Pick<Activities, 'awaitRecords' | 'awaitEnd'>>({
   ...COMMON,
   taskQueue: TASK_QUEUES.watch,
   startToCloseTimeout: '2 hours',

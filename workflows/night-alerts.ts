@@ -15,15 +15,21 @@ export async function lookBack(night: Night): Promise<readonly MissedNight[]> {
   const found = await orWithout('the look back', () =>
     alerting.findMissedNights.executeWithOptions({ summary: `dates before ${night.batch}` }, [night]),
   )
-  const missed = found?.missed ?? []
-  await raise(missed.map((one) => missedAlert(night.pipeline, one)))
-  return missed
+  return found?.missed ?? []
 }
 
-/** Tells of sources that are late, after the landing. */
-export async function tellLateSources({ pipeline, batch }: Night): Promise<void> {
-  const late = await orWithout('the look at sources', () => alerting.findLateSources({ pipeline }))
-  await raise((late ?? []).map((source) => lateAlert({ pipeline, batch }, source)))
+export async function tellMissed(pipeline: string, missed: readonly MissedNight[]): Promise<void> {
+  await raise(missed.map((one) => missedAlert(pipeline, one)))
+}
+
+/** Tells of sources that are late, after the landing; looks for them where that was not done. */
+export async function tellLateSources(
+  { pipeline, batch }: Night,
+  found?: readonly LateSource[],
+): Promise<void> {
+  const late =
+    found ?? (await orWithout('the look at sources', () => alerting.findLateSources({ pipeline }))) ?? []
+  await raise(late.map((source) => lateAlert({ pipeline, batch }, source)))
 }
 
 /** Tells of a batch that failed its checks and of tables whose maintenance failed. */
@@ -65,7 +71,7 @@ async function raise(alerts: readonly Alert[]): Promise<void> {
   )
 }
 
-async function orWithout<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+export async function orWithout<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work()
   } catch (error) {

@@ -8,6 +8,7 @@ import type {
   NightlyInput,
   NightlyResult,
 } from '../schemas/messages.js'
+import type { NightLook } from '../schemas/night-look.js'
 import type { ScoreBatchInput, ScoreBatchResult } from '../schemas/model-messages.js'
 import { readNightlyInput } from '../schemas/validate-input.js'
 import { workflowIds } from '../schemas/workflow-names.js'
@@ -18,7 +19,8 @@ import { executeInTurn } from './execute-in-turn.js'
 import { landSource } from './land-source.js'
 import { logicalBatch } from './logical-batch.js'
 import { maintainLake } from './maintain-lake.js'
-import { lookBack, tellFailure, tellLateSources, tellOutcome } from './night-alerts.js'
+import { lookBack, tellFailure, tellLateSources, tellMissed, tellOutcome } from './night-alerts.js'
+import { lookAhead } from './look-ahead.js'
 import { startProgress, type Progress } from './progress.js'
 import { readInput } from './read-input.js'
 import { scoreBatch } from './score-batch.js'
@@ -26,7 +28,9 @@ import { scoreBatch } from './score-batch.js'
 const STEPS = ['land', 'build', 'score', 'train', 'maintain'] as const
 
 /**
- * The whole night of a pipeline, each step a child workflow of which one runs at a time:
+ * The whole night of a pipeline. First it looks whether there is anything to do at all: where nothing is to be landed and
+ * nothing to be built it starts no child for that and stands in no line. Else each step is a child workflow of which one
+ * runs at a time:
  * 1. land: `landSource`;
  * 2. build: `buildFeatures`;
  * 3. score: `scoreBatch` with every model that has a READY version; only where a batch was published;
@@ -44,13 +48,17 @@ const STEPS = ['land', 'build', 'score', 'train', 'maintain'] as const
 export async function nightly(input: NightlyInput): Promise<NightlyResult> {
   const given = readInput(readNightlyInput, input)
   const progress = startProgress({ pipeline: given.pipeline }, STEPS)
-  const batch = await batchOf(given)
+  const isUndated = given.batch === undefined && given.date === undefined
+  const looks = patched('look-ahead')
+  const look = looks ? await lookAhead(given, isUndated) : {}
+  const batch = look.batch ?? (await batchOf(given))
   progress.setBatch(batch)
-  const night = { ...given, batch }
+  const night = { ...given, batch, look }
   const about = { pipeline: given.pipeline, batch }
   try {
-    const isOfToday = given.batch === undefined && given.date === undefined && patched('look-back')
-    const missed = isOfToday ? await lookBack(about) : []
+    const isOfToday = isUndated && (looks || patched('look-back'))
+    const missed = isOfToday ? (look.missed ?? (await lookBack(about))) : []
+    await tellMissed(given.pipeline, missed)
     const done = await runNight(night, progress, isOfToday)
     return missed.length === 0 ? done : { ...done, missed }
   } catch (error) {
@@ -60,9 +68,9 @@ export async function nightly(input: NightlyInput): Promise<NightlyResult> {
 }
 
 async function runNight(night: Night, progress: Progress, isOfToday: boolean): Promise<NightlyResult> {
-  const { pipeline, batch, maintain } = night
+  const { pipeline, batch, maintain, look } = night
   const land = await landStep(night, progress)
-  if (isOfToday) await tellLateSources({ pipeline, batch })
+  if (isOfToday) await tellLateSources({ pipeline, batch }, look.nothing?.late)
   const build = await buildStep(night, progress)
   const published = build.status === 'published'
   const why = build.status === 'failed' ? 'a blocking check failed' : 'nothing new'
@@ -80,16 +88,20 @@ async function runNight(night: Night, progress: Progress, isOfToday: boolean): P
   return maintenance === undefined ? done : { ...done, maintenance }
 }
 
-type Night = NightlyInput & { readonly batch: string }
+type Night = NightlyInput & { readonly batch: string; readonly look: NightLook }
 
 async function batchOf({ pipeline, batch, date }: NightlyInput): Promise<string> {
   if (batch !== undefined) return batch
   return date === undefined ? logicalBatch() : control.resolveBatch({ pipeline, date })
 }
 
-function landStep({ pipeline, from, batch }: Night, progress: Progress): Promise<LandResult> {
+async function landStep({ pipeline, from, batch, look }: Night, progress: Progress): Promise<LandResult> {
+  if (look.nothing !== undefined) {
+    progress.done('land', 'nothing new')
+    return look.nothing.land
+  }
   const child: LandSourceInput = { pipeline, batch, ...(from === undefined ? {} : { from }) }
-  return progress.step(
+  return await progress.step(
     'land',
     () => runChild(progress, 'land', landSource, workflowIds.land(pipeline), child),
     (landed) =>
@@ -97,9 +109,14 @@ function landStep({ pipeline, from, batch }: Night, progress: Progress): Promise
   )
 }
 
-function buildStep({ pipeline, batch, onChange }: Night, progress: Progress): Promise<BuildFeaturesResult> {
+async function buildStep(night: Night, progress: Progress): Promise<BuildFeaturesResult> {
+  const { pipeline, batch, onChange, look } = night
+  if (look.nothing !== undefined) {
+    progress.done('build', 'no_changes')
+    return { status: 'no_changes', batch }
+  }
   const child: BuildFeaturesInput = { pipeline, batch, ...(onChange === undefined ? {} : { onChange }) }
-  return progress.step(
+  return await progress.step(
     'build',
     () => runChild(progress, 'build', buildFeatures, workflowIds.build(pipeline), child),
     (built) => built.publish?.tag ?? built.status,

@@ -31,6 +31,8 @@ export interface Progress {
   /** Words beside a step that runs, or the id of the child workflow that does it. */
   tell(name: string, more: { readonly note?: string; readonly workflowId?: string }): void
   skip(name: string, note: string): void
+  /** A step whose outcome was known before it. */
+  done(name: string, note: string): void
   setBatch(batch: string): void
   finish(status: 'done' | 'no_changes' | 'failed'): void
 }
@@ -81,6 +83,7 @@ export function startProgress(
     },
     tell: (name, more) => set(name, more),
     skip: (name, note) => set(name, { state: 'skipped', note }),
+    done: (name, note) => set(name, { state: 'done', note }),
     setBatch(batch) {
       setRun({ batch })
       upsertSearchAttributes([{ key: KEYS.batch, value: batch }])

@@ -74,6 +74,15 @@ describe('the night of the quantum pipeline', () => {
     })
     const later = await night({ from: folder, date: '2026-07-02' })
     expect(later).toMatchObject({ land: { files: 0 }, build: { status: 'no_changes' }, scores: [] })
+    // One look at the lake, no child.
+    const { events } = await test.client.workflow.getHandle(`run-${runs}`).fetchHistory()
+    const activities = (events ?? []).flatMap(
+      ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name ?? [],
+    )
+    expect(activities).toEqual(['lookAtNight'])
+    expect(
+      (events ?? []).filter((event) => event.startChildWorkflowExecutionInitiatedEventAttributes),
+    ).toEqual([])
     expect(await audited()).toBe(1)
   })
 

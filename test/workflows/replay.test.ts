@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkflowHandle } from '@temporalio/client'
 import { Worker } from '@temporalio/worker'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { NightLook } from '../../schemas/night-look.js'
 import type { StreamStatus } from '../../schemas/stream-messages.js'
 import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
 import { installRuntime } from '../../workers/runtime.js'
 import { workflowBundlePath } from '../../workers/workflow-bundle.js'
 import {
   failWith,
+  landed,
   maintained,
   startTestServer,
   withFakeLake,
@@ -51,6 +53,8 @@ describe('recorded histories', () => {
         'maintainLake-failed',
         'maintainLake-recorded',
         'nightly',
+        'nightly-in-turn',
+        'nightly-quiet',
         'reproduceModel',
         'scoreBatch',
         'searchModel',
@@ -113,6 +117,7 @@ async function start(
 async function recordNight(test: TestServer): Promise<void> {
   const input = { pipeline: 'quantum', batch: '20260701T020000Z' }
   let refused = false
+  let [isQuiet, isSlow] = [false, false]
   await withFakeLake(
     test.connection,
     {
@@ -123,8 +128,13 @@ async function recordNight(test: TestServer): Promise<void> {
         return failWith('stage-expired')
       },
       listDueTrainings: () => Promise.resolve(['convergence']),
+      lookAtNight: () => Promise.resolve(isQuiet ? quietLook(input.batch) : {}),
+      commitLanding: async ({ plan, fetched }) => {
+        if (isSlow) await sleep(1000)
+        return landed(plan, fetched)
+      },
     },
-    async () => {
+    async (calls) => {
       const execute = async (workflow: string, workflowId: string, given: unknown): Promise<void> => {
         await (await start(test, workflow, workflowId, given)).result()
         await save(test, workflow, workflowId)
@@ -134,8 +144,27 @@ async function recordNight(test: TestServer): Promise<void> {
       await save(test, 'buildFeatures', workflowIds.build('quantum'))
       await execute('scoreBatch', 'score', { ...input, batch: undefined, model: 'convergence' })
       await execute('maintainLake', 'maintain', {})
+
+      isQuiet = true
+      await (await start(test, 'nightly', 'nightly-quiet', { pipeline: 'quantum' })).result()
+      await save(test, 'nightly-quiet', 'nightly-quiet')
+      isQuiet = false
+      isSlow = true
+      calls.length = 0
+      const first = await start(test, 'nightly', 'first', { ...input, maintain: false })
+      while (!calls.some(({ name }) => name === 'commitLanding')) await sleep(20)
+      await (await start(test, 'nightly', 'nightly-in-turn', { ...input, maintain: false })).result()
+      await first.result()
+      await save(test, 'nightly-in-turn', 'nightly-in-turn')
     },
   )
+}
+
+function quietLook(batch: string): NightLook {
+  const about = { pipeline: 'quantum', source: 'experiments', batch, from: '/landing', incarnation: 'i' }
+  const land = landed({ ...about, files: 0, bytes: 0, first: 3, end: 3 }, [])
+  const missed = [{ batch: '20260630T020000Z', why: 'no night was started' }]
+  return { batch, missed, nothing: { land, late: [{ source: 'experiments', lateAfter: '26h' }] } }
 }
 
 /** Maintenance that records what it did: after another attempt, of a table that fails, of what was done before a cancel. */

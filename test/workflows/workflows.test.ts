@@ -46,6 +46,10 @@ const withFakes = <T>(
 ): Promise<T> => withFakeLake(test.connection, fakes, run)
 
 const BATCH = '20260701T020000Z'
+const landedNothing = () => {
+  const about = { pipeline: 'quantum', source: 'experiments', batch: BATCH, from: '/data', incarnation: 'i' }
+  return landed({ ...about, files: 0, bytes: 0, first: 3, end: 3 }, [])
+}
 
 describe('nightly', () => {
   it('lands, builds, scores and maintains in order, each step on its own queue', () =>
@@ -53,6 +57,7 @@ describe('nightly', () => {
       const handle = await start('nightly', { pipeline: 'quantum', from: '/data', date: '2026-07-01' })
       const result = (await handle.result()) as NightlyResult
       expect(calls.map(({ name, queue }) => `${name} ${queue}`)).toEqual([
+        'lookAtNight firn-data',
         'resolveBatch firn-control',
         'planLanding firn-data',
         'fetchLanding firn-data',
@@ -77,7 +82,7 @@ describe('nightly', () => {
       expect(result.build).toMatchObject({ status: 'published', publish: { tag: `v_${BATCH}` } })
       expect(result.scores).toMatchObject([{ model: 'convergence', featuresTag: `v_${BATCH}`, batch: BATCH }])
       expect(result.maintenance?.tables.map((table) => table.table)).toEqual(['q.a', 'q.b'])
-      expect(calls[1]?.input).toEqual({ pipeline: 'quantum', from: '/data', batch: BATCH })
+      expect(calls[2]?.input).toEqual({ pipeline: 'quantum', from: '/data', batch: BATCH })
 
       const status = await handle.query<RunStatus>('status')
       expect(status).toMatchObject({ status: 'done', pipeline: 'quantum', batch: BATCH })
@@ -115,7 +120,7 @@ describe('nightly', () => {
       },
       async (calls) => {
         const result = await execute<NightlyResult>('nightly', { pipeline: 'quantum', batch: BATCH })
-        expect(names(calls)).toEqual(['planLanding', 'commitLanding', 'planBuild'])
+        expect(names(calls)).toEqual(['lookAtNight', 'planLanding', 'commitLanding', 'planBuild'])
         expect(result).toMatchObject({
           land: { files: 0, rowNumberEnd: 3 },
           build: { status: 'no_changes' },
@@ -124,6 +129,28 @@ describe('nightly', () => {
         expect(result.maintenance).toBeUndefined()
       },
     ))
+
+  it('is one activity where a look finds nothing new, and tells what else that found', async () => {
+    const land = landedNothing()
+    const missed = [{ batch: '20260630T020000Z', why: 'no night was started' }]
+    const late = [{ source: 'experiments', lateAfter: '26h' }]
+    const lookAtNight = () => Promise.resolve({ batch: BATCH, missed, nothing: { land, late } })
+    await withFakes({ lookAtNight }, async (calls) => {
+      const handle = await start('nightly', { pipeline: 'quantum' })
+      expect(await handle.result()).toEqual({
+        ...{ batch: BATCH, land, missed, scores: [], trainings: [] },
+        build: { status: 'no_changes', batch: BATCH },
+      })
+      expect(names(calls)).toEqual(['lookAtNight', 'raiseAlerts', 'raiseAlerts'])
+      const { status, steps } = await handle.query<RunStatus>('status')
+      expect([status, ...steps.map(({ state, note }) => `${state}: ${note}`)]).toEqual([
+        'no_changes',
+        'done: nothing new',
+        'done: no_changes',
+        ...Array<string>(3).fill('skipped: nothing new'),
+      ])
+    })
+  })
 
   it('ends failed, without scores, where a blocking check failed', () =>
     withFakes(
@@ -168,7 +195,13 @@ describe('nightly', () => {
       },
       async (calls) => {
         const input = { pipeline: 'quantum', batch: BATCH }
-        await Promise.all([execute('nightly', input), execute('nightly', input)])
+        const nights = await Promise.all([start('nightly', input), start('nightly', input)])
+        for (const night of nights) await night.result()
+        // Told by the server when the other one ends, not by looking again and again.
+        expect(names(calls)).toContain('awaitEnd')
+        const histories = await Promise.all(nights.map((night) => night.fetchHistory()))
+        const events = histories.flatMap((history) => history.events ?? [])
+        expect(events.filter((event) => event.timerStartedEventAttributes)).toEqual([])
         expect(names(calls).filter((name) => name === 'publishBatch')).toHaveLength(2)
         expect(most).toBe(1)
       },

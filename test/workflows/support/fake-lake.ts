@@ -1,7 +1,8 @@
-import { activityInfo } from '@temporalio/activity'
+import { activityInfo, Context } from '@temporalio/activity'
 import { ApplicationFailure, type WorkflowExecutionDescription } from '@temporalio/client'
 import type { Client } from '@temporalio/client'
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker'
+import { awaitEnd } from '../../../activities/await-end.js'
 import type { BackfillActivities } from '../../../activities/backfill-activities.js'
 import type { BuildActivities } from '../../../activities/build-activities.js'
 import type { ExternalActivities } from '../../../activities/external-activities.js'
@@ -9,6 +10,7 @@ import type { FeatureActivities } from '../../../activities/feature-activities.j
 import type { LandActivities } from '../../../activities/land-activities.js'
 import type { MaintainActivities } from '../../../activities/maintain-activities.js'
 import type { ModelActivities } from '../../../activities/model-activities.js'
+import type { NightActivities } from '../../../activities/night-activities.js'
 import type { RebuildActivities } from '../../../activities/rebuild-activities.js'
 import type { ScheduleActivities } from '../../../activities/schedule-activities.js'
 import type { WindowActivities } from '../../../activities/window-activities.js'
@@ -34,6 +36,7 @@ export type Activities = LandActivities &
   BuildActivities &
   FeatureActivities &
   ModelActivities &
+  NightActivities &
   MaintainActivities &
   RebuildActivities &
   ScheduleActivities &
@@ -149,6 +152,11 @@ export const plannedBuild: PlannedBuild = {
 function goodLake(): Activities {
   const ok = <T>(value: T) => Promise.resolve(value)
   return {
+    lookAtNight: () => ok({}),
+    awaitEnd: ({ workflowId }) => {
+      const { client, cancellationSignal } = Context.current()
+      return awaitEnd(client, workflowId, cancellationSignal)
+    },
     findMissedNights: () => ok({ missed: [] }),
     findLateSources: () => ok([]),
     raiseAlerts: ({ alerts }) => ok({ raised: alerts.map(({ key }) => key), webhook: 'none' }),
