@@ -245,7 +245,7 @@ describe.skipIf(lacks !== undefined)(
       expect(state.models['healed']!.versions).toHaveLength(1)
     })
 
-    test('is told what it missed while it was down, once', async () => {
+    test('has what it was given after kill -9, and is told what it missed while it was down, once', async () => {
       expect(await mirrorUnmirrored(clientOf(), registry)).toMatchObject({ failed: [] })
       const runId = train('missed', 1)
       crown('missed', 1)

@@ -15,7 +15,6 @@ import { missingService, startServices, type ServiceName, type Services } from '
 const PIPELINE = defineSearchAttributeKey('FirnPipeline', 'KEYWORD')
 const NAMES: readonly ServiceName[] = ['temporal', 'kafka', 's3', 'redis']
 const lacks = NAMES.flatMap((name) => missingService(name) ?? [])
-const noMlflow = missingService('mlflow')
 const because = (reasons: readonly string[]) => (reasons.length === 0 ? '' : ` [${reasons.join('; ')}]`)
 
 describe.skipIf(lacks.length > 0)(`services from packages${because(lacks)}`, () => {
@@ -189,31 +188,6 @@ describe.skipIf(missingService('redis') !== undefined)(
       ])
       expect(started[0].env).toEqual(started[1].env)
     })
-  },
-)
-
-test.skipIf(noMlflow !== undefined)(
-  `MLflow keeps its runs${because(noMlflow === undefined ? [] : [noMlflow])}`,
-  async () => {
-    const services = await startServices(['mlflow'])
-    try {
-      const api = async (path: string, body: unknown) => {
-        const url = `${services.env['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/${path}`
-        const answer = await fetch(url, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-        })
-        return (await answer.json()) as Record<string, unknown>
-      }
-      await api('experiments/create', { name: 'said' })
-      await services.kill('mlflow')
-      await services.start('mlflow')
-      const { experiments } = await api('experiments/search', { max_results: 10 })
-      expect((experiments as { name: string }[]).map(({ name }) => name)).toContain('said')
-    } finally {
-      await services.stop()
-    }
   },
 )
 
