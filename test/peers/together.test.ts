@@ -17,12 +17,12 @@ const COUNT = 20
 const PAUSES_MS = [0, 40, 200, 600]
 const WRITERS = ['firn', 'pyiceberg', ...(peers.sparkJars === null ? [] : ['spark'])]
 let places: Places
-let spark: PeerProcess
+let pyiceberg: PeerProcess
 
 beforeAll(async () => {
   if (peers.python === null) return
   places = await openPlaces(PLACES)
-  spark = places.newPeer()
+  pyiceberg = places.newPeer()
 })
 
 afterAll(async () => {
@@ -37,11 +37,11 @@ test.skipIf(peers.python === null).each(PLACES)(
     const partitionSpec = { 'spec-id': 0, fields: [] }
     const golden = await GoldenTable.create(places, place, 'shared', { schema, properties, partitionSpec })
     // Both take a while to load.
-    if (WRITERS.includes('spark')) await spark.rows('spark', golden.name, { catalog: place })
-    await golden.readBy('pyiceberg')
+    if (WRITERS.includes('spark')) await golden.readBy('spark')
+    await pyiceberg.rows('pyiceberg', golden.name, { catalog: place })
     const args = { table: golden.name, count: COUNT, catalog: place }
-    const theirs = [places.peer.call('pyiceberg_appends', args)]
-    if (WRITERS.includes('spark')) theirs.push(spark.call('spark_appends', args))
+    const theirs = [pyiceberg.call('pyiceberg_appends', args)]
+    if (WRITERS.includes('spark')) theirs.push(places.peer.call('spark_appends', args))
     const ours: bigint[] = []
     const appends = async () => {
       for (let n = 0; n < COUNT; n++) {
