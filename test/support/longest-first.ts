@@ -14,6 +14,12 @@ const LONGEST = [
   'lake/windows-long',
   'cli/night',
   'cli/lineage',
+  'peers/spark-engine',
+  'peers/golden-writes',
+  'peers/stream-churn',
+  'peers/golden-reads',
+  'peers/services',
+  'peers/soak-landing',
 ]
 
 /**
