@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { readPeers } from '../support/peers.js'
 
@@ -35,8 +35,7 @@ export class PeerProcess {
   ) {
     const catalogs = { firn: { db: config.catalogPath, warehouse: config.warehouse }, ...others }
     const args = [join(import.meta.dirname, 'peer.py'), JSON.stringify(catalogs)]
-    const jars = peers.sparkJars === null ? [] : [peers.sparkJars.join(delimiter)]
-    this.#child = spawn(peers.python!, [...args, ...jars], {
+    this.#child = spawn(peers.python!, [...args, JSON.stringify(peers.spark ?? {})], {
       stdio: ['pipe', 'pipe', 'pipe'],
       // Spark gives timestamps in the process's own zone.
       env: { ...process.env, PYSPARK_PYTHON: peers.python!, TZ: 'UTC', PYTHONDONTWRITEBYTECODE: '1' },

@@ -1,7 +1,8 @@
 """PyIceberg and Spark on the same catalogs, for test/peers: obeys JSON lines on stdin, answers each with one on stdout.
 
-usage: peer.py CATALOGS [JARS]
-CATALOGS is JSON: by name {"db": …, "warehouse": …} or {"uri": …}, each with "s3": {"endpoint", "key", "secret"} or without.
+usage: peer.py CATALOGS [SPARK]
+Both are JSON. CATALOGS: by name {"db": …, "warehouse": …} or {"uri": …}, each with "s3": {"endpoint", "key", "secret"} or
+without; SPARK: settings of its session, its jars among them.
 A line is {"call": NAME, "args": {…}}; NAME is a function below or in write_tables.py, which takes the peer first.
 Values in answers: timestamps and times in µs, dates in days, integers and decimals as text, binary as hex.
 """
@@ -23,8 +24,8 @@ MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 class Peer:
-    def __init__(self, catalogs, jars=None):
-        self.catalogs, self.jars = json.loads(catalogs), jars
+    def __init__(self, catalogs, spark="{}"):
+        self.catalogs, self.spark_settings = json.loads(catalogs), json.loads(spark)
         self.opened = {}
 
     @property
@@ -56,7 +57,6 @@ class Peer:
 
         builder = (
             SparkSession.builder.master("local[2]")
-            .config("spark.driver.extraClassPath", self.jars)
             .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")
             .config("spark.driver.memory", "1g")
@@ -64,15 +64,17 @@ class Peer:
             .config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
         )
+        for key, value in self.spark_settings.items():
+            builder = builder.config(key, value)
         for name, given in self.catalogs.items():
-            for key, value in spark_settings(given).items():
+            for key, value in settings_of(given).items():
                 builder = builder.config(f"spark.sql.catalog.{name}{key}", value)
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         return session
 
 
-def spark_settings(given):
+def settings_of(given):
     settings = {"": "org.apache.iceberg.spark.SparkCatalog", ".cache-enabled": "false"}
     if "uri" in given:
         settings |= {".type": "rest", ".uri": given["uri"]}
