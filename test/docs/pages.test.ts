@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'
+import { createProgram } from '../../cli/program.js'
 import { parseTokens } from '../../server/catalog/access.js'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -40,6 +41,48 @@ test('the tokens of docs/other-engines.md are such as the server takes', () => {
   )
   expect(tokens.map(({ name }) => name)).toEqual(['nightly', 'lab'])
 })
+
+test('commands and options that the pages name are there', () => {
+  const lines = pages.filter(({ path }) => !path.startsWith('docs/api/')).flatMap(commandLines)
+  expect(lines.length).toBeGreaterThan(150)
+  expect(lines.flatMap(problemOf)).toEqual([])
+  expect(problemOf('README.md: schedules missed quantum --rum')).toHaveLength(1)
+  expect(problemOf('README.md: schedule list')).toHaveLength(1)
+})
+
+/** What stands behind `firn` in a page's blocks and code words. */
+function commandLines({ path, text }: { readonly path: string; readonly text: string }): readonly string[] {
+  const blocks = [...text.matchAll(/```\w*\n([\s\S]*?)```/g)].flatMap(([, block = '']) =>
+    block.replaceAll('\\\n', ' ').split('\n'),
+  )
+  const inline = [...text.replace(/```[\s\S]*?```/g, '').matchAll(/`([^`]*)`/g)].map(([, code = '']) => code)
+  return [...blocks, ...inline].flatMap((line) => {
+    const [, words] = /^(?:\$ |npx )?(?:node bin\/firn\.mjs|firn) ([a-z-].*)$/.exec(line.trim()) ?? []
+    return words === undefined ? [] : [`${path}: ${words.replace(/ +# .*| [|>&].*/, '')}`]
+  })
+}
+
+const program = createProgram(false)
+
+/** What of a command line, as a page writes it (with `[…]`, `<…>` and `…`), the program does not know. */
+function problemOf(line: string): readonly string[] {
+  const words = line
+    .slice(line.indexOf(': ') + 2)
+    .replace(/"[^"]*"|'[^']*'/g, 'TEXT')
+    .split(/[\s[\]]+/)
+  let command = program
+  for (const word of words) {
+    if (command.commands.length === 0 || !/^[a-z][a-z-]*$/.test(word)) break
+    const next = command.commands.find((one) => one.name() === word)
+    // A group such as `models` may also be a command of its own, with arguments.
+    if (next === undefined && command.registeredArguments.length > 0) break
+    if (next === undefined) return [`${line} (${word})`]
+    command = next
+  }
+  const known = new Set(['--help', '--version', ...command.options.map(({ long }) => long)])
+  const options = words.filter((word) => /^--[a-z]/.test(word)).map((word) => word.replace(/[=,;|].*/, ''))
+  return options.filter((option) => !known.has(option)).map((option) => `${line} (${option})`)
+}
 
 const knownAnchors = new Map<string, ReadonlySet<string>>()
 

@@ -219,8 +219,7 @@ it('a topic goes on from the ledger of the backup: each record once; what retent
     const plan = await planLanding(deps, input)
     return await commitLanding(deps, plan, [await fetchLanding(deps, plan)])
   }
-  const ledger = async () =>
-    (await disk.lake.rows('raw.runs', 'row_number')).map((row) => ({ ...row, snapshot_id: undefined }))
+  const ledger = () => disk.lake.rows('raw.runs', 'row_number')
   const restoreDatabases = async () => {
     disk.lake.catalog.close()
     await disk.restore(true)
@@ -253,7 +252,7 @@ it('a topic goes on from the ledger of the backup: each record once; what retent
   })
   expect(await ledger()).toEqual(landed.slice(0, -1))
   expect(await landTopic(['lost-offsets'])).toMatchObject({ records: 1, lag: 0 })
-  expect((await ledger()).map((row) => (row as { path: string }).path)).toContain('gap:retention')
+  expect((await ledger()).map((row) => row['path'])).toContain('gap:retention')
 }, 120_000)
 
 describe('a restore is refused', { timeout: 60_000 }, () => {

@@ -5,9 +5,11 @@ import type { WorkflowHandle } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unpackSample } from '../../pipelines/quantum/sample/unpack-sample.js'
 import type { NightlyResult } from '../../schemas/messages.js'
+import { connectClient } from '../../workers/connection.js'
+import { startDevServer } from '../../workers/temporal-server.js'
 import { TASK_QUEUES, workflowIds, type RunStatus } from '../../schemas/workflow-names.js'
 import { writeEndlessPipeline } from './support/endless-pipeline.js'
-import { startTestServer, type TestServer } from './support/fake-lake.js'
+import { attribute, startTestServer, type TestServer } from './support/fake-lake.js'
 import { freePort } from './support/free-port.js'
 import { spawnWorker, type WorkerProcess } from './support/worker-process.js'
 
@@ -27,6 +29,15 @@ const worker = (env: Readonly<Record<string, string>>, ...args: readonly string[
 
 function start(workflow: string, workflowId: string, input: object): Promise<WorkflowHandle> {
   return test.client.workflow.start(workflow, { workflowId, taskQueue: TASK_QUEUES.control, args: [input] })
+}
+
+async function healthAt(
+  address: string,
+  path: string,
+): Promise<{ readonly code: number; readonly body: Readonly<Record<string, unknown>> } | undefined> {
+  const response = await fetch(`http://${address}${path}`).catch(() => undefined)
+  if (response === undefined) return undefined
+  return { code: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
 describe('a worker process', () => {
@@ -63,6 +74,44 @@ describe('a worker process', () => {
     expect(new Set(attempts)).toEqual(new Set([1]))
   }, 180_000)
 
+  it('outlives its server: it says so, goes on with the night when one is back, and nothing is lost or doubled', async () => {
+    const lake = join(home, 'without-server')
+    const folder = join(lake, 'documents')
+    await unpackSample({ folder, from: 0, count: 3 })
+    const dbFile = join(home, 'temporal.db')
+    const lost = await startDevServer({ dbFile })
+    const client = await connectClient({ address: lost.address, namespace: 'default' })
+    const address = `127.0.0.1:${await freePort()}`
+    const { child, ended } = worker({
+      ...{ FIRN_HOME: lake, TEMPORAL_ADDRESS: lost.address, FIRN_HEALTH_ADDRESS: address },
+    })
+    const handle = client.workflow.getHandle('night')
+    const input = { pipeline: 'quantum', from: folder, date: '2026-07-01', maintain: false }
+    await client.workflow.start('nightly', {
+      ...{ workflowId: 'night', taskQueue: TASK_QUEUES.control, args: [input] },
+    })
+    const stage = async (): Promise<unknown> => attribute(await handle.describe(), 'FirnStage')
+    await expect.poll(stage, patient).toBe('build')
+    process.kill(lost.pid, 'SIGKILL')
+    await expect
+      .poll(() => healthAt(address, '/readyz'), patient)
+      .toMatchObject({
+        code: 503,
+        body: { status: 'not-ready', problems: [expect.stringContaining('Temporal server does not answer')] },
+      })
+    expect(await healthAt(address, '/livez')).toMatchObject({ code: 200 })
+    const back = await startDevServer({ dbFile, port: Number(lost.address.split(':')[1]) })
+    await expect.poll(() => healthAt(address, '/readyz'), patient).toMatchObject({ code: 200 })
+    const result = (await handle.result()) as NightlyResult
+    expect(result.build).toMatchObject({ status: 'published', publish: { tag: 'v_20260701T020000Z' } })
+    expect(result.land).toMatchObject({ records: 3, deadLetters: 0 })
+    expect(child.exitCode).toBeNull()
+    child.kill('SIGTERM')
+    expect(await ended).toMatchObject({ code: 0 })
+    await client.connection.close()
+    await back.stop()
+  }, 180_000)
+
   it('says that it is ready, that it drains, and ends at once on a second signal', async () => {
     const { pipeline, documents } = writeEndlessPipeline(home)
     const address = `127.0.0.1:${await freePort()}`
@@ -71,13 +120,7 @@ describe('a worker process', () => {
       FIRN_PIPELINES: pipeline,
       FIRN_HOME: join(home, 'endless-lake'),
     }
-    const health = async (
-      path: string,
-    ): Promise<{ code: number; body: Record<string, unknown> } | undefined> => {
-      const response = await fetch(`http://${address}${path}`).catch(() => undefined)
-      if (response === undefined) return undefined
-      return { code: response.status, body: (await response.json()) as Record<string, unknown> }
-    }
+    const health = (path: string) => healthAt(address, path)
     const process = worker(env)
     await expect
       .poll(() => health('/readyz'), patient)
