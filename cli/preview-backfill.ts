@@ -69,7 +69,7 @@ function optionsOf(input: BackfillInput): readonly string[] {
   return Object.entries(input).flatMap(([name, value]) => {
     if (name === 'pipeline' || name === 'state' || value === undefined) return []
     const text = Array.isArray(value) ? value.join(',') : String(value)
-    return [`--${name === 'onFailure' ? 'on-failure' : name} ${plain(text)}`]
+    return [`--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${plain(text)}`]
   })
 }
 

@@ -1,3 +1,4 @@
+import type { OnChange } from './definition-change.js'
 import type { RunStatus } from './workflow-names.js'
 
 /** Several dates of a pipeline, one after another or a few at a time: exactly one of `from` with `to`, `dates`, `batches`. */
@@ -25,6 +26,8 @@ export interface BackfillInput {
   readonly maintain?: 'at-end' | 'never'
   /** What a failed date does to those after it. Default `continue`. */
   readonly onFailure?: 'continue' | 'pause'
+  /** As for buildFeatures, passed on to every night; a rebuild goes by the definition as it is now. */
+  readonly onChange?: OnChange
   /** Folder or `s3://bucket/prefix` of a date's documents; `{date}` in it stands for `2026-07-01`. */
   readonly folder?: string
   /** Carried by the backfill itself when it continues as new, and by a retry of one that has ended; left out by hand. */

@@ -1,5 +1,6 @@
 import type { BackfillInput, DatesQuery } from './backfill-messages.js'
 import { DATE_STATES } from './backfill-states.js'
+import { ON_CHANGE } from './definition-change.js'
 import type { FirnError } from './error.js'
 import { checks, invalidInput, readFields, type Check } from './validate-input.js'
 
@@ -23,6 +24,7 @@ export function readBackfillInput(input: unknown): BackfillInput {
     parallel: optional(between(1, PARALLEL_MAX)),
     maintain: optional(oneOf('at-end', 'never')),
     onFailure: optional(oneOf('continue', 'pause')),
+    onChange: optional(oneOf(...ON_CHANGE)),
     folder: optional(folder),
     state: optional(anything),
   })
@@ -54,9 +56,11 @@ function wrongDates({ from, to, dates, batches }: BackfillInput): string | undef
     : undefined
 }
 
-function wrongRebuild({ mode, parallel, folder: from }: BackfillInput): string | undefined {
+function wrongRebuild({ mode, parallel, onChange, folder: from }: BackfillInput): string | undefined {
   if (mode !== 'rebuild') return undefined
   if ((parallel ?? 1) > 1) return 'rebuilds of a pipeline stand in line, one at a time: leave `parallel` out'
+  if (onChange !== undefined)
+    return 'a rebuild computes rows by the definition as it is now: leave `onChange` out'
   return from === undefined
     ? undefined
     : 'a rebuild reads what was landed before and lands nothing: leave `folder` out, or use the mode `missing`'

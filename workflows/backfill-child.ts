@@ -34,13 +34,14 @@ export function childIdOf({ pipeline, mode }: BackfillInput, key: string): strin
 }
 
 async function nightOf(
-  { pipeline, folder }: BackfillInput,
+  { pipeline, folder, onChange }: BackfillInput,
   night: { readonly key: string; readonly batch: string; readonly workflowId: string },
 ): Promise<DateOutcome> {
   const input: NightlyInput = {
     pipeline,
     batch: night.batch,
     maintain: false,
+    ...(onChange === undefined ? {} : { onChange }),
     ...(folder === undefined ? {} : { from: folder.replaceAll('{date}', dateOf(night.key)) }),
   }
   const { workflowId } = night

@@ -8,7 +8,9 @@ import type {
   DateState,
 } from '../../schemas/backfill-messages.js'
 import { readBackfillInput, readDatesQuery } from '../../schemas/read-backfill-input.js'
+import type { OnChange } from '../../schemas/definition-change.js'
 import { integerOption } from '../integer-option.js'
+import { onChangeOption } from '../on-change-option.js'
 import { print, printJson, printTable } from '../output.js'
 import { backfillId, type BackfillPreview } from '../preview-backfill.js'
 import { countsText, printBackfill, printPreview } from '../print-backfill.js'
@@ -23,6 +25,7 @@ interface StartOptions {
   readonly parallel?: number
   readonly maintain?: 'at-end' | 'never'
   readonly onFailure?: 'continue' | 'pause'
+  readonly onChange?: OnChange
   readonly folder?: string
   readonly limit: number
   readonly dryRun?: true
@@ -95,6 +98,7 @@ function addDates(command: Command, description: string): Command {
     .option('--parallel <n>', 'so many nights at once (default 1)', integerOption)
     .option('--maintain <when>', 'at-end (default) or never')
     .option('--on-failure <what>', 'continue with the next date (default), or pause')
+    .addOption(onChangeOption())
     .option(
       '--folder <folder>',
       'documents of each date, with {date} in its name; or s3://bucket/prefix/{date}',

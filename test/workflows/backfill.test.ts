@@ -101,7 +101,8 @@ describe('a range of dates', () => {
           ),
       },
       async (calls) => {
-        const handle = await start({ from: '2026-06-29', to: '2026-07-03', folder: '/raw/{date}/a' })
+        const range = { from: '2026-06-29', to: '2026-07-03' }
+        const handle = await start({ ...range, folder: '/raw/{date}/a', onChange: 'forward' })
         expect(await resultOf(handle)).toEqual({
           status: 'done',
           pipeline: PIPELINE,
@@ -118,6 +119,8 @@ describe('a range of dates', () => {
           { batch: '20260701T020000Z', from: '/raw/2026-07-01/a' },
           { batch: '20260703T020000Z', from: '/raw/2026-07-03/a' },
         ])
+        const answers = calls.filter(({ name }) => name === 'planBuild').map(({ input }) => input)
+        expect(answers).toEqual(Array(3).fill(expect.objectContaining({ onChange: 'forward' })))
         expect(calls.filter(({ name }) => name === 'listMaintainable')).toHaveLength(1)
         expect(await datesOf(handle)).toEqual({
           total: 5,
@@ -325,6 +328,7 @@ describe(`${LONG} dates`, () => {
 })
 
 describe('input that is wrong', () => {
+  const one = { dates: ['2026-07-01'] }
   const cases: readonly (readonly [string, object, RegExp])[] = [
     [
       'dates the wrong way round',
@@ -337,6 +341,8 @@ describe('input that is wrong', () => {
     ['half a range', { from: '2026-07-01' }, /give both `from` and `to`/],
     ['a date twice', { dates: ['2026-07-01', '2026-07-01'] }, /must not name one twice/],
     ['parallel rebuilds', { dates: ['2026-07-01'], mode: 'rebuild', parallel: 2 }, /stand in line/],
+    ['an answer to a rebuild', { ...one, mode: 'rebuild', onChange: 'forward' }, /leave `onChange` out/],
+    ['an answer that is none', { ...one, onChange: 'yes' }, /`onChange` must be one of forward, rebuild/],
     ['a path as a name', { pipeline: '../x', dates: ['2026-07-01'] }, /must be a name/],
     [
       'a state of other dates',
