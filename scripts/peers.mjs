@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Fetches the real implementations that `npm run test:peers` compares with, once, into the cache; writes peers.json
 // there, which tells the tests where each is or why it could not be had (a skip then says so).
-import { spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -48,8 +48,6 @@ const GATEWAY = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'
 
 const KIT = fileURLToPath(new URL('../test/peers/rck/pom.xml', import.meta.url))
 
-fetchServices()
-fetchBrowser()
 const report = join(cacheDir, 'peers.json')
 const wanted = JSON.stringify([
   PYTHON_PACKAGES,
@@ -60,39 +58,52 @@ const wanted = JSON.stringify([
   GATEWAY,
   readFileSync(KIT, 'utf8'),
 ])
-if (existsSync(report) && JSON.parse(readFileSync(report, 'utf8')).wanted === wanted) process.exit(0)
+const isThere = existsSync(report) && JSON.parse(readFileSync(report, 'utf8')).wanted === wanted
+await Promise.all([fetchBrowser(), isThere ? fetchServices() : fetchPeers()])
 
-mkdirSync(cacheDir, { recursive: true })
-const missing = {}
-const python = attempt('python', fetchPython)
-const mlPython = attempt('ml', fetchMl)
-const spark = python && attempt('spark', () => fetchSpark(python))
-const composeSchema = attempt('compose', fetchComposeSchema)
-const versitygw = attempt('versitygw', fetchGateway)
-attempt('rck', fetchKit)
-const found = {
-  wanted: Object.keys(missing).length === 0 ? wanted : 'incomplete',
-  python,
-  mlPython,
-  sparkJars: spark && spark.jars,
-  spark: spark && spark.settings,
-  composeSchema,
-  versitygw,
-  missing,
+/** Beside each other, but for those of Maven and those of Go, whose caches they share. */
+async function fetchPeers() {
+  mkdirSync(cacheDir, { recursive: true })
+  const missing = {}
+  const attempt = async (name, fetch) => {
+    try {
+      return await fetch()
+    } catch (error) {
+      missing[name] = error.message
+      return null
+    }
+  }
+  const ofGo = attempt('compose', fetchComposeSchema)
+  const jars = fetchServices().then(() => attempt('spark', fetchJars))
+  const kit = jars.then(() => attempt('rck', fetchKit))
+  const [python, mlPython, composeSchema, versitygw] = await Promise.all([
+    attempt('python', fetchPython),
+    attempt('ml', fetchMl),
+    ofGo,
+    ofGo.then(() => attempt('versitygw', fetchGateway)),
+  ])
+  const spark =
+    python && (await jars) && (await attempt('spark', async () => archiveSpark(python, await jars)))
+  await kit
+  const isAll = Object.keys(missing).length === 0
+  const found = {
+    ...{ wanted: isAll ? wanted : 'incomplete', python, mlPython, composeSchema, versitygw, missing },
+    ...{ sparkJars: spark && (await jars), spark },
+  }
+  writeFileSync(report, JSON.stringify(found, null, 2))
+  console.error(`peers: ${isAll ? 'all there' : `missing ${Object.keys(missing).join(', ')}`}`)
 }
-writeFileSync(report, JSON.stringify(found, null, 2))
-console.error(
-  `peers: ${Object.keys(missing).length === 0 ? 'all there' : `missing ${Object.keys(missing).join(', ')}`}`,
-)
 
 /** What tests run against besides the S3 store; one that can't be had is told by the tests that need it. */
 function fetchServices() {
   const command = fileURLToPath(new URL('services.mjs', import.meta.url))
-  spawnSync(process.execPath, [command, 'fetch', 'temporal', 'kafka', 'redis'], { stdio: 'inherit' })
+  return ended(
+    spawn(process.execPath, [command, 'fetch', 'temporal', 'kafka', 'redis'], { stdio: 'inherit' }),
+  )
 }
 
 /** For Temporal's UI; only where it is a package of the system and this process may install one, as in a container. */
-function fetchBrowser() {
+async function fetchBrowser() {
   const has = (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
   const known = ['chromium', 'chromium-browser', 'google-chrome']
   if (process.env.CHROMIUM_PATH !== undefined || known.some(has)) return
@@ -100,7 +111,9 @@ function fetchBrowser() {
   console.error('peers: Chromium, about a minute …')
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const install = 'apt-get install -y --no-install-recommends chromium'
-  spawnSync('sh', ['-c', `${install} || { apt-get update && ${install}; }`], { env, timeout: 240_000 })
+  await ended(
+    spawn('sh', ['-c', `${install} || { apt-get update && ${install}; }`], { env, timeout: 240_000 }),
+  )
 }
 
 function fetchPython() {
@@ -113,37 +126,29 @@ function fetchMl() {
   return fetchPackages(join(cacheDir, '..', 'ml-peers', 'venv'), ML_PACKAGES)
 }
 
-function fetchPackages(venv, packages) {
-  run('python3', ['-m', 'venv', venv])
+async function fetchPackages(venv, packages) {
+  await run('python3', ['-m', 'venv', venv])
   const bin = join(venv, 'bin', 'python')
-  run(bin, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages])
+  await run(bin, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages])
   return bin
 }
 
-function fetchSpark(python) {
-  const jars = fetchJars()
-  return { jars, settings: archiveSpark(python, jars) }
-}
-
-function fetchJars() {
+async function fetchJars() {
   console.error('peers: Iceberg runtime for Spark …')
-  run('java', ['-version'])
+  await run('java', ['-version'])
   const folder = join(cacheDir, 'jars')
-  return JARS.map((artifact) => {
-    run('mvn', [
-      '-q',
-      '-B',
-      'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy',
-      `-Dartifact=${artifact}`,
-      `-DoutputDirectory=${folder}`,
-    ])
+  const copy = ['-q', '-B', 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy']
+  const jars = []
+  for (const artifact of JARS) {
+    await run('mvn', [...copy, `-Dartifact=${artifact}`, `-DoutputDirectory=${folder}`])
     const [, name, version] = artifact.split(':')
-    return join(folder, `${name}-${version}.jar`)
-  })
+    jars.push(join(folder, `${name}-${version}.jar`))
+  }
+  return jars
 }
 
 /** Settings of a session that finds its classes in an archive, as one left them at its end: half the time of a start. */
-function archiveSpark(python, jars) {
+async function archiveSpark(python, jars) {
   console.error('peers: archive of Spark’s classes …')
   const archive = join(cacheDir, 'spark.jsa')
   const settings = (option) => ({
@@ -158,7 +163,7 @@ function archiveSpark(python, jars) {
     const calls = [{ call: 'tables', args: { reader: 'pyiceberg' } }]
     for (const text of SPARK_STATEMENTS) calls.push({ call: 'sql', args: { text } })
     const args = [script, JSON.stringify(catalogs), JSON.stringify(settings('-XX:ArchiveClassesAtExit'))]
-    const answers = run(python, args, { input: calls.map((call) => JSON.stringify(call)).join('\n') })
+    const answers = await run(python, args, { input: calls.map((call) => JSON.stringify(call)).join('\n') })
     if (answers.includes('"error"')) throw new Error(answers.slice(0, 2000))
   } finally {
     rmSync(folder, { recursive: true })
@@ -167,52 +172,49 @@ function archiveSpark(python, jars) {
 }
 
 /** The official JSON schema of the compose specification, out of its Go module. */
-function fetchComposeSchema() {
+async function fetchComposeSchema() {
   console.error('peers: compose specification …')
   const folder = join(cacheDir, 'compose')
   mkdirSync(folder, { recursive: true })
-  const module = JSON.parse(run('go', ['mod', 'download', '-json', COMPOSE], { cwd: folder }))
+  const module = JSON.parse(await run('go', ['mod', 'download', '-json', COMPOSE], { cwd: folder }))
   return join(module.Dir, 'schema', 'compose-spec.json')
 }
 
 /** An S3 store over a folder, built from its sources. */
-function fetchGateway() {
+async function fetchGateway() {
   const folder = join(cacheDir, 'bin')
   const program = join(folder, 'versitygw')
   console.error('peers: S3 gateway, about a minute …')
-  run('go', ['install', GATEWAY], { env: { ...process.env, GOBIN: folder } })
+  await run('go', ['install', GATEWAY], { env: { ...process.env, GOBIN: folder } })
   return program
 }
 
 /** Apache's REST Compatibility Kit into Maven's own cache: a run that looks for a test that is not there. */
-function fetchKit() {
+async function fetchKit() {
   console.error('peers: REST Compatibility Kit …')
   const folder = join(cacheDir, 'rck')
   mkdirSync(folder, { recursive: true })
   copyFileSync(KIT, join(folder, 'pom.xml'))
-  run('mvn', ['-q', '-B', 'test', '-Dkit.tests=None', '-Dsurefire.failIfNoSpecifiedTests=false'], {
+  await run('mvn', ['-q', '-B', 'test', '-Dkit.tests=None', '-Dsurefire.failIfNoSpecifiedTests=false'], {
     cwd: folder,
   })
   return KIT
 }
 
-function attempt(name, fetch) {
-  try {
-    return fetch()
-  } catch (error) {
-    missing[name] = error.message
-    return null
-  }
+/** Gives what the program says on stdout; `input` is what it hears. */
+function run(program, args, { input, ...options } = {}) {
+  return new Promise((resolve, reject) => {
+    const limits = { timeout: 600_000, maxBuffer: 1 << 26 }
+    const child = execFile(program, args, { ...limits, ...options }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else if (error.code === 'ENOENT') reject(new Error(`${program} is not installed (${error.message})`))
+      else reject(new Error(`${program} ${args[0]} failed: ${stderr.slice(-500)}`))
+    })
+    // A program that ends early is told by its status.
+    child.stdin?.on('error', () => undefined).end(input)
+  })
 }
 
-function run(program, args, options = {}) {
-  const done = spawnSync(program, args, {
-    encoding: 'utf8',
-    timeout: 600_000,
-    maxBuffer: 1 << 26,
-    ...options,
-  })
-  if (done.error) throw new Error(`${program} is not installed (${done.error.message})`)
-  if (done.status !== 0) throw new Error(`${program} ${args[0]} failed: ${done.stderr.slice(-500)}`)
-  return done.stdout
+function ended(child) {
+  return new Promise((resolve) => child.once('error', resolve).once('exit', resolve))
 }
