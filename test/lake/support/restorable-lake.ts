@@ -24,7 +24,7 @@ export function restorableLake(pipelines: readonly Pipeline[]): RestorableLake {
   const [root, saved] = [join(folder, 'lake'), join(folder, 'saved')]
   const template = testLake(pipelines)
   const crash = new CrashPoint()
-  const engine = createDuckDBEngine({ tempDirectory: join(folder, 'tmp') })
+  const engine = createDuckDBEngine({ tempDirectory: join(folder, 'tmp'), threads: 1 })
   mkdirSync(root)
   const open = () => {
     const { now, newUuid } = template.deps
