@@ -70,7 +70,7 @@ it(
     const found = new Set<boolean>()
     // Reads outnumber all else; the commit is among the last calls.
     const points = Array.from({ length: calls }, (_, i) => i + 1).filter(
-      (at) => at % (FULL ? 5 : 12) === 0 || at > calls - 14,
+      (at) => at % (FULL ? 8 : 12) === 0 || at > calls - 14,
     )
     for (const at of points) {
       saved.restore()
