@@ -24,6 +24,10 @@ async function json(...args: readonly string[]): Promise<unknown> {
   return JSON.parse(stdout) as unknown
 }
 const schedules = (...args: readonly string[]): Promise<unknown> => json('schedules', ...args)
+interface Missed {
+  readonly missed: readonly { readonly batch: string }[]
+  readonly backfill?: string
+}
 const refused = (message: RegExp) => ({
   error: { message: expect.stringMatching(message) as string, exitCode: 2 },
 })
@@ -42,7 +46,12 @@ it('schedules are applied, shown, paused, triggered and deleted from the command
   expect(shown).toMatchObject({ code: 0, stderr: '' })
   expect(shown.stdout).toMatch(/^nightly-quantum: .* paused \(broker moves\)\n/)
   expect(await schedules('resume', 'quantum')).toMatchObject({ paused: false })
-  expect(await schedules('missed', 'quantum', '--run')).toMatchObject({ missed: [] })
+  const since = new Date(Date.now() - 2 * 86_400_000).toISOString().slice(0, 10)
+  const missed = async (...more: readonly string[]) =>
+    (await schedules('missed', 'quantum', '--since', since, ...more)) as Missed
+  const due = await missed('--run', '--dry-run')
+  expect(due.missed.length).toBeGreaterThan(1)
+  expect(due.backfill).toBeUndefined()
   expect(await schedules('trigger', 'quantum', '--date', '2026-07-01', '--dry-run')).toEqual({
     ...{ pipeline: 'quantum', batch: '20260701T020000Z', scheduled: true },
     workflowId: 'nightly-quantum-2026-07-01',
@@ -56,12 +65,18 @@ it('schedules are applied, shown, paused, triggered and deleted from the command
       batch: started.batch,
     })
     expect(inputsOf(calls, 'planBuild')).toMatchObject([{ batch: started.batch }])
+    calls.length = 0
+    const { backfill = '' } = await missed('--run')
+    await test.client.workflow.getHandle(backfill).result()
+    const ran = inputsOf(calls, 'planBuild').map((input) => (input as { readonly batch: string }).batch)
+    expect(ran.toSorted()).toEqual(due.missed.map(({ batch }) => batch))
+    expect(await missed()).toMatchObject({ missed: [] })
   })
   expect(await schedules('delete', 'quantum')).toEqual({ id: 'nightly-quantum', deleted: true })
   expect(await schedules('delete', 'quantum')).toMatchObject(
     refused(/no schedule nightly-quantum: `firn schedules apply`/),
   )
-}, 240_000)
+}, 480_000)
 
 it('what can not be is said, with what to do', async () => {
   const [date, pipeline, since, batch, limit] = await Promise.all([
