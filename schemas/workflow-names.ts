@@ -28,6 +28,17 @@ export const INPUT_MEMO = 'firnInput'
 
 /** Name of the query that every workflow answers with a `RunStatus` (trainer and stream with more). */
 export const STATUS_QUERY = 'status'
+/** By which an activity that failed more than once tells its workflow that it is tried again. */
+export const RETRIES_SIGNAL = 'activityRetries'
+
+/** The argument of `RETRIES_SIGNAL`. */
+export interface ActivityRetries {
+  readonly activityId: string
+  readonly activity: string
+  /** The one that failed. */
+  readonly attempt: number
+}
+
 /** Signal of the trainer; its argument is a `TrainRequest`, or nothing. */
 export const TRAIN_SIGNAL = 'train'
 /** Update of the trainer; its argument is a `PromoteRequest`. */

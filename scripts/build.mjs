@@ -87,8 +87,9 @@ async function bundleWorkflows() {
     const options = { workflowsPath: module('index'), workflowInterceptorModules, logger: quiet }
     writeFileSync(join(dist, file), (await bundleWorkflowCode(options)).code)
   }
-  await bundle('workflow-bundle.js', module('log-interceptors'))
-  await bundle('workflow-bundle-traced.js', module('trace-interceptors'), module('log-interceptors'))
+  const always = [module('log-interceptors'), module('retry-interceptors')]
+  await bundle('workflow-bundle.js', ...always)
+  await bundle('workflow-bundle-traced.js', module('trace-interceptors'), ...always)
   const sdk = createRequire(import.meta.url)('@temporalio/worker/package.json').version
   writeFileSync(join(dist, 'workflow-bundle.json'), `${JSON.stringify({ sdk })}\n`)
 }

@@ -14,6 +14,7 @@ import { createWindowActivities } from '../activities/window-activities.js'
 import { TASK_QUEUES, type TaskQueueGroup } from '../schemas/workflow-names.js'
 import { activityLog } from './activity-log.js'
 import { activityMetrics } from './activity-metrics.js'
+import { activityRetries } from './activity-retries.js'
 import type { FirnConfig } from './config.js'
 import { createLakeDeps, type Lake } from './create-deps.js'
 import { checkWorkers } from './check-workers.js'
@@ -112,7 +113,7 @@ function workerOptions(group: TaskQueueGroup, settings: WorkerSettings, tracing?
     ...versioningOf(settings.deployment),
     maxConcurrentActivityTaskExecutions: settings.concurrent[group],
     interceptors: {
-      activity: [...(tracing?.activity ?? []), activityLog, activityMetrics],
+      activity: [...(tracing?.activity ?? []), activityLog, activityMetrics, activityRetries],
       ...(tracing === undefined ? {} : { client: tracing.client }),
     },
     ...(tracing === undefined ? {} : { sinks: tracing.sinks }),

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Worker } from '@temporalio/worker'
+import { workflowBundlePath } from '../../workers/workflow-bundle.js'
 import { listRetrying, retryNow } from '../../workers/retries.js'
 import {
+  attribute,
   failWith,
   plannedBuild,
   startTestServer,
@@ -27,6 +30,8 @@ it('work that is tried again is listed with its cause, attempt and next time, an
     const build = await startOn(test, 'buildFeatures', { pipeline: 'quantum' }, "it's-quoted")
     // The fifth attempt is eight seconds after the fourth: until then it waits.
     await expect.poll(async () => (await listRetrying(test.client))[0]?.attempt, patient).toBeGreaterThan(4)
+    const status = async () => attribute(await build.describe(), 'FirnStatus')
+    expect(await status()).toBe('retrying')
     const [found] = await listRetrying(test.client, "it's-quoted")
     expect(found).toMatchObject({
       workflowId: "it's-quoted",
@@ -44,6 +49,12 @@ it('work that is tried again is listed with its cause, attempt and next time, an
     broken = false
     expect(await retryNow(test.client)).toHaveLength(1)
     expect(await build.result()).toMatchObject({ status: 'no_changes' })
+    expect(await status()).toBe('no_changes')
+    const { events } = await build.fetchHistory()
+    await Worker.runReplayHistory(
+      { workflowBundle: { codePath: workflowBundlePath() } },
+      { events: events ?? [] },
+    )
     expect(tries).toBe(before + 1)
     expect(await retryNow(test.client)).toEqual([])
   })

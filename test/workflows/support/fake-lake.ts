@@ -25,6 +25,7 @@ import type { RebuildPlan } from '../../../schemas/rebuild-messages.js'
 import { TASK_QUEUES } from '../../../schemas/workflow-names.js'
 import { activityLog } from '../../../workers/activity-log.js'
 import { activityMetrics } from '../../../workers/activity-metrics.js'
+import { activityRetries } from '../../../workers/activity-retries.js'
 import { connectClient, connectWorker } from '../../../workers/connection.js'
 import { installRuntime, type RuntimeSettings } from '../../../workers/runtime.js'
 import { workflowBundlePath } from '../../../workers/workflow-bundle.js'
@@ -112,7 +113,7 @@ export async function withFakeLake<T>(
         taskQueue,
         activities,
         maxHeartbeatThrottleInterval: 100,
-        interceptors: { activity: [activityLog, activityMetrics] },
+        interceptors: { activity: [activityLog, activityMetrics, activityRetries] },
         ...more.all,
         ...(taskQueue === TASK_QUEUES.control
           ? { workflowBundle: { codePath: workflowBundlePath() }, ...more.control }
