@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { BenchRow } from './bench-row.js'
 import { benchBackfill } from './pipeline/backfill.js'
 import { withBenchServer } from './pipeline/bench-server.js'
+import { benchLongRange } from './pipeline/long-range.js'
 import { benchOverhead } from './pipeline/overhead.js'
 import { benchScaleOut } from './pipeline/scale-out.js'
 
@@ -17,6 +18,7 @@ export async function benchPipeline(options: {
     return await withBenchServer(async (address) => [
       ...(await benchOverhead({ ...options, address, home: join(root, 'overhead') })),
       ...(await benchBackfill({ ...options, address, home: join(root, 'backfill') })),
+      ...(await benchLongRange({ ...options, address, home: join(root, 'long-range') })),
       ...(await benchScaleOut({ ...options, address, home: join(root, 'scale-out') })),
     ])
   } finally {

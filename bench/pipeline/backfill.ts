@@ -3,10 +3,14 @@ import { unpackSample } from '../../pipelines/quantum/sample/unpack-sample.js'
 import { benchRow, timed, type BenchRow } from '../bench-row.js'
 import { runNight } from '../run-night.js'
 import { execute, PIPELINE, withWorkers, type PipelineBench } from './bench-server.js'
+import { longestHistory } from './longest-history.js'
 
 const DAY_MS = 86_400_000
 
-/** Dates with nothing new, four at a time, each a night of its own; and how long the histories of the backfill get. */
+/** Nights for the bare loop's rate. */
+const BARE = 20
+
+/** Dates with nothing new, four at a time, each a night of its own, beside a bare loop over the nights' cores. */
 export async function benchBackfill(bench: PipelineBench): Promise<BenchRow[]> {
   const dates = bench.quick ? 40 : 1000
   bench.log(`backfill of ${dates} dates …`)
@@ -21,22 +25,20 @@ export async function benchBackfill(bench: PipelineBench): Promise<BenchRow[]> {
     )
     const input = { pipeline: PIPELINE, from, to, folder, parallel: 4, maintain: 'never' }
     const { seconds } = await timed(() => execute(client, 'backfill', 'bench-backfill', input))
-    let [runs, events, bytes] = [0, 0, 0]
-    for await (const run of client.workflow.list({ query: `WorkflowId = 'bench-backfill'` })) {
-      runs += 1
-      events = Math.max(events, run.historyLength)
-      bytes = Math.max(bytes, run.historySize ?? 0)
-    }
+    const bare = await timed(async () => {
+      for (let i = 0; i < BARE; i += 1) {
+        await runNight(deps, { pipeline: PIPELINE, from: folder, batch: `202001${10 + i}T020000Z` })
+      }
+    })
     return [
       benchRow(
-        `backfill of ${dates} dates with nothing new`,
+        `backfill of ${dates} dates with nothing new, 4 at a time`,
         dates / seconds,
-        '4 at a time',
-        null,
+        'a bare loop over their cores',
+        BARE / bare.seconds,
         'dates/s',
       ),
-      benchRow('its longest history', events, `in ${runs} runs`, null, 'events'),
-      benchRow('its longest history', bytes / 1024, `in ${runs} runs`, null, 'KiB'),
+      ...(await longestHistory(client, 'bench-backfill')),
     ]
   })
 }
