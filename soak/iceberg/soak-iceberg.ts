@@ -21,7 +21,7 @@ export interface SoakOptions {
 export async function soakIceberg({ histories, seed, report }: SoakOptions): Promise<SoakResult> {
   const sum = { histories: 0, operations: 0, faults: 0, lost: 0, doubled: 0, deletedLive: 0, resurrected: 0 }
   for (let at = seed; at < seed + histories; at++) {
-    if ((at - seed) % 50 === 0) report(`at seed ${at}`)
+    if ((at - seed) % 20 === 0) report(`at seed ${at}`)
     const { problems, seed: own, ...counts } = await playHistory(at)
     sum.histories += 1
     for (const key of Object.keys(counts) as (keyof typeof counts)[]) sum[key] += counts[key]

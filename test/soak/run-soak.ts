@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../../dist/soak/main.js', import.meta.url))
 /** Long enough for any one case on a machine under load; a case that hangs says nothing for longer. */
-const SILENCE_MS = 60_000
+const SILENCE_MS = 180_000
 
 /**
  * Runs the built soak in a process of its own and gives back what it prints. A crash fails, and so does silence: both say
