@@ -14,16 +14,38 @@ export interface SnapshotChanges {
 
 /**
  * What happened from `basis` (null: the empty table) to `head`, newest first. Undefined where the basis is not an ancestor
- * of the head, or the history between has expired.
+ * of the head, or the history between has expired. With `passAppends` files that were only added are not looked up.
  */
 export async function changesSince(
   files: ManifestFiles,
   metadata: TableMetadata,
   head: Snapshot | undefined,
   basis: SnapshotId | null,
+  { passAppends = false }: { readonly passAppends?: boolean } = {},
 ): Promise<readonly SnapshotChanges[] | undefined> {
   const between = snapshotsSince(metadata, head, basis)
-  return between && Promise.all(between.map((snapshot) => changesOf(files, metadata, snapshot)))
+  if (between === undefined || head === undefined) return between && []
+  const passes = passAppends && !(await hasNewDeletes(files, metadata, head, between))
+  return Promise.all(
+    between.map(async (snapshot): Promise<SnapshotChanges> => {
+      const isPassed = passes && snapshot.summary?.operation === 'append'
+      return isPassed
+        ? { operation: 'append', added: [], removed: [] }
+        : await changesOf(files, metadata, snapshot)
+    }),
+  )
+}
+
+/** Some writers call it an append also where delete files came with it. */
+async function hasNewDeletes(
+  files: ManifestFiles,
+  metadata: TableMetadata,
+  head: Snapshot,
+  between: readonly Snapshot[],
+): Promise<boolean> {
+  const first = Math.min(...between.map((snapshot) => snapshot['sequence-number']))
+  const manifests = await files.list(metadata, head)
+  return manifests.some(({ content, sequenceNumber }) => content === 'deletes' && sequenceNumber >= first)
 }
 
 function snapshotsSince(

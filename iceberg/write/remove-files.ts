@@ -1,5 +1,6 @@
 import { IcebergError } from '../error.js'
 import type { DataFile, ManifestEntry, ManifestFile } from '../spec/data-file.js'
+import { snapshotById } from '../spec/refs.js'
 import type { Snapshot, SnapshotId } from '../spec/snapshot.js'
 import type { TableMetadata } from '../spec/table-metadata.js'
 import type { FilteredManifest } from './filter-manifests.js'
@@ -57,7 +58,8 @@ async function filter(
 ): Promise<readonly FilteredManifest[]> {
   const { files, metadata, snapshotId, filtered: known } = request
   const mayHold = manifestMayHold(metadata, targets)
-  const mayRemove = (manifest: ManifestFile) => targets.length > 0 && mayHold(manifest)
+  const isNew = addedSince(request)
+  const mayRemove = (manifest: ManifestFile) => targets.length > 0 && !isNew(manifest) && mayHold(manifest)
   const ofContent = (content: ManifestFile['content']) =>
     request.manifests.filter((manifest) => manifest.content === content)
   const data = await filterManifests(files, metadata, ofContent('data'), {
@@ -76,6 +78,14 @@ async function filter(
     variant: String(least),
   })
   return [...data, ...deletes]
+}
+
+/** Manifests with nothing but data files that came after what a rewrite read; without reading them. */
+function addedSince({ metadata, change }: RemoveRequest): (manifest: ManifestFile) => boolean {
+  const basis = change.kind === 'rewrite' ? snapshotById(metadata, change.basis) : undefined
+  if (basis === undefined) return () => false
+  return ({ content, existingFilesCount, sequenceNumber }) =>
+    content === 'data' && existingFilesCount === 0 && sequenceNumber > basis['sequence-number']
 }
 
 /** Of all live data; added files without an own number take the commit's, which is above that of every delete file. */

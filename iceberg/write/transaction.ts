@@ -171,7 +171,9 @@ class Transaction<T> {
     // Nothing may be taken back that its caller has not seen.
     if (change.kind === 'set-head') return head?.['snapshot-id'] === change.basis ? 'rebase' : 'rebuild'
     const basis = this.#checkedUpTo.get(name) ?? change.basis
-    const since = await changesSince(this.#files, loaded.metadata, head, basis)
+    // A rewrite leaves alone what was added since, and is not to lose to appends by being slower than they are.
+    const passAppends = change.kind === 'rewrite'
+    const since = await changesSince(this.#files, loaded.metadata, head, basis, { passAppends })
     const decision = decideRebase(change.kind, othersDid(loaded.metadata, change, since))
     if (decision !== 'recheck' || since === undefined) return decision
     if (!writesSnapshot(table)) return 'rebase'

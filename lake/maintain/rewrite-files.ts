@@ -10,9 +10,14 @@ import { repeatedMarker } from '../windows/window-marker.js'
 import { closedPartitions } from './closed-partitions.js'
 import { stagedPartitions } from './staged-partitions.js'
 
-/** A writer's commit goes first; what is worth rewriting now is so the next time as well. */
-const YIELDING: RetryOptions = { tries: 6, totalTimeoutMs: 30_000 }
+/**
+ * A writer's commit goes first; what is worth rewriting now is so the next time as well. Waits don't grow: right after a
+ * writer's commit is when the next one is farthest off.
+ */
+const YIELDING: RetryOptions = { tries: 100, maxWaitMs: 20, totalTimeoutMs: 30_000 }
 const COMPACTIONS = 2
+/** In the summaries of what a run commits: an attempt after one that died tells of that one's work too. */
+const RUN = 'firn.maintenance-run'
 
 export interface Rewritten {
   readonly counts: {
@@ -39,14 +44,22 @@ export interface Rewritten {
 export async function rewriteFiles(
   deps: LakeDeps,
   loaded: LoadedTable,
-  run: { readonly dryRun: boolean; readonly isDue: (step: MaintenanceStep) => boolean },
+  run: {
+    readonly dryRun: boolean
+    readonly isDue: (step: MaintenanceStep) => boolean
+    readonly runId?: string
+  },
 ): Promise<Rewritten> {
-  const { dryRun, isDue } = run
+  const { dryRun, isDue, runId } = run
   const { catalog, rewriter, now, newUuid, newSnapshotId } = deps
   const common = () => ({
     ...{ catalog, identifier: loaded.identifier, rewriter, now, newUuid, newSnapshotId, dryRun },
     retry: YIELDING,
-    summary: { 'firn.operation-id': newUuid(), ...repeatedMarker(loaded.metadata) },
+    summary: {
+      'firn.operation-id': newUuid(),
+      ...(runId === undefined ? {} : { [RUN]: runId }),
+      ...repeatedMarker(loaded.metadata),
+    },
   })
   const leases = isDue('compact') ? await listLeases(deps) : []
   const { isClosed, notes } = closedPartitions(loaded.metadata, stagedPartitions(deps, loaded, leases))
@@ -64,16 +77,17 @@ export async function rewriteFiles(
     { step: 'rewriteManifests', what: 'manifests not rewritten', conflict: manifests.conflict },
   ] as const
   const yielded = results.filter(({ conflict }) => conflict)
+  const before = committedBefore(loaded, runId)
   return {
     counts: {
-      compactedFiles: compacted.removedFiles,
-      writtenFiles: compacted.addedFiles,
-      rewrittenDeleteFiles: compacted.removedDeleteFiles + mergedDeletes,
-      writtenDeleteFiles: deletes.addedFiles,
-      rewrittenManifests: manifests.rewrittenManifests,
-      writtenManifests: manifests.addedManifests,
-      bytesRead: compacted.bytes + deletes.bytes,
-      bytesWritten: compacted.addedBytes + deletes.addedBytes,
+      compactedFiles: compacted.removedFiles + before('deleted-data-files'),
+      writtenFiles: compacted.addedFiles + before('added-data-files'),
+      rewrittenDeleteFiles: compacted.removedDeleteFiles + mergedDeletes + before('removed-delete-files'),
+      writtenDeleteFiles: deletes.addedFiles + before('added-delete-files'),
+      rewrittenManifests: manifests.rewrittenManifests + before('manifests-replaced'),
+      writtenManifests: manifests.addedManifests + before('manifests-created'),
+      bytesRead: compacted.bytes + deletes.bytes + before('removed-files-size'),
+      bytesWritten: compacted.addedBytes + deletes.addedBytes + before('added-files-size'),
     },
     commits: dryRun
       ? 0
@@ -99,6 +113,12 @@ const NO_DELETES = {
   ...{ mergedFiles: 0, danglingFiles: 0, addedFiles: 0, bytes: 0, addedBytes: 0, conflict: false },
 }
 const NO_MANIFESTS = { rewrittenManifests: 0, addedManifests: 0, conflict: false }
+
+/** Sums of what an earlier attempt at the same run committed, by a field of the summaries. */
+function committedBefore({ metadata }: LoadedTable, runId: string | undefined): (field: string) => number {
+  const own = metadata.snapshots.filter(({ summary }) => runId !== undefined && summary?.[RUN] === runId)
+  return (field) => own.reduce((sum, { summary }) => sum + Number(summary?.[field] ?? 0), 0)
+}
 
 /** What a writer got ahead of is planned anew once, with its files as they are then. */
 async function compactOnceMore(request: () => CompactRequest): Promise<CompactResult> {

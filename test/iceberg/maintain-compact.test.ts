@@ -188,6 +188,47 @@ describe('a compaction', () => {
     }
   })
 
+  /** Appends before each of the first `times` swaps; how many manifests each try read is written down. */
+  function appendingFirst(times: number) {
+    const read = lake.io.read.bind(lake.io)
+    const tries: number[] = []
+    let manifests = 0
+    lake.io.read = (location) => {
+      if (location.endsWith('-m0.avro')) manifests += 1
+      return read(location)
+    }
+    const catalog = lake.openCatalog(lake.store, lake.io)
+    const commit = catalog.commit.bind(catalog)
+    catalog.commit = async (commits) => {
+      tries.push(manifests)
+      if (tries.length <= times) await lake.append(T, [`e${tries.length}`], 0)
+      manifests = 0
+      return commit(commits)
+    }
+    const retry = { tries: 40, sleep: () => Promise.resolve() }
+    return { tries, run: () => compact(lake.rewriter, { catalog, retry }) }
+  }
+
+  it('reads nothing of what is appended meanwhile: each further try is as short as an append, and none waits', async () => {
+    const { tries, run } = appendingFirst(30)
+    expect(await run()).toMatchObject({ removedFiles: 3, addedFiles: 1, conflict: false })
+    expect(tries[0]).toBeGreaterThan(0)
+    expect(tries.slice(1)).toEqual(Array.from({ length: 30 }, () => 0))
+    const appended = Array.from({ length: 30 }, (_, n) => `e${n + 1}`)
+    expect(await lake.rows(T)).toEqual(['a', 'b', 'c', 'd', ...appended].sort())
+    const { snapshots } = (await lake.catalog.loadTable(T)).metadata
+    const appends = snapshots.filter(({ summary }) => summary?.operation === 'append')
+    expect(appends).toHaveLength(34)
+    for (const { 'manifest-list': list } of appends) expect(list).toMatch(/snap-\d+-1-/)
+  })
+
+  it('gives way to a writer that is always first, after so many tries', async () => {
+    const { tries, run } = appendingFirst(Infinity)
+    expect(await run()).toMatchObject({ removedFiles: 0, conflict: true, givenUpGroups: 1 })
+    expect(tries).toHaveLength(40)
+    expect(await lake.rows(T)).toHaveLength(44)
+  })
+
   it('commits nothing where the new files have other than the old rows', async () => {
     for (const drop of [1, -1]) {
       const wrong: Rewriter = {

@@ -40,6 +40,28 @@ describe('a rewrite of data files', () => {
     }
   })
 
+  it('believes nobody who calls it an append where delete files came', async () => {
+    const { append, catalog, commit, delta, rewrite } = await writeLake()
+    await append(file(1, 'a'), file(1, 'b'))
+    const what = { removed: [file(1, 'a'), file(1, 'b')], added: [file(1, 'ab')] }
+    const ours = await rewrite({ ...what, dataSequenceNumber: 1 })
+    const real = catalog.commit.bind(catalog)
+    catalog.commit = (commits) =>
+      real(
+        commits.map((one) => ({
+          ...one,
+          updates: one.updates.map((update) =>
+            update.action === 'add-snapshot'
+              ? { ...update, snapshot: { ...update.snapshot, summary: { operation: 'append' } } }
+              : update,
+          ),
+        })),
+      )
+    await commit(await delta({ deletes: [positionDeletes(1, 'p', 'a')] }))
+    await append(file(1, 'new'))
+    await expect(commit(ours)).rejects.toMatchObject(GIVE_UP)
+  })
+
   it.each([0, 2])('refuses a sequence number other than its basis has: %s', async (dataSequenceNumber) => {
     const { append, commit, rewrite } = await writeLake()
     await append(file(1, 'a'))
