@@ -45,7 +45,13 @@ export interface StreamState {
     /** Why the last refresh or publish failed; it is tried again, and landing goes on. */
     readonly error?: string
   }
-  readonly maintenance: { readonly startedAtMs?: number; readonly batches?: number; readonly error?: string }
+  readonly maintenance: {
+    readonly startedAtMs?: number
+    readonly batches?: number
+    /** Another run of maintenance was in the way: not before. */
+    readonly againAtMs?: number
+    readonly error?: string
+  }
   /** The source's name, and that it was there, as the first plan or look at it told. */
   readonly source?: string
   /** Answers that no plan has used up, and up to where the one on bad records holds. */

@@ -2,6 +2,7 @@ import {
   CancellationScope,
   isCancellation,
   ParentClosePolicy,
+  patched,
   rootCause,
   sleep,
   startChild,
@@ -21,6 +22,8 @@ import { without } from './without.js'
 
 const HOUR_MS = 3_600_000
 const MAINTAIN_BATCHES = 200
+/** So long after another run was in the way. */
+const IN_TURN_MS = 60_000
 const SETTLE_MS = 60_000
 /** Bounded landings and replayed letters bring records that the stream does not count: so often the windows look by themselves. */
 const OTHERS_MS = 300_000
@@ -90,6 +93,7 @@ function areWindowsDue({ windowEveryMs }: Given, state: StreamState, nowMs: numb
 }
 
 function isMaintenanceDue({ landed, maintenance }: StreamState, nowMs: number): boolean {
+  if (nowMs < (maintenance.againAtMs ?? 0)) return false
   const batches = landed.batches - (maintenance.batches ?? 0)
   return batches >= MAINTAIN_BATCHES || (batches > 0 && nowMs - (maintenance.startedAtMs ?? nowMs) >= HOUR_MS)
 }
@@ -145,12 +149,16 @@ function describeRefresh({ status, tables }: WindowRefreshResult): string {
   return `${sum((t) => t.windows)} windows, ${sum((t) => t.rows)} rows, ${sum((t) => t.late)} late records`
 }
 
-/** Abandoned: it goes on where the stream continues as new or ends. Where another runs already, that one serves as well. */
+/**
+ * Abandoned: it goes on where the stream continues as new or ends. Where another runs already, it comes after that one, and
+ * finds nothing due where that one did these tables.
+ */
 async function startMaintenance({ pipeline }: Given, board: StreamBoard): Promise<void> {
-  const { source, landed, windows } = board.state()
+  const { source, landed, windows, maintenance: before } = board.state()
   const landing = source === undefined ? [] : [`raw.${source}`, 'raw.dead_letters']
   const tables = [...landing, ...(windows.tables ?? [])]
-  const input: MaintainLakeInput = { pipeline, tables }
+  const inTurn = patched('stream-maintenance-in-turn')
+  const input: MaintainLakeInput = { pipeline, tables, ...(inTurn ? { due: true } : {}) }
   const maintenance = { startedAtMs: Date.now(), batches: landed.batches }
   board.change((state) => ({ ...state, maintenance }))
   try {
@@ -165,7 +173,11 @@ async function startMaintenance({ pipeline }: Given, board: StreamBoard): Promis
     )
     board.tell('maintain', { state: 'done', note: `started after ${landed.batches} micro-batches` })
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      const againAtMs = Date.now() + IN_TURN_MS
+      if (inTurn) board.change((state) => ({ ...state, maintenance: { ...before, againAtMs } }))
+      return
+    }
     const why = rootCause(error) ?? 'maintenance could not be started'
     board.change((state) => ({ ...state, maintenance: { ...maintenance, error: why } }))
   }

@@ -1,20 +1,20 @@
 import { heartbeat, sleep } from '@temporalio/activity'
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client'
+import { WorkflowFailedError } from '@temporalio/client'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WindowRefreshInput } from '../../schemas/messages.js'
-import type { StreamResult, StreamSourceInput, StreamStatus } from '../../schemas/stream-messages.js'
+import type { StreamSourceInput } from '../../schemas/stream-messages.js'
 import { TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
 import {
   attribute,
   failWith,
   startTestServer,
   withFakeLake,
-  type Call,
   type FakeActivities,
   type TestServer,
 } from './support/fake-lake.js'
-import { fakeTopic, type FakeTopic } from './support/fake-topic.js'
+import { fakeTopic } from './support/fake-topic.js'
+import { withStreamOn } from './support/with-stream.js'
 
 let test: TestServer
 beforeAll(async () => {
@@ -26,38 +26,8 @@ afterAll(() => test.close())
 
 const WAIT = { timeout: 45_000, interval: 50 }
 
-interface Stream {
-  readonly handle: WorkflowHandle
-  readonly status: () => Promise<StreamStatus>
-  readonly drained: () => Promise<StreamResult>
-}
-
-let runs = 0
-/** A stream of small micro-batches; cancelled at the end where it still runs. */
-async function withStream(
-  topic: FakeTopic,
-  overrides: FakeActivities,
-  input: Partial<StreamSourceInput>,
-  run: (stream: Stream, calls: Call[]) => Promise<void>,
-): Promise<void> {
-  await withFakeLake(test.connection, { ...topic.activities, ...overrides }, async (calls) => {
-    const handle = await test.client.workflow.start('streamSource', {
-      workflowId: workflowIds.stream('churn', `events-${(runs += 1)}`),
-      taskQueue: TASK_QUEUES.control,
-      args: [{ pipeline: 'churn', maxAgeMs: 200, ...input }],
-    })
-    const drained = async (): Promise<StreamResult> => {
-      await handle.signal('drain')
-      return (await handle.result()) as StreamResult
-    }
-    try {
-      await run({ handle, status: () => handle.query<StreamStatus>('status'), drained }, calls)
-    } finally {
-      await handle.cancel().catch(() => undefined)
-      await handle.result().catch(() => undefined)
-    }
-  })
-}
+type Rest = Parameters<typeof withStreamOn> extends readonly [TestServer, ...infer R] ? R : never
+const withStream = (...rest: Rest): Promise<void> => withStreamOn(test, ...rest)
 const all = (partition: number, count: number): string[] =>
   Array.from({ length: count }, (_, offset) => `${partition}:${offset}`)
 const final = (kind: string, accept?: string): never => {
@@ -435,8 +405,8 @@ describe('a stream’s maintenance', () => {
       {
         listMaintainable: () =>
           Promise.resolve(['churn_features.clicks_5m', 'churn_features.users', 'raw.events']),
-        maintainTable: async ({ table, dryRun }) => {
-          maintained.push(table)
+        maintainTable: async ({ table, dryRun, due }) => {
+          maintained.push(due === true ? table : `all of ${table}`)
           await held
           return {
             ...{ table, dryRun, compactedFiles: 0, writtenFiles: 0, expiredSnapshots: 0, droppedTags: [] },
@@ -465,6 +435,30 @@ describe('a stream’s maintenance', () => {
     )
     expect(maintained).toEqual(['churn_features.clicks_5m', 'raw.events'])
   })
+
+  it('comes after another run that is in the way, and counts nothing as done till then', async () => {
+    const topic = fakeTopic({ partitions: 1 })
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => (release = resolve))
+    const startedAtMs = Date.now() - 3_600_000
+    const maintainTables = (): Promise<readonly string[]> => held.then(() => [])
+    const state = {
+      landed: { batches: 0, records: 0, deadLetters: 0, bytes: 0 },
+      ...{ partitions: {}, windows: {}, maintenance: { startedAtMs } },
+    }
+    await withStream(topic, { listMaintainable: maintainTables }, { state }, async ({ status, drained }) => {
+      const other = await test.client.workflow.start('maintainLake', {
+        ...{ taskQueue: TASK_QUEUES.control, workflowId: workflowIds.maintain(), args: [{}] },
+      })
+      topic.produce(0, 1000)
+      await expect.poll(async () => (await status()).maintenance.againAtMs, WAIT).toBeGreaterThan(startedAtMs)
+      const { maintenance } = await status()
+      expect(maintenance).toEqual({ startedAtMs, againAtMs: expect.any(Number) as number })
+      await drained()
+      release()
+      await other.result()
+    })
+  })
 })
 
 describe('bad input of a stream', () => {
@@ -480,9 +474,9 @@ describe('bad input of a stream', () => {
         [{ accept: ['yes'] }, /`accept` must be a list of `lost-offsets`/],
         [{ from: '/data' }, /no field `from`; known are pipeline, source, maxRecords/],
       ]
-      for (const [input, message] of cases) {
+      for (const [n, [input, message]] of cases.entries()) {
         const run = test.client.workflow.execute('streamSource', {
-          workflowId: `bad-${(runs += 1)}`,
+          workflowId: `bad-${n}`,
           taskQueue: TASK_QUEUES.control,
           args: [{ pipeline: 'churn', ...input }],
         })
