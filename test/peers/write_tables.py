@@ -118,9 +118,9 @@ def pyiceberg_upgrade(peer, table):
         transaction.upgrade_table_version(format_version=2)
 
 
-def pyiceberg_appends(peer, table, count, catalog="firn"):
+def pyiceberg_appends(peer, table, count, catalog="firn", start=0):
     """PyIceberg tries a commit that lost a few times itself; after that its users do."""
-    for n in range(count):
+    for n in range(start, start + count):
         while True:
             try:
                 loaded = peer.open(catalog).load_table(table)
