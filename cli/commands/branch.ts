@@ -3,6 +3,7 @@ import { pipelineNamed, withCatalog, withLake } from '../lake.js'
 import { print, printJson, printTable } from '../output.js'
 
 interface Options {
+  readonly dryRun?: true
   readonly json?: true
 }
 
@@ -27,6 +28,7 @@ export function addBranchCommand(program: Command): void {
     .description('drop a branch from every table of a pipeline, in one transaction')
     .argument('<pipeline>')
     .argument('<name>')
+    .option('--dry-run', 'say which tables have it')
     .option('--json', 'print the tables')
     .action(drop)
 }
@@ -69,8 +71,11 @@ async function show(pipeline: string, name: string, options: Options): Promise<v
 async function drop(pipeline: string, name: string, options: Options): Promise<void> {
   const { dropBranch } = await import('../../lake/tables/branches.js')
   const tables = await withLake(({ deps }) =>
-    dropBranch(deps, { pipeline: pipelineNamed(deps.pipelines, pipeline).name, name }),
+    dropBranch(deps, {
+      pipeline: pipelineNamed(deps.pipelines, pipeline).name,
+      ...{ name, dryRun: options.dryRun === true },
+    }),
   )
   if (options.json === true) printJson(tables)
-  else print(`dropped ${name} from ${tables.length} tables`)
+  else print(`${options.dryRun === true ? 'would drop' : 'dropped'} ${name} from ${tables.length} tables`)
 }

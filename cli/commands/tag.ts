@@ -6,6 +6,7 @@ import { print, printJson, printTable } from '../output.js'
 const DAY_MS = 86_400_000
 
 interface Options {
+  readonly dryRun?: true
   readonly retainDays?: number
   readonly json?: true
 }
@@ -18,6 +19,7 @@ export function addTagCommand(program: Command): void {
     .argument('<pipeline>')
     .argument('<name>')
     .option('--retain-days <n>', 'drop the tag after so many days (default: never)', integerOption)
+    .option('--dry-run', 'say what would be tagged')
     .option('--json', 'print [{table, snapshotId}]')
     .action(create)
   tag
@@ -25,6 +27,7 @@ export function addTagCommand(program: Command): void {
     .description('drop a tag from every table of a pipeline; the snapshots stay until they expire')
     .argument('<pipeline>')
     .argument('<name>')
+    .option('--dry-run', 'say which tables have it')
     .option('--json', 'print the tables')
     .action(drop)
   tag
@@ -37,12 +40,18 @@ export function addTagCommand(program: Command): void {
 async function create(pipeline: string, name: string, options: Options): Promise<void> {
   const { createTag } = await import('../../lake/tables/tags.js')
   const retain = options.retainDays === undefined ? {} : { retainMs: options.retainDays * DAY_MS }
+  const dryRun = options.dryRun === true
   const tagged = await withLake((lake) =>
-    createTag(lake.deps, { pipeline: pipelineNamed(lake.deps.pipelines, pipeline).name, name, ...retain }),
+    createTag(lake.deps, {
+      pipeline: pipelineNamed(lake.deps.pipelines, pipeline).name,
+      name,
+      dryRun,
+      ...retain,
+    }),
   )
   if (options.json === true) printJson(tagged)
   else {
-    print(`tagged ${tagged.length} tables as ${name}`)
+    print(`${dryRun ? 'would tag' : 'tagged'} ${tagged.length} tables as ${name}`)
     printTable(
       ['table', 'snapshot'],
       tagged.map((t) => [t.table, t.snapshotId]),
@@ -53,10 +62,13 @@ async function create(pipeline: string, name: string, options: Options): Promise
 async function drop(pipeline: string, name: string, options: Options): Promise<void> {
   const { dropTag } = await import('../../lake/tables/tags.js')
   const tables = await withLake((lake) =>
-    dropTag(lake.deps, { pipeline: pipelineNamed(lake.deps.pipelines, pipeline).name, name }),
+    dropTag(lake.deps, {
+      pipeline: pipelineNamed(lake.deps.pipelines, pipeline).name,
+      ...{ name, dryRun: options.dryRun === true },
+    }),
   )
   if (options.json === true) printJson(tables)
-  else print(`dropped ${name} from ${tables.length} tables`)
+  else print(`${options.dryRun === true ? 'would drop' : 'dropped'} ${name} from ${tables.length} tables`)
 }
 
 async function list(options: Options): Promise<void> {

@@ -3,6 +3,7 @@ import { FirnError } from '../../schemas/error.js'
 import { print, printJson } from '../output.js'
 
 interface Options {
+  readonly dryRun?: true
   readonly deployment?: string
   readonly json?: true
 }
@@ -19,6 +20,7 @@ export function addWorkersCommand(program: Command): void {
     .description('give new workflows to a build; what runs stays where it is')
     .argument('<build-id>', 'as `list` prints it')
     .option('--deployment <name>', 'of which deployment (default: FIRN_DEPLOYMENT)')
+    .option('--dry-run', 'say which build would get them')
     .option('--json', 'print {deployment, buildId}')
     .action(promote)
 }
@@ -40,7 +42,8 @@ async function promote(buildId: string, options: Options): Promise<void> {
     throw new FirnError('invalid-input', 'which deployment? Say --deployment <name>, or set FIRN_DEPLOYMENT.')
   const { withRunningTemporal } = await import('../temporal-session.js')
   const { promoteBuild } = await import('../../workers/versioning.js')
-  await withRunningTemporal(({ client }) => promoteBuild(client, { deployment, buildId }))
+  if (options.dryRun !== true)
+    await withRunningTemporal(({ client }) => promoteBuild(client, { deployment, buildId }))
   if (options.json === true) printJson({ deployment, buildId })
-  else print(`new workflows go to ${deployment} ${buildId}`)
+  else print(`new workflows ${options.dryRun === true ? 'would go' : 'go'} to ${deployment} ${buildId}`)
 }

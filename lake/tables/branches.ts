@@ -64,9 +64,12 @@ export async function showBranch(deps: LakeDeps, branch: NamedBranch): Promise<S
 
 /**
  * Drops a branch from every table of a pipeline that has it, in one transaction; its snapshots go with the next expiry.
- * Returns the tables. Errors: FirnError `not-found`, `invalid-input` (main, or a batch that is being built).
+ * Returns the tables; with `dryRun` nothing changes. Errors: FirnError `not-found`, `invalid-input` (main, or a batch that is being built).
  */
-export async function dropBranch(deps: LakeDeps, branch: NamedBranch): Promise<readonly string[]> {
+export async function dropBranch(
+  deps: LakeDeps,
+  branch: NamedBranch & { readonly dryRun?: boolean },
+): Promise<readonly string[]> {
   const { name } = branch
   if (name === 'main' || name.startsWith('stage_')) {
     const why =
@@ -76,10 +79,12 @@ export async function dropBranch(deps: LakeDeps, branch: NamedBranch): Promise<r
     throw new FirnError('invalid-input', `${name} ${why}, and can't be dropped`)
   }
   const tables = await tablesWith(deps, branch)
-  await changeRefs({
-    ...deps,
-    tables: tables.map(({ identifier }) => ({ identifier, changes: [{ kind: 'drop', name }] })),
-  })
+  if (branch.dryRun !== true) {
+    await changeRefs({
+      ...deps,
+      tables: tables.map(({ identifier }) => ({ identifier, changes: [{ kind: 'drop', name }] })),
+    })
+  }
   return tables.map(({ identifier }) => formatIdentifier(identifier))
 }
 

@@ -1,4 +1,4 @@
-import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier, type LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
@@ -17,11 +17,16 @@ const RESERVED = /^(v_(incr_)?\d{8}T|failed_|stage_|rolled_back_|scored?_|model-
 
 /**
  * Tags every table of a pipeline that has rows, as one catalog read shows them, in one transaction. Without `retainMs` the
- * tag never expires. Done again on the same state it changes nothing. Errors: FirnError `invalid-input`, `not-found`.
+ * tag never expires. Done again on the same state it changes nothing, and nothing with `dryRun`. Errors: FirnError `invalid-input`, `not-found`.
  */
 export async function createTag(
   deps: LakeDeps,
-  tag: { readonly pipeline: string; readonly name: string; readonly retainMs?: number },
+  tag: {
+    readonly pipeline: string
+    readonly name: string
+    readonly retainMs?: number
+    readonly dryRun?: boolean
+  },
 ): Promise<readonly TaggedTable[]> {
   checkName(tag.name)
   const tables = (await pipelineTables(deps, tag.pipeline)).filter((table) => headOf(table.metadata))
@@ -31,6 +36,7 @@ export async function createTag(
       `pipeline ${tag.pipeline} has no table with rows yet: there is nothing to tag`,
     )
   }
+  if (tag.dryRun === true) return tables.map((table) => wouldTag(table, tag.name))
   const { name, retainMs } = tag
   const change = { kind: 'create-tag' as const, name, ...(retainMs === undefined ? {} : { retainMs }) }
   try {
@@ -50,10 +56,21 @@ export async function createTag(
   }
 }
 
-/** Drops a user's tag from every table of a pipeline that has it, in one transaction; returns their names. */
+function wouldTag({ identifier, metadata }: LoadedTable, name: string): TaggedTable {
+  const [table, snapshotId] = [formatIdentifier(identifier), headOf(metadata)?.['snapshot-id']]
+  const there = metadata.refs[name]
+  if (there === undefined || there['snapshot-id'] === snapshotId)
+    return { table, snapshotId: String(snapshotId) }
+  throw new FirnError(
+    'invalid-input',
+    `${table} has a ${there.type} ${name} already, on snapshot ${there['snapshot-id']}: drop it first, or choose another name`,
+  )
+}
+
+/** Drops a user's tag from every table of a pipeline that has it, in one transaction; returns their names. With `dryRun` nothing changes. */
 export async function dropTag(
   deps: LakeDeps,
-  tag: { readonly pipeline: string; readonly name: string },
+  tag: { readonly pipeline: string; readonly name: string; readonly dryRun?: boolean },
 ): Promise<readonly string[]> {
   if (tag.name.startsWith('model-')) {
     throw new FirnError(
@@ -70,10 +87,12 @@ export async function dropTag(
       `no table of ${tag.pipeline} has a tag ${tag.name}; there are ${known.filter((name) => name !== 'main').join(', ') || 'none'}`,
     )
   }
-  await changeRefs({
-    ...deps,
-    tables: tagged.map(({ identifier }) => ({ identifier, changes: [{ kind: 'drop', name: tag.name }] })),
-  })
+  if (tag.dryRun !== true) {
+    await changeRefs({
+      ...deps,
+      tables: tagged.map(({ identifier }) => ({ identifier, changes: [{ kind: 'drop', name: tag.name }] })),
+    })
+  }
   return tagged.map((table) => formatIdentifier(table.identifier))
 }
 

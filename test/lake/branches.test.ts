@@ -36,7 +36,10 @@ it('a failed batch can be looked at on its branch, and the branch dropped', asyn
   const sql =
     'SELECT (SELECT count(*) FROM lab_features.points) AS p, (SELECT count(*) FROM lab_features.notes) AS n'
   expect((await runSql(lake.deps, { sql, at: failed.name })).rows).toEqual([{ p: 3n, n: 1n }])
-  expect(await dropBranch(lake.deps, failed)).toEqual(shown.tables.map(({ table }) => table))
+  const all = shown.tables.map(({ table }) => table)
+  expect(await dropBranch(lake.deps, { ...failed, dryRun: true })).toEqual(all)
+  expect((await showBranch(lake.deps, failed)).tables).toHaveLength(all.length)
+  expect(await dropBranch(lake.deps, failed)).toEqual(all)
   await expect(showBranch(lake.deps, failed)).rejects.toThrow(
     'has a branch "failed_20260702T020000Z"; there are none',
   )
@@ -52,7 +55,9 @@ it('main and what belongs to a running batch are not dropped', async () => {
 })
 
 it('a list of refs says what each holds and until when', async () => {
-  await createTag(lake.deps, { pipeline: 'lab', name: 'mine' })
+  const mine = { pipeline: 'lab', name: 'mine' }
+  const planned = await createTag(lake.deps, { ...mine, dryRun: true })
+  expect(await createTag(lake.deps, mine)).toEqual(planned)
   await createTag(lake.deps, { pipeline: 'lab', name: 'week', retainMs: 7 * 86_400_000 })
   const refs = await listRefs(lake.deps)
   expect(refs.map(({ name, type, holds }) => [name, type, holds])).toEqual([
@@ -66,6 +71,8 @@ it('a list of refs says what each holds and until when', async () => {
   expect(ends.get('week')).toMatch(/^2026-07-08T/)
   for (const name of ['rolled_back_x', 'score_m_x', `v_${DAY_1}`, 'stage_x'])
     await expect(createTag(lake.deps, { pipeline: 'lab', name })).rejects.toThrow('choose another one')
-  await dropTag(lake.deps, { pipeline: 'lab', name: 'mine' })
+  await dropTag(lake.deps, { ...mine, dryRun: true })
+  expect((await listRefs(lake.deps, 'tag')).map(({ name }) => name)).toContain('mine')
+  await dropTag(lake.deps, mine)
   expect((await listRefs(lake.deps, 'tag')).map(({ name }) => name)).toEqual([`v_${DAY_1}`, 'week'])
 })
