@@ -5,10 +5,18 @@ import { activityInfo } from '@temporalio/activity'
 import { temporal } from '@temporalio/proto'
 import { Worker } from '@temporalio/worker'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { PlannedBuild } from '../../schemas/messages.js'
 import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import { installRuntime } from '../../workers/runtime.js'
 import { workflowBundlePath } from '../../workers/workflow-bundle.js'
-import { failWith, startTestServer, withFakeLake, type FakeActivities } from './support/fake-lake.js'
+import {
+  failWith,
+  plannedBuild,
+  startTestServer,
+  withFakeLake,
+  type FakeActivities,
+  type TestServer,
+} from './support/fake-lake.js'
 import { historiesFolder, isRecorded, readHistory, recordHistory } from './support/histories.js'
 import { endless } from './support/run-workflows.js'
 
@@ -26,6 +34,11 @@ const ONES: readonly (readonly [string, object, keyof FakeActivities])[] = [
   ['scoreBatch', { pipeline: 'quantum', model: 'convergence' }, 'scoreBatch'],
   ['searchModel', { pipeline: 'quantum', model: 'convergence' }, 'startSearch'],
   ['reproduceModel', { uri: 'models:/convergence/1' }, 'rebuildDataset'],
+]
+/** Plans that are built by other activities, with the one in whose hands they are retried, fail and are cancelled. */
+const PLANS: readonly (readonly [string, Partial<PlannedBuild>, keyof FakeActivities])[] = [
+  ['spark', { engine: 'spark' }, 'buildTablesOnSpark'],
+  ['parts', { parts: 3 }, 'buildPart'],
 ]
 /** Those whose histories are recorded by replay.test.ts, and what of the four does not apply to them. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -64,12 +77,28 @@ describe('the recorded histories', () => {
       HOWS.map((how) => `${workflow}-${how}.binpb`).filter((file) => !files.includes(file)),
     )
     expect(missing).toEqual([])
-    for (const [workflow] of ONES) {
+    for (const workflow of [
+      ...ONES.map(([name]) => name),
+      ...PLANS.map(([plan]) => `buildFeatures-${plan}`),
+    ]) {
       const ends = (how: string) => readHistory(`${workflow}-${how}.binpb`).events.at(-1)
       expect(ends('retried')?.workflowExecutionCompletedEventAttributes).toBeTruthy()
       expect(ends('failed')?.workflowExecutionFailedEventAttributes).toBeTruthy()
       expect(ends('cancelled')?.workflowExecutionCanceledEventAttributes).toBeTruthy()
     }
+  })
+
+  it('hold builds and nights on Spark and in parts', () => {
+    const scheduled = (file: string): readonly (string | null | undefined)[] =>
+      readHistory(file).events.flatMap(({ activityTaskScheduledEventAttributes: one }) =>
+        one == null ? [] : [one.activityType?.name],
+      )
+    const count = (file: string, name: string) => scheduled(file).filter((one) => one === name).length
+    expect(count('buildFeatures-spark-retried.binpb', 'buildTablesOnSpark')).toBe(plannedBuild.groups.length)
+    expect(count('buildFeatures-spark-retried.binpb', 'buildTables')).toBe(0)
+    expect(count('buildFeatures-parts-retried.binpb', 'buildPart')).toBe(6)
+    expect(count('buildFeatures-parts-retried.binpb', 'mergeParts')).toBe(2)
+    for (const [plan] of PLANS) expect(files).toContain(`nightly-${plan}.binpb`)
   })
 
   it('replay on workers that trace, though they were recorded on workers that do not', async () => {
@@ -105,37 +134,57 @@ async function record(): Promise<void> {
   const test = await startTestServer()
   try {
     for (const [workflow, input, activity] of ONES)
-      for (const how of HOWS) {
-        const name = `${workflow}-${how}`
-        if (isRecorded(name)) continue
-        let begun = false
-        const fake = (good: (given: never) => unknown) => (given: never) => {
-          begun = true
-          if (how === 'cancelled') return endless()
-          if (how === 'failed') return failWith('config', { final: true })
-          if (activityInfo().attempt === 1) return failWith('io')
-          return good(given)
-        }
-        await withFakeLake(
-          test.connection,
-          {},
-          async () => {
-            const handle = await test.client.workflow.start(workflow, {
-              workflowId: name,
-              taskQueue: TASK_QUEUES.control,
-              args: [input],
-            })
-            if (how === 'cancelled') {
-              while (!begun) await sleep(50)
-              await handle.cancel()
-            }
-            await handle.result().catch(() => undefined)
-            await recordHistory(name, handle)
-          },
-          { wrap: { [activity]: fake } },
-        )
-      }
+      for (const how of HOWS) await recordOne(test, `${workflow}-${how}`, { workflow, input, activity, how })
+    const input = { pipeline: 'quantum', batch: '20260701T020000Z' }
+    for (const [label, plan, activity] of PLANS) {
+      const of = { input, plan, activity }
+      await recordOne(test, `nightly-${label}`, { ...of, workflow: 'nightly', how: 'retried' })
+      for (const how of HOWS)
+        await recordOne(test, `buildFeatures-${label}-${how}`, { ...of, workflow: 'buildFeatures', how })
+    }
   } finally {
     await test.close()
   }
+}
+
+interface Recorded {
+  readonly workflow: string
+  readonly input: object
+  readonly activity: keyof FakeActivities
+  readonly how: (typeof HOWS)[number]
+  readonly plan?: Partial<PlannedBuild>
+}
+
+async function recordOne(
+  test: TestServer,
+  name: string,
+  { workflow, input, activity, how, plan = {} }: Recorded,
+): Promise<void> {
+  if (isRecorded(name)) return
+  let begun = false
+  const fake = (good: (given: never) => unknown) => (given: never) => {
+    begun = true
+    if (how === 'cancelled') return endless()
+    if (how === 'failed') return failWith('config', { final: true })
+    if (activityInfo().attempt === 1) return failWith('io')
+    return good(given)
+  }
+  await withFakeLake(
+    test.connection,
+    { planBuild: ({ batch }) => Promise.resolve({ ...plannedBuild, ...plan, batch, tag: `v_${batch}` }) },
+    async () => {
+      const handle = await test.client.workflow.start(workflow, {
+        workflowId: name,
+        taskQueue: TASK_QUEUES.control,
+        args: [input],
+      })
+      if (how === 'cancelled') {
+        while (!begun) await sleep(50)
+        await handle.cancel()
+      }
+      await handle.result().catch(() => undefined)
+      await recordHistory(name, handle)
+    },
+    { wrap: { [activity]: fake } },
+  )
 }

@@ -13,6 +13,7 @@ import type { ModelActivities } from '../../../activities/model-activities.js'
 import type { NightActivities } from '../../../activities/night-activities.js'
 import type { RebuildActivities } from '../../../activities/rebuild-activities.js'
 import type { ScheduleActivities } from '../../../activities/schedule-activities.js'
+import type { SparkActivities } from '../../../activities/spark-activities.js'
 import type { WindowActivities } from '../../../activities/window-activities.js'
 import type {
   FetchedLanding,
@@ -41,6 +42,7 @@ export type Activities = LandActivities &
   MaintainActivities &
   RebuildActivities &
   ScheduleActivities &
+  SparkActivities &
   WindowActivities &
   ExternalActivities &
   External
@@ -152,6 +154,8 @@ export const plannedBuild: PlannedBuild = {
 
 function goodLake(): Activities {
   const ok = <T>(value: T) => Promise.resolve(value)
+  const built = ({ tables }: { readonly tables: readonly string[] }) =>
+    ok({ tables: tables.map((table) => ({ table, rows: 10, files: 1 })), duplicates: 0 })
   return {
     lookAtNight: () => ok({}),
     awaitEnd: ({ workflowId }) => {
@@ -184,8 +188,8 @@ function goodLake(): Activities {
     listBackfill: ({ keys }) => ok(keys.map((key) => ({ key, state: 'due', batches: [nightOf(key)] }))),
     resolveBatch: () => ok('20260701T020000Z'),
     planBuild: (input) => ok({ ...plannedBuild, batch: input.batch, tag: `v_${input.batch}` }),
-    buildTables: ({ tables }) =>
-      ok({ tables: tables.map((table) => ({ table, rows: 10, files: 1 })), duplicates: 0 }),
+    buildTables: built,
+    buildTablesOnSpark: built,
     buildPart: () => ok({ rows: 10 }),
     mergeParts: () => ok({ rows: 10 }),
     runChecks: () =>
