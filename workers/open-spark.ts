@@ -74,7 +74,7 @@ function storageProperties({ warehouse, s3 }: FirnConfig): Readonly<Record<strin
     'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
     ...(s3.endpoint === undefined ? {} : { 's3.endpoint': s3.endpoint }),
     ...(s3.region === undefined ? {} : { 'client.region': s3.region }),
-    ...(s3.pathStyle === undefined ? {} : { 's3.path-style-access': String(s3.pathStyle) }),
+    's3.path-style-access': isPathStyle(s3),
   }
 }
 
@@ -85,6 +85,11 @@ function storageConf({ warehouse, s3 }: FirnConfig): Readonly<Record<string, str
     'spark.hadoop.fs.s3.impl': 'org.apache.hadoop.fs.s3a.S3AFileSystem',
     ...(s3.endpoint === undefined ? {} : { 'spark.hadoop.fs.s3a.endpoint': s3.endpoint }),
     ...(s3.region === undefined ? {} : { 'spark.hadoop.fs.s3a.endpoint.region': s3.region }),
-    ...(s3.pathStyle === undefined ? {} : { 'spark.hadoop.fs.s3a.path.style.access': String(s3.pathStyle) }),
+    'spark.hadoop.fs.s3a.path.style.access': isPathStyle(s3),
   }
+}
+
+/** As our own client decides it: an endpoint of one's own seldom has names for its buckets. */
+function isPathStyle({ pathStyle, endpoint }: FirnConfig['s3']): string {
+  return String(pathStyle ?? endpoint !== undefined)
 }

@@ -159,7 +159,7 @@ describe.skipIf(peers.sparkJars === null)(`the Spark engine${why('spark')}`, () 
       'sql/base.sql': 'SELECT _record_id AS run_id, id, grp, n, jaro_similarity(id, grp) AS x FROM runs',
       // Its own text for Spark stands in for what can't be translated.
       'sql/seen.sql': 'SELECT g.grp, b.x AS first_total FROM groups g ASOF JOIN base b ON g.total >= b.x',
-      'sql/seen.spark.sql': 'SELECT grp, total AS first_total FROM groups',
+      'sql/seen.spark.sql': "SELECT grp, total AS first_total, 'b' AS processing_batch_id FROM groups",
       'sql/groups.sql': 'SELECT grp, count(*) AS runs, 1.5 AS total FROM base GROUP BY grp',
     }
     const problems = await checkOnSpark(spark.deps, { ...lab, sqlTexts })
