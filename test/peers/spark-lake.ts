@@ -27,8 +27,8 @@ export function sparkEnv(): Record<string, string> {
     FIRN_SPARK_CONF: JSON.stringify({
       'spark.driver.memory': '1g',
       'spark.sql.shuffle.partitions': '2',
+      ...peers.spark,
       // A handful of rows: to compile for them costs more than they do.
-      'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
       'spark.sql.codegen.wholeStage': 'false',
       'spark.sql.codegen.factoryMode': 'NO_CODEGEN',
       'spark.sql.adaptive.enabled': 'false',
