@@ -34,6 +34,14 @@ const JARS = [
   'org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0',
   'org.xerial:sqlite-jdbc:3.50.3.0',
   'org.apache.iceberg:iceberg-aws-bundle:1.10.0',
+  // Spark's own access to S3, without the 280 MB of all of AWS that hadoop-aws names.
+  'org.apache.hadoop:hadoop-aws:3.3.4',
+  'com.amazonaws:aws-java-sdk-core:1.12.262',
+  'com.amazonaws:aws-java-sdk-s3:1.12.262',
+  'com.amazonaws:aws-java-sdk-dynamodb:1.12.262',
+  'com.amazonaws:aws-java-sdk-sts:1.12.262',
+  'com.amazonaws:aws-java-sdk-kms:1.12.262',
+  'com.amazonaws:jmespath-java:1.12.262',
 ]
 /** What Spark does while it learns which classes its tests load. */
 const SPARK_STATEMENTS = [

@@ -4,11 +4,23 @@ import { join } from 'node:path'
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FileIO } from '../../iceberg/io/file-io.js'
+import { readPeers } from '../support/peers.js'
 import { describeFileIO } from '../support/file-io-contract.js'
 import { startLosingProxy, type LosingProxy } from './losing-proxy.js'
+import { runSql } from '../../lake/query/sql.js'
+import { readConfig } from '../../workers/config.js'
+import { createLakeDeps } from '../../workers/create-deps.js'
+import { build, differences, landAndPlan, publish, sparkEnv } from './spark-lake.js'
 import { noS3, startS3, type S3Server } from './support-s3.js'
 
 const reason = noS3()
+/** Numbers and texts as producers write them; the last one is there twice. */
+const PAYMENTS = [
+  { txn_id: 't1', amount: '12.30', event_time: '2026-06-30T23:59:59.5Z' },
+  { txn_id: 't2', amount: 7, event_time: 1782864000000 },
+  { txn_id: 't3', amount: 0.1, event_time: '2026-06-30T10:00:00+02:00' },
+  { txn_id: 't3', amount: 0.1, event_time: '2026-06-30T10:00:00+02:00' },
+].map((payment) => ({ ...payment, user_token: 'u', merchant_id: 'm', status: 'approved' }))
 const MIB = 1024 * 1024
 let server: S3Server
 let proxy: LosingProxy
@@ -33,6 +45,32 @@ afterAll(async () => {
 describe.skipIf(reason !== undefined)(`S3 (${reason ?? 'versitygw'})`, () => {
   describeFileIO('s3://', () => ({ io: server.io(), base: 's3://lake/plain' }))
   describeFileIO('s3a:// as Hadoop spells it', () => ({ io: server.io(), base: 's3a://lake/hadoop' }))
+
+  it.skipIf(noS3Jars())('Spark builds the churn tables there as DuckDB does, by settings alone', async () => {
+    Object.assign(process.env, server.env)
+    const folderOf = (engine: string) => ({ FIRN_HOME: join(folder, engine), FIRN_ENGINE: engine })
+    const settings = { ...sparkEnv(), FIRN_SPARK_JARS: s3Jars().join() }
+    const warehouse = { FIRN_WAREHOUSE: 's3://lake/churn', ...server.env }
+    const lakes = await Promise.all([
+      createLakeDeps(readConfig(folderOf('duckdb'))),
+      createLakeDeps(readConfig({ ...settings, ...warehouse, ...folderOf('spark') })),
+    ])
+    const inbox = join(folder, 'payments')
+    mkdirSync(inbox)
+    for (const [nth, payment] of PAYMENTS.entries())
+      writeFileSync(join(inbox, `${nth}.json`), JSON.stringify(payment))
+    const night = { pipeline: 'churn', batch: '20260701T020000Z', from: inbox }
+    for (const { deps } of lakes) {
+      const plan = await landAndPlan(deps, night)
+      await build(deps, plan)
+      expect(await publish(deps, plan)).toMatchObject({ status: 'published' })
+    }
+    const [here, there] = lakes.map(({ deps }) => deps)
+    const table = 'ml_features.raw_transactions'
+    expect(await differences(here!, there!, table, ['txn_id'])).toEqual([])
+    expect((await runSql(there!, { sql: `SELECT count(*) AS n FROM ${table}` })).rows).toEqual([{ n: 3n }])
+    for (const lake of lakes) lake.close()
+  })
 
   it('writes large objects in parts, from memory and from a file', async () => {
     const io = server.io({ partSizeBytes: 5 * MIB, endpoint: proxy.endpoint })
@@ -184,4 +222,14 @@ async function openUploads(): Promise<readonly unknown[]> {
   } finally {
     client.destroy()
   }
+}
+
+/** Iceberg's and Hadoop's access to S3 from Spark. */
+function s3Jars(): readonly string[] {
+  const { sparkJars } = readPeers()
+  return (sparkJars ?? []).filter((jar) => !jar.includes('sqlite'))
+}
+
+function noS3Jars(): boolean {
+  return !s3Jars().some((jar) => jar.includes('hadoop-aws'))
 }
