@@ -90,15 +90,15 @@ async function fetchPeers() {
     ofGo,
     ofGo.then(() => attempt('versitygw', fetchGateway)),
   ])
-  const spark =
-    python && (await jars) && (await attempt('spark', async () => archiveSpark(python, await jars)))
+  const found = await jars
+  const spark = python && found && (await archiveSpark(python, found))
   await kit
   const isAll = Object.keys(missing).length === 0
-  const found = {
+  const peers = {
     ...{ wanted: isAll ? wanted : 'incomplete', python, mlPython, composeSchema, versitygw, missing },
-    ...{ sparkJars: spark && (await jars), spark },
+    ...{ sparkJars: spark && found, spark },
   }
-  writeFileSync(report, JSON.stringify(found, null, 2))
+  writeFileSync(report, JSON.stringify(peers, null, 2))
   console.error(`peers: ${isAll ? 'all there' : `missing ${Object.keys(missing).join(', ')}`}`)
 }
 
@@ -173,6 +173,9 @@ async function archiveSpark(python, jars) {
     const args = [script, JSON.stringify(catalogs), JSON.stringify(settings('-XX:ArchiveClassesAtExit'))]
     const answers = await run(python, args, { input: calls.map((call) => JSON.stringify(call)).join('\n') })
     if (answers.includes('"error"')) throw new Error(answers.slice(0, 2000))
+  } catch (error) {
+    // The JVM goes without an archive that is not there.
+    console.error(`peers: no archive of Spark's classes, its sessions start more slowly: ${error.message}`)
   } finally {
     rmSync(folder, { recursive: true })
   }
