@@ -27,7 +27,8 @@ export type DetailLine =
 
 /**
  * The first few of each, and where that leaves out any, the location of all:
- * `<warehouse>/_maintenance/<run>/<table>-<n>.jsonl`. Those that something went wrong with come first.
+ * `<warehouse>/_maintenance/<run>/<table>-<n>.jsonl`. Those that something went wrong with come first, then
+ * they are by location.
  */
 export async function reportDetail(
   deps: Pick<LakeDeps, 'catalog' | 'warehouse'>,
@@ -35,7 +36,9 @@ export async function reportDetail(
   full: FullDetail,
 ): Promise<MaintenanceDetail> {
   const { snapshots, refs } = full
-  const files = [...full.files].sort((a, b) => Number(isFine(a)) - Number(isFine(b)))
+  const files = [...full.files].sort(
+    (a, b) => Number(isFine(a)) - Number(isFine(b)) || (a.location < b.location ? -1 : 1),
+  )
   const lines: DetailLine[] = [
     ...files.map((file) => ({ file })),
     ...(snapshots ?? []).map((snapshot) => ({ snapshot })),

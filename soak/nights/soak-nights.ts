@@ -44,7 +44,9 @@ export interface NightsSoakResult {
   readonly snapshots: number
   readonly metadataFiles: number
   readonly diskRatio: number
-  /** Calls to store and catalog of the median night's step: last month by second month. 1: as many. */
+  /** Calls to store and catalog a night, of the second month and of the last: each step's median, maintenance's mean. */
+  readonly calls: Readonly<Record<Step, readonly [number, number]>>
+  /** Last month by second month; 1: as many. Maintenance by snapshot that is kept, since once a week it reads of all of them. */
   readonly growth: Readonly<Record<Step, number>>
   /** What is above its limit, in words. */
   readonly exceeded: readonly string[]
@@ -77,6 +79,8 @@ class NightsSoak {
   private readonly model = new ShopModel()
   private readonly missed: string[] = []
   private readonly calls: Record<Step, number[][]> = { land: [], build: [], publish: [], maintain: [] }
+  /** Snapshots that a table has at a month's end, at most. */
+  private readonly kept: number[] = []
   /** Ledger rows up to here are built or skipped. */
   private end = 0
   private failing: PublishResult | undefined
@@ -113,12 +117,10 @@ class NightsSoak {
       await this.endOfMonth(month)
       if (this.counts.lost + this.counts.doubled + this.counts.missingFiles > 0) break
     }
-    const growth = Object.fromEntries(
-      Object.entries(this.calls).map(([step, byMonth]) => [step, growthOf(byMonth)]),
-    ) as Record<Step, number>
     const { months, seed, counts } = this
+    const { calls, growth } = this.costs()
     const exceeded = exceededBy({ ...counts, growth })
-    return { months, seed, ...counts, faults: this.lake.faults, growth, exceeded }
+    return { months, seed, ...counts, faults: this.lake.faults, calls, growth, exceeded }
   }
 
   private async day(atMs: number): Promise<void> {
@@ -264,11 +266,30 @@ class NightsSoak {
     this.note(await judgeTags(lake.deps, model, some), name)
     const files = await judgeFiles(lake)
     this.note(files, name)
+    this.kept.push(files.snapshots)
     for (const key of ['snapshots', 'metadataFiles', 'diskRatio'] as const)
       counts[key] = Math.max(counts[key], files[key])
     this.report(
       `${name}: ${counts.batches} batches, ${counts.failedBatches} failed, ${lake.faults} faults, ${files.snapshots} snapshots, disk ${files.diskRatio.toFixed(2)}`,
     )
+  }
+
+  private costs(): Pick<NightsSoakResult, 'calls' | 'growth'> {
+    const { land, build, publish, maintain } = this.calls
+    const calls = {
+      land: ofTwoMonths(land.map(median)),
+      build: ofTwoMonths(build.map(median)),
+      publish: ofTwoMonths(publish.map(median)),
+      maintain: ofTwoMonths(maintain.map(mean)),
+    }
+    const [then, now] = ofTwoMonths(this.kept)
+    const growth = {
+      land: growthOf(calls.land),
+      build: growthOf(calls.build),
+      publish: growthOf(calls.publish),
+      maintain: growthOf([calls.maintain[0] / then, calls.maintain[1] / now]),
+    }
+    return { calls, growth }
   }
 
   private note(verdict: Verdict, where: string): void {
@@ -295,10 +316,17 @@ function exceededBy({
   return values.filter(({ is, max }) => is > max).map(({ name, is, max }) => `${name}: ${is}, at most ${max}`)
 }
 
-/** The last month's median by the second month's; the first one begins with an empty lake. */
-function growthOf(byMonth: readonly (readonly number[])[]): number {
-  const [first, last] = [byMonth[Math.min(1, byMonth.length - 1)] ?? [], byMonth.at(-1) ?? []]
-  return Number((median(last) / Math.max(median(first), 1)).toFixed(2))
+/** The second month, since the first one begins with an empty lake, and the last one. */
+function ofTwoMonths(byMonth: readonly number[]): readonly [number, number] {
+  return [byMonth[Math.min(1, byMonth.length - 1)] ?? 0, byMonth.at(-1) ?? 0]
+}
+
+function growthOf([then, now]: readonly [number, number]): number {
+  return Number((now / then).toFixed(2))
+}
+
+function mean(numbers: readonly number[]): number {
+  return Math.round(numbers.reduce((sum, one) => sum + one, 0) / Math.max(numbers.length, 1))
 }
 
 function median(numbers: readonly number[]): number {
