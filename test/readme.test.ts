@@ -52,23 +52,3 @@ test('the example of the library alone runs against a served catalog', async () 
     await server.stop()
   }
 })
-
-test('every command of the README is one that firn knows', () => {
-  const main = readFileSync(join(import.meta.dirname, '..', 'cli', 'main.ts'), 'utf8')
-  const named = [...readme.matchAll(/npx firn ([a-z]+)/g)].map((match) => match[1]!)
-  expect(named.length).toBeGreaterThan(4)
-  expect(named.filter((name) => !main.includes(`./commands/${name}.js`))).toEqual([])
-})
-
-test('every page that the README links to is there', () => {
-  const links = [...readme.matchAll(/\]\(((?!http)[^)#]+)\)/g)].map((match) => match[1]!)
-  const missing = links.filter((link) => {
-    try {
-      readFileSync(join(import.meta.dirname, '..', link))
-      return false
-    } catch {
-      return true
-    }
-  })
-  expect(missing).toEqual([])
-})
