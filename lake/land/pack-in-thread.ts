@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { compiledEntry } from '../../engine/compiled-entry.js'
 import { FirnError } from '../../schemas/error.js'
+import { endThread } from './end-thread.js'
 import type { PackedObject, PackTask } from './pack-files.js'
 import type { ThreadMessage } from './parse-thread.js'
 import { landingCancelled, THREAD_LIMITS, threadEnded, threadFailure } from './thread-failure.js'
@@ -22,7 +23,7 @@ export async function* packInThread(task: PackTask, signal?: AbortSignal): Async
     }
   } finally {
     inbox.close()
-    await thread.terminate()
+    await endThread(thread)
   }
 }
 

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { FirnError } from '../../schemas/error.js'
+import { endWhenTold } from './end-thread.js'
 import type { PackedObject, PackTask } from './pack-files.js'
 import { packFiles } from './pack-files.js'
 
@@ -11,6 +12,7 @@ export type ThreadMessage =
 
 /** Entry of the thread that reads, checks and packs documents, so that the worker's main thread stays free. */
 async function main(port: NonNullable<typeof parentPort>): Promise<void> {
+  endWhenTold(port)
   const say = (message: ThreadMessage): void => port.postMessage(message)
   try {
     for await (const object of packFiles(workerData as PackTask)) {

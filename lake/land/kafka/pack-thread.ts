@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { FirnError } from '../../../schemas/error.js'
 import type { PackedTopicObject, TopicPackTask } from '../../../schemas/topics.js'
+import { endWhenTold } from '../end-thread.js'
 import { packTopic } from '../pack-topic.js'
 import type { KafkaConfig } from './kafka-config.js'
 import { KafkaLink } from './kafka-link.js'
@@ -23,6 +24,7 @@ export type FromPackThread =
 
 /** Entry of a thread that fetches, decodes and packs, one task after another, over a connection of its own. */
 function main(port: NonNullable<typeof parentPort>): void {
+  endWhenTold(port)
   const link = new KafkaLink(workerData as KafkaConfig)
   const say = (message: FromPackThread, owned: ArrayBuffer[] = []): void => port.postMessage(message, owned)
   let taken: () => void = () => undefined

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { compiledEntry } from '../../../engine/compiled-entry.js'
 import { FirnError } from '../../../schemas/error.js'
 import type { PackedTopicObject, TopicPackTask } from '../../../schemas/topics.js'
+import { endThread } from '../end-thread.js'
 import { landingCancelled, THREAD_LIMITS, threadEnded, threadFailure } from '../thread-failure.js'
 import type { KafkaConfig } from './kafka-config.js'
 import type { FromPackThread, ToPackThread } from './pack-thread.js'
@@ -95,7 +96,7 @@ export class PackThreads {
 
   private async end(thread: PackThread): Promise<void> {
     this.threads.delete(thread)
-    await thread.terminate()
+    await thread.end()
   }
 }
 
@@ -151,7 +152,7 @@ class PackThread {
   rest(idleMs: number): void {
     this.isIdle = true
     this.worker.unref()
-    this.ending = setTimeout(() => void this.terminate(), idleMs).unref()
+    this.ending = setTimeout(() => void this.end(), idleMs).unref()
   }
 
   wake(): void {
@@ -160,9 +161,9 @@ class PackThread {
     this.worker.ref()
   }
 
-  async terminate(): Promise<void> {
+  async end(): Promise<void> {
     clearTimeout(this.ending)
     this.isIdle = false
-    await this.worker.terminate()
+    await endThread(this.worker)
   }
 }
