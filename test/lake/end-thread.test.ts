@@ -4,14 +4,14 @@ import { expect, it } from 'vitest'
 import { compiledEntry } from '../../engine/compiled-entry.js'
 import { endThread } from '../../lake/land/end-thread.js'
 
-/** Does nothing but make streams of zlib: ended by `terminate`, one in some fifty of these takes its process with it. */
+/** Does nothing but make streams of zlib: where `terminate` ends it, it soon takes its process with it. */
 const COMPRESSES = `
   const { parentPort } = require('node:worker_threads')
   const { gzip } = require('node:zlib')
   import(${JSON.stringify(compiledEntry('lake/land/end-thread').href)}).then(async ({ endWhenTold }) => {
     endWhenTold(parentPort)
     parentPort.postMessage('up')
-    for (;;) await new Promise((resolve) => gzip('snow '.repeat(1000), resolve))
+    for (;;) await new Promise((resolve) => gzip('x', resolve))
   })
 `
 
