@@ -16,8 +16,11 @@ import { stagedPartitions } from './staged-partitions.js'
  */
 const YIELDING: RetryOptions = { tries: 100, maxWaitMs: 20, totalTimeoutMs: 30_000 }
 const COMPACTIONS = 2
-/** In the summaries of what a run commits: an attempt after one that died tells of that one's work too. */
-const RUN = 'firn.maintenance-run'
+/**
+ * In the summaries of what a run rewrites: an attempt after one that died tells of that one's work too. Another name than the
+ * record's, whose own table is rewritten as well.
+ */
+const RUN = 'firn.rewritten-by-run'
 
 export interface Rewritten {
   readonly counts: {

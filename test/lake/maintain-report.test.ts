@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseIdentifier } from '../../iceberg/catalog/catalog.js'
+import { formatIdentifier, parseIdentifier } from '../../iceberg/catalog/catalog.js'
 import { toLocalPath } from '../../iceberg/io/location.js'
 import { changeRefs } from '../../iceberg/write/refs.js'
 import { listRuns } from '../../lake/maintain/list-runs.js'
@@ -9,6 +9,8 @@ import { listMaintainable, maintainTable } from '../../lake/maintain/maintain-la
 import { recordRuns } from '../../lake/maintain/record-runs.js'
 import { readFullDetail } from '../../lake/maintain/report-detail.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
+import { MAINTENANCE_RUNS } from '../../schemas/lake-tables.js'
+import type { MaintenanceStep } from '../../schemas/maintenance.js'
 import type { TableMaintenance } from '../../schemas/messages.js'
 import { boundReport } from '../../workflows/bound-report.js'
 import { build, labPipeline, land } from './support/batches.js'
@@ -130,6 +132,22 @@ describe('a dry run', () => {
 })
 
 describe('audit.maintenance_runs', () => {
+  it('has the rows of a run that compacts the record itself', async () => {
+    await nights(2)
+    const record = formatIdentifier(MAINTENANCE_RUNS)
+    const runOf = async (runId: string, only: MaintenanceStep, names: readonly string[]) => {
+      const tables: TableMaintenance[] = []
+      for (const table of names)
+        tables.push(await maintainTable(lake.deps, table, { dryRun: false, only: [only], runId }))
+      return { tables, recorded: await recordRuns(lake.deps, { runId, workflowId: 'w', tables }) }
+    }
+    // A table of one partition is open up to 30 files.
+    for (let run = 1; run <= 32; run += 1) await runOf(`run ${run}`, 'expire', [GROUPS])
+    const { tables, recorded } = await runOf('compacts', 'compact', [GROUPS, record])
+    expect(tables[1]?.compactedFiles).toBeGreaterThan(0)
+    expect(recorded).toBe(2)
+  })
+
   it('has a row a table that had anything to do, once, whatever became of it', async () => {
     await nights(2)
     const maintainAll = async (): Promise<TableMaintenance[]> => {
