@@ -1,6 +1,7 @@
 import type { LookAtDates, LookedDate } from '../lake/backfill/look-at-dates.js'
 import { backfillDates } from '../schemas/backfill-dates.js'
 import type { BackfillInput } from '../schemas/backfill-messages.js'
+import { dashed } from '../schemas/dashed.js'
 import { TASK_QUEUES, workflowIds } from '../schemas/workflow-names.js'
 
 const PAGE = 1000
@@ -69,7 +70,7 @@ function optionsOf(input: BackfillInput): readonly string[] {
   return Object.entries(input).flatMap(([name, value]) => {
     if (name === 'pipeline' || name === 'state' || value === undefined) return []
     const text = Array.isArray(value) ? value.join(',') : String(value)
-    return [`--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${plain(text)}`]
+    return [`--${dashed(name)} ${plain(text)}`]
   })
 }
 

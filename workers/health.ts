@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { FirnError } from '../schemas/error.js'
 
 /** What a worker process knows of itself; `problems` is empty where it can do its work. */
@@ -8,6 +8,10 @@ export interface Health {
   readonly problems: readonly string[]
 }
 
+export interface RunningHealth {
+  close(): void
+}
+
 /** An answer is used again for so long: whoever asks often costs the server and the catalog nothing. */
 const FRESH_MS = 1000
 
@@ -15,7 +19,7 @@ const FRESH_MS = 1000
  * Serves `/livez` (200 as long as this process answers at all) and `/readyz` (200 or 503, with why). The caller closes it.
  * Throws `config` where nothing can listen at the address.
  */
-export async function serveHealth(address: string, check: () => Promise<Health>): Promise<Server> {
+export async function serveHealth(address: string, check: () => Promise<Health>): Promise<RunningHealth> {
   const { hostname, port } = new URL(`http://${address}`)
   let last: { readonly at: number; readonly health: Promise<Health> } | undefined
   const ask = (): Promise<Health> => {
@@ -49,7 +53,11 @@ export async function serveHealth(address: string, check: () => Promise<Health>)
     )
     server.listen(Number(port), hostname.replace(/^\[|\]$/g, ''), resolve)
   })
-  // It ends with the process and doesn't hold it up.
-  server.unref()
-  return server
+  return {
+    close() {
+      server.close()
+      // Whoever goes on asking on one connection would keep the process.
+      server.closeAllConnections()
+    },
+  }
 }

@@ -15,18 +15,22 @@ async function main(): Promise<void> {
   // Before the runtime, which would keep a process alive that can't listen.
   let check = (): Promise<Health> =>
     Promise.resolve({ status: 'not-ready', queues: [], problems: ['starting'] })
-  if (healthAddress !== undefined) await serveHealth(healthAddress, () => check())
-  installRuntime({
-    ...(logLevel === undefined ? {} : { level: logLevel }),
-    ...(metricsAddress === undefined ? {} : { metricsAddress }),
-  })
-  const connection = await connectWorker(config.temporal)
+  const health = healthAddress === undefined ? undefined : await serveHealth(healthAddress, () => check())
   try {
-    const workers = await startWorkers(config, connection, { queues })
-    check = () => workers.check()
-    await workers.done
+    installRuntime({
+      ...(logLevel === undefined ? {} : { level: logLevel }),
+      ...(metricsAddress === undefined ? {} : { metricsAddress }),
+    })
+    const connection = await connectWorker(config.temporal)
+    try {
+      const workers = await startWorkers(config, connection, { queues })
+      check = () => workers.check()
+      await workers.done
+    } finally {
+      await connection.close()
+    }
   } finally {
-    await connection.close()
+    health?.close()
   }
 }
 

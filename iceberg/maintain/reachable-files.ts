@@ -67,5 +67,10 @@ export function fileName(location: string): string {
  * `s3a://` and `s3://`.
  */
 export function sameLocation(location: string): string {
-  return location.replace(/^file:\/{1,3}(?=[^/])/, '/').replace(/^s3[an]:/, 's3:')
+  return location.replace(/^file:\/{1,3}(?=[^/])/, '/').replace(/^s3[an]?:/i, 's3:')
+}
+
+/** Whether it lies in a folder or below, however both are spelled. Steps upwards are not followed. */
+export function liesIn(folder: string, location: string): boolean {
+  return sameLocation(location).startsWith(`${sameLocation(folder).replace(/\/+$/, '')}/`)
 }

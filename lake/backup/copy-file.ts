@@ -8,6 +8,8 @@ import { copyName, type BackedFile } from './backup-format.js'
 import type { BackupPlace } from './backup-place.js'
 import { download } from './download.js'
 
+export const COPIES_AT_ONCE = 8
+
 /**
  * Copies a file of the store into a backup, part by part, whole or not at all; one that is there in its size is left.
  * Errors: IcebergError `not-found` (it is gone), FirnError `io` (size or digest are not what was recorded).

@@ -6,6 +6,7 @@ import { formatIdentifier, type Catalog, type LoadedTable } from '../../iceberg/
 import { openSqliteCatalog } from '../../iceberg/catalog/sqlite.js'
 import { isIcebergError } from '../../iceberg/error.js'
 import { inParallel } from '../../iceberg/io/in-parallel.js'
+import { liesIn } from '../../iceberg/maintain/reachable-files.js'
 import { headOf } from '../../iceberg/spec/refs.js'
 import { FirnError } from '../../schemas/error.js'
 import type { LakeDeps, RunControl } from '../../schemas/lake-deps.js'
@@ -25,7 +26,7 @@ import {
 } from './backup-format.js'
 import type { BackupPlace } from './backup-place.js'
 import { copyDatabase } from './copy-database.js'
-import { copyOut } from './copy-file.js'
+import { COPIES_AT_ONCE, copyOut } from './copy-file.js'
 import { loadLake, neededFiles, type NeededFile } from './reachable-files.js'
 
 /** The model registry, as far as a backup has to know it. */
@@ -47,8 +48,6 @@ export interface BackupSource {
 
 /** How often maintenance or a deletion may come in between. */
 const ROUNDS_MAX = 5
-
-const COPIES_AT_ONCE = 8
 
 /**
  * Backs a lake up while it is used: its databases, what every table and source stands at, and the list of all files that
@@ -91,9 +90,7 @@ export async function runBackup(
 }
 
 function refuseWarehouse({ warehouse }: LakeDeps, { name }: BackupPlace): void {
-  const bare = (location: string): string =>
-    location.replace(/^file:\/\/|^s3[an]?:/i, '').replace(/\/*$/, '/')
-  if (!bare(name).startsWith(bare(warehouse))) return
+  if (!liesIn(warehouse, `${name}/`)) return
   throw new FirnError(
     'invalid-input',
     `${name} lies in the lake's own warehouse, ${warehouse}, whose loss it is to outlive: name another place`,

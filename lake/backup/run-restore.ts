@@ -11,7 +11,7 @@ import { joinLocation } from '../../iceberg/io/location.js'
 import { CATALOG_DATABASE, REGISTRY_DATABASE } from './backup-format.js'
 import type { BackupPlace } from './backup-place.js'
 import { closeDatabase } from './copy-database.js'
-import { copyBack } from './copy-file.js'
+import { COPIES_AT_ONCE, copyBack } from './copy-file.js'
 import { byOwner, planRestore, type RestorePlan } from './plan-restore.js'
 import { loadLake } from './reachable-files.js'
 
@@ -31,8 +31,6 @@ export interface RestoreOptions {
   /** Replaces a lake that is there (its databases are kept beside it), and restores what can be where files are missing. */
   readonly force: boolean
 }
-
-const COPIES_AT_ONCE = 8
 
 /** Property of each ledger: the id of the backup that its lake was restored from last. */
 const RESTORED_FROM = 'firn.restored-from'

@@ -4,7 +4,7 @@ import { ifFound } from '../../iceberg/error.js'
 import { expireSnapshots, type ExpireResult } from '../../iceberg/maintain/expire.js'
 import { removeOrphans, type OrphanFile } from '../../iceberg/maintain/orphans.js'
 import { planExpire, type ExpireOptions, type ExpirePlan } from '../../iceberg/maintain/plan-expire.js'
-import { mayDeleteFiles, sameLocation } from '../../iceberg/maintain/reachable-files.js'
+import { liesIn, mayDeleteFiles } from '../../iceberg/maintain/reachable-files.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import {
   auditIdentifier,
@@ -298,9 +298,8 @@ async function removeExpiredLeases(
   { metadata }: LoadedTable,
   dryRun: boolean,
 ): Promise<readonly Lease[]> {
-  const home = `${sameLocation(metadata.location)}/`
   const isOwn = ({ files }: Lease): boolean =>
-    files.length === 0 || files.some((file) => sameLocation(file.filePath).startsWith(home))
+    files.length === 0 || files.some((file) => liesIn(metadata.location, file.filePath))
   const own = (await listLeases(deps)).filter(isOwn)
   const live = own.filter((lease) => isLiveLease(deps, lease))
   if (!dryRun) {

@@ -1,6 +1,6 @@
 import type { LoadedTable } from '../../iceberg/catalog/catalog.js'
 import { formatIdentifier } from '../../iceberg/catalog/catalog.js'
-import { sameLocation } from '../../iceberg/maintain/reachable-files.js'
+import { liesIn } from '../../iceberg/maintain/reachable-files.js'
 import { partitionKey } from '../../iceberg/spec/partition-key.js'
 import type { LakeDeps } from '../../schemas/lake-deps.js'
 import type { Lease } from '../staging/stage.js'
@@ -22,7 +22,6 @@ export function stagedPartitions(
     ),
   )
   if (!isReplaced) return new Set()
-  const home = `${sameLocation(metadata.location)}/`
   const files = leases.filter((lease) => isLiveLease(deps, lease)).flatMap((lease) => lease.files)
-  return new Set(files.filter((file) => sameLocation(file.filePath).startsWith(home)).map(partitionKey))
+  return new Set(files.filter((file) => liesIn(metadata.location, file.filePath)).map(partitionKey))
 }

@@ -5,6 +5,7 @@ import { planManifestRewrite } from '../../iceberg/maintain/plan-manifest-rewrit
 import { mayDeleteFiles } from '../../iceberg/maintain/reachable-files.js'
 import { readManifests } from '../../iceberg/scan/manifests.js'
 import { headOf } from '../../iceberg/spec/refs.js'
+import { dashed } from '../../schemas/dashed.js'
 import type { LakeSettings } from '../../schemas/lake-deps.js'
 import { isLedger } from '../../schemas/lake-tables.js'
 import type { MaintenanceTriggers } from '../../schemas/maintenance.js'
@@ -72,9 +73,4 @@ export function readTriggers(
       notes.push(`property ${key} is ${JSON.stringify(text)}, which is no whole number: the default counts`)
   }
   return { triggers, notes }
-}
-
-/** `everyMs` as properties have it: `every-ms`. */
-function dashed(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

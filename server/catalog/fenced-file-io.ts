@@ -1,6 +1,6 @@
 import { IcebergError } from '../../iceberg/error.js'
 import type { FileIO, FileStatus, ReadRange } from '../../iceberg/io/file-io.js'
-import { sameLocation } from '../../iceberg/maintain/reachable-files.js'
+import { liesIn, sameLocation } from '../../iceberg/maintain/reachable-files.js'
 
 export interface Fence {
   /** Locations that everything has to lie under. */
@@ -12,7 +12,7 @@ export function isInside({ roots }: Fence, location: string): boolean {
   if (/[\0\\]|%2e%2e|%2f/i.test(location)) return false
   const plain = sameLocation(location)
   if (plain.split('/').some((step) => step === '..' || step === '.')) return false
-  return roots.some((root) => plain.startsWith(`${sameLocation(root).replace(/\/+$/, '')}/`))
+  return roots.some((root) => liesIn(root, plain))
 }
 
 /**

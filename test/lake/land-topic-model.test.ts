@@ -139,7 +139,7 @@ class Model {
 
   private async crashing(
     { crashAt, when }: { readonly crashAt: number; readonly when: 'before' | 'after' },
-    work: () => Promise<void>,
+    work: () => Promise<unknown>,
   ): Promise<void> {
     if (crashAt > 0) this.lake.crash.set(crashAt, when)
     await expected(work())
@@ -147,7 +147,8 @@ class Model {
   }
 
   async settle(): Promise<void> {
-    await this.landFiles()
+    // First what an attempt that was cut off has planned, then what came after.
+    while ((await this.landFiles()) > 0);
     for (;;) {
       const { plan, fetched } = await this.fetch()
       await commitLanding(this.deps, plan, fetched)
@@ -169,9 +170,11 @@ class Model {
     await commitLanding(this.deps, plan, fetched)
   }
 
-  private async landFiles(): Promise<void> {
+  /** How many files it landed. */
+  private async landFiles(): Promise<number> {
     const plan = await planLanding(this.deps, { pipeline: 'events', batch: BATCH, from: this.lake.inbox })
     await commitLanding(this.deps, plan, [await fetchLanding(this.deps, plan)])
+    return plan.kind === 'files' ? plan.files : 0
   }
 
   /** As after the contract was mended: ids may be numbers. */

@@ -70,10 +70,11 @@ describe('logistic regression', () => {
             const value = i < 5 ? train.x[row * 5 + i]! : 1
             sum += train.weights[row]! * (shares[row]! - train.y[row]!) * value
           }
-          expect(sum + (i < 5 ? l2 * coefficients[i]! : 0)).toBeCloseTo(0, 6)
+          expect(sum + (i < 5 ? l2 * coefficients[i]! : 0)).toBeCloseTo(0, 8)
         }
       }),
-      { numRuns: 10 },
+      // This one ended early where only the loss was asked, whose rounding hides the last steps.
+      { numRuns: 20, examples: [[406069769, 30]] },
     ))
 
   test('each step lowers the penalised loss; few are needed', async () => {

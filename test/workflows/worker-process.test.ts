@@ -135,7 +135,10 @@ describe('a worker process', () => {
     const build = await start('buildFeatures', 'endless', { pipeline: 'endless' })
     const running = async (): Promise<boolean> => {
       const { raw } = await build.describe()
-      return (raw.pendingActivities ?? []).some(({ activityType }) => activityType?.name === 'buildTables')
+      return (raw.pendingActivities ?? []).some(
+        ({ activityType, lastStartedTime }) =>
+          activityType?.name === 'buildTables' && lastStartedTime != null,
+      )
     }
     await expect.poll(running, patient).toBe(true)
     process.child.kill('SIGTERM')
@@ -156,8 +159,11 @@ describe('a worker process', () => {
         ...((await build.describe()).raw.pendingActivities ?? []).map(({ attempt }) => attempt ?? 0),
       )
     await expect.poll(again, patient).toBeGreaterThan(1)
+    // Also where somebody goes on asking for its health, on one connection.
+    const asking = setInterval(() => void health('/readyz'), 20)
     brief.child.kill('SIGINT')
     expect(await brief.ended).toMatchObject({ code: 0 })
+    clearInterval(asking)
     await build.terminate()
   }, 180_000)
 

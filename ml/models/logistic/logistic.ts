@@ -12,6 +12,8 @@ import { newtonDirection } from './newton-direction.js'
 const MAX_ITERATIONS = 100
 /** Of the gradient's length beside the sum of weights. */
 const CONVERGED = 1e-11
+/** Losses this close, relatively, are told apart by rounding alone. */
+const LEVEL = 1e-12
 
 /**
  * Logistic regression with an L2 penalty on the coefficients, none on the intercepts (scikit-learn's, with C = 1 / l2):
@@ -59,8 +61,8 @@ async function fitLogistic(options: FitOptions<LogisticDefinition>): Promise<Fit
 function step(loss: PenalisedLogLoss, from: Float64Array): Float64Array | undefined {
   const gradient = loss.gradient(from)
   const total = loss.data.weights?.reduce((sum, weight) => sum + weight, 0) ?? loss.data.rows
-  if (Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0)) <= CONVERGED * total)
-    return undefined
+  const steepness = lengthOf(gradient)
+  if (steepness <= CONVERGED * total) return undefined
   const direction = newtonDirection(loss, gradient)
   const slope = gradient.reduce((sum, value, i) => sum + value * (direction[i] ?? 0), 0)
   const before = loss.value(from)
@@ -68,6 +70,13 @@ function step(loss: PenalisedLogLoss, from: Float64Array): Float64Array | undefi
     const to = from.map((value, i) => value + length * (direction[i] ?? 0))
     const after = loss.value(to)
     if (after <= before + 1e-4 * length * slope && after < before) return to
+    // Near the minimum the loss's own rounding hides what a step gains; its gradient shows it.
+    const isLevel = Math.abs(after - before) <= LEVEL * Math.abs(before)
+    if (length === 1 && isLevel && lengthOf(loss.gradient(to)) <= steepness / 2) return to
   }
   return undefined
+}
+
+function lengthOf(vector: Float64Array): number {
+  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
 }
