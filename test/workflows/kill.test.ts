@@ -23,7 +23,7 @@ const ROUNDS = FULL ? 25 : 5
 const LANES = 5
 const DOCUMENTS = 3
 const DATE = '2026-07-01'
-const POLL_MS = 10
+const POLL_MS = 30
 const BATCH = '20260701T020000Z'
 
 const root = mkdtempSync(join(tmpdir(), 'firn-kill-'))
