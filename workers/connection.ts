@@ -1,12 +1,13 @@
 import { Client, Connection } from '@temporalio/client'
-import { NativeConnection } from '@temporalio/worker'
+import type { NativeConnection } from '@temporalio/worker'
 import { blotSecrets } from '../activities/secrets.js'
 import { FirnError } from '../schemas/error.js'
 import { readApiKey, type TemporalConfig, type TlsConfig } from './temporal-settings.js'
-import { startTracing } from './tracing.js'
 
 /** Connects a worker process; the caller closes it after its workers have ended. Throws `config`. */
 export async function connectWorker(config: TemporalConfig): Promise<NativeConnection> {
+  // A client alone has no need of it, and it takes half a second to load.
+  const { NativeConnection } = await import('@temporalio/worker')
   const apiKey = readApiKey(config)
   const connection = await connect(config, () =>
     NativeConnection.connect({ ...connectionOptions(config), ...(apiKey === undefined ? {} : { apiKey }) }),
@@ -22,9 +23,10 @@ export async function connectClient(config: TemporalConfig): Promise<Client> {
     Connection.connect({ ...connectionOptions(config), ...apiKey, connectTimeout: 5000 }),
   )
   const { traceEndpoint, namespace } = config
-  const interceptors =
-    traceEndpoint === undefined ? {} : { interceptors: (await startTracing(traceEndpoint)).client }
-  return new Client({ connection, namespace, ...interceptors })
+  if (traceEndpoint === undefined) return new Client({ connection, namespace })
+  const { startTracing } = await import('./tracing.js')
+  const interceptors = (await startTracing(traceEndpoint)).client
+  return new Client({ connection, namespace, interceptors })
 }
 
 const KEY_CHECK_MS = 60_000

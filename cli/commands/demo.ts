@@ -68,7 +68,7 @@ async function demo(run: {
 }): Promise<void> {
   const { config, feed, signal } = run
   const { keep = false, json = false } = run.options
-  const { withOwnServer } = await import('../temporal-session.js')
+  const { withOwnServer } = await import('../own-server.js')
   const { runDemo } = await import('../demo/run-demo.js')
   const { printSummary, summaryJson } = await import('../demo/summary.js')
   await withOwnServer(
@@ -88,7 +88,7 @@ async function demo(run: {
 
 /** The demo starts from an empty lake: it clears one that a demo made, and leaves any other alone. */
 async function prepareHome(config: FirnConfig): Promise<void> {
-  const { serverProcess } = await import('../temporal-session.js')
+  const { serverProcess } = await import('../server-files.js')
   const server = serverProcess(config)
   if (server !== undefined) {
     throw new FirnError(

@@ -29,7 +29,7 @@ interface Options {
 }
 
 async function stayUp({ port, uiPort, schedules: apply, json }: Options): Promise<void> {
-  const { withOwnServer } = await import('../temporal-session.js')
+  const { withOwnServer } = await import('../own-server.js')
   const { applySchedules } = await import('../../workers/schedules.js')
   const progress = startProgress('starting')
   await interruptible(async (signal) => {

@@ -8,7 +8,7 @@ import type {
   TrainModelResult,
 } from '../../schemas/model-messages.js'
 import { PROMOTE_UPDATE, TASK_QUEUES, workflowIds } from '../../schemas/workflow-names.js'
-import type { OwnServerSession } from '../temporal-session.js'
+import type { OwnServerSession } from '../own-server.js'
 import type { DemoStep } from './demo-step.js'
 
 const MODEL = { pipeline: 'quantum', model: 'convergence_k10' } as const

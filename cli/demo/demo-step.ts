@@ -1,6 +1,6 @@
 import { followWorkflow } from '../follow-workflow.js'
 import { startProgress } from '../progress.js'
-import type { OwnServerSession } from '../temporal-session.js'
+import type { OwnServerSession } from '../own-server.js'
 
 export interface DemoWork {
   readonly title: string

@@ -1,3 +1,4 @@
+import { quoteName } from '../../engine/duckdb/sql-text.js'
 import type { Type } from '../../iceberg/spec/type.js'
 import { isPrimitive } from '../../iceberg/spec/type.js'
 
@@ -9,13 +10,33 @@ import { isPrimitive } from '../../iceberg/spec/type.js'
 export function orderOf(
   columns: readonly { readonly column: string; readonly type: Type }[],
 ): readonly string[] {
-  return columns.flatMap(({ column, type }) => [`${column} DESC NULLS LAST`, ...zerosOf(column, type)])
+  return columns.map(({ column, type }) => `${orderKey(column, type)} DESC NULLS LAST`)
 }
 
-/** The engine's order takes the two zeros for one. In texts they differ in the sign alone, which sorts before a digit. */
-function zerosOf(column: string, type: Type): readonly string[] {
-  if (type === 'float' || type === 'double') return [`signbit(${column})`]
-  return holdsFloat(type) ? [`CAST(${column} AS VARCHAR) DESC`] : []
+/** What the engine orders as said, which takes the two zeros for one: beside each number its sign. */
+function orderKey(value: string, type: Type, depth = 0): string {
+  if (!holdsFloat(type)) return value
+  if (isPrimitive(type)) return unlessNull(value, `struct_pack(n := ${value}, p := NOT signbit(${value}))`)
+  const element = `e${depth}`
+  const keyOf = (of: string, inner: Type): string => orderKey(of, inner, depth + 1)
+  switch (type.type) {
+    case 'list':
+      return `list_transform(${value}, lambda ${element}: ${keyOf(element, type.element)})`
+    case 'struct': {
+      const keys = type.fields.map(
+        ({ name, type: inner }, i) => `f${i} := ${keyOf(`${value}.${quoteName(name)}`, inner)}`,
+      )
+      return unlessNull(value, `struct_pack(${keys.join(', ')})`)
+    }
+    case 'map': {
+      const [key, held] = [keyOf(`${element}.key`, type.key), keyOf(`${element}.value`, type.value)]
+      return `list_transform(map_entries(${value}), lambda ${element}: struct_pack(k := ${key}, v := ${held}))`
+    }
+  }
+}
+
+function unlessNull(value: string, key: string): string {
+  return `CASE WHEN ${value} IS NOT NULL THEN ${key} END`
 }
 
 function holdsFloat(type: Type): boolean {
