@@ -108,11 +108,8 @@ function requireRef({ refs }: LoadedTable['metadata'], ref: string): TableRequir
   return { type: 'assert-ref-snapshot-id', ref, 'snapshot-id': refs[ref]?.['snapshot-id'] ?? null }
 }
 
-function requirementsOf(
-  { identifier, metadata }: LoadedTable,
-  branch: string,
-  tags: readonly TagChange[],
-): readonly TableRequirement[] {
+/** Throws `commit-rejected` where a tag of a change is there already, which computing it again would not help. */
+export function refuseTakenTags({ identifier, metadata }: LoadedTable, tags: readonly TagChange[]): void {
   for (const { name } of tags) {
     const taken = metadata.refs[name]
     if (taken === undefined) continue
@@ -123,6 +120,13 @@ function requirementsOf(
       { context: { table: formatIdentifier(identifier), tag: name, snapshotId: at } },
     )
   }
+}
+
+function requirementsOf(
+  { metadata }: LoadedTable,
+  branch: string,
+  tags: readonly TagChange[],
+): readonly TableRequirement[] {
   // A branch that does not exist yet starts at main, so main has to stand as well.
   const heads = branch in metadata.refs || branch === 'main' ? [branch] : [branch, 'main']
   return [

@@ -12,7 +12,7 @@ import { prepareChange, writesSnapshot } from './prepare-change.js'
 import type { RetryOptions, RetryPolicy } from './retry.js'
 import { backOffMs, retryPolicy } from './retry.js'
 import type { StageMemo } from './stage-change.js'
-import { baseOf, stageChange } from './stage-change.js'
+import { baseOf, refuseTakenTags, stageChange } from './stage-change.js'
 import type {
   BeforeAttempt,
   CollidesWith,
@@ -130,6 +130,7 @@ class Transaction<T> {
     const parts = this.#prepared
       .map((prepared, at) => ({ prepared, loaded: tableAt(tables, at) }))
       .filter(({ prepared }) => open.includes(prepared.table))
+    for (const { prepared, loaded } of parts) refuseTakenTags(loaded, prepared.table.tags ?? [])
     await this.#decide(parts)
     const now = this.#options.now()
     const staged = await Promise.all(

@@ -21,6 +21,20 @@ async function refLake() {
   return { ...lake, refs, stage, pick, headId }
 }
 
+describe('a tag that is there already', () => {
+  it('is told before a rebuild is asked for, which would not help', async () => {
+    const { append, commit, delta } = await refLake()
+    await append(file(1, 'a'))
+    const change = await delta({ removed: [file(1, 'a')] })
+    await commit({ kind: 'append', files: [file(1, 'b')] }, { tags: [{ name: 'v_1' }] })
+    await expect(commit(change)).rejects.toMatchObject({ kind: 'rebuild-needed' })
+    await expect(commit(change, { tags: [{ name: 'v_1' }] })).rejects.toMatchObject({
+      kind: 'commit-rejected',
+      context: { tag: 'v_1' },
+    })
+  })
+})
+
 describe('a staged snapshot', () => {
   it('is part of the table but of no branch, until it is picked: then it is the head itself', async () => {
     const { append, stage, pick, metadata, paths, headId } = await refLake()
