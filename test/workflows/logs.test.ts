@@ -8,7 +8,7 @@ import { FirnError } from '../../schemas/error.js'
 import { TASK_QUEUES } from '../../schemas/workflow-names.js'
 import { readConfig } from '../../workers/config.js'
 import { startTestServer, withFakeLake, type TestServer } from './support/fake-lake.js'
-import { failureOf, startOn } from './support/run-workflows.js'
+import { failureOf, patient, startOn } from './support/run-workflows.js'
 
 const SECRET = 'correct"horse-battery'
 const folder = mkdtempSync(join(tmpdir(), 'firn-logs-'))
@@ -49,9 +49,14 @@ it('log lines are JSON and say what they are about; no line and no history holds
       for (const secret of [SECRET, 'correct\\"horse', 'hunter2']) expect(history).not.toContain(secret)
     },
   )
+  // Lines are written in the background, that of the workflow's end last.
+  await expect.poll(() => readFileSync(logFile, 'utf8'), patient).toMatch(/"Workflow failed".*\n/)
   const text = readFileSync(logFile, 'utf8')
   for (const secret of ['horse-battery', 'hunter2']) expect(text).not.toContain(secret)
-  const lines = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]))
+  const lines = text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Line)
   const failed = lines.find(({ msg, error }) => msg === 'activity failed' && error !== undefined)
   expect(failed).toMatchObject({
     ...{ level: 'warn', activityType: 'buildTables', attempt: 1, taskQueue: TASK_QUEUES.data },
