@@ -1,11 +1,12 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isRunning } from '../engine/running-process.js'
 import type { FirnConfig } from '../workers/config.js'
 
 type Home = Pick<FirnConfig, 'home'>
 
 /** What a running dev server leaves in the lake's folder, so that other commands find it. */
-export interface RunningServer {
+interface RunningServer {
   readonly pid: number
   readonly address: string
   readonly uiUrl: string
@@ -14,7 +15,7 @@ export interface RunningServer {
 /** The announced server; undefined where none is, or where its process ended without a word. */
 export function announcedServer(home: Home): RunningServer | undefined {
   const server = readJson(serverFile(home)) as RunningServer | undefined
-  return server !== undefined && isAlive(server.pid) ? server : undefined
+  return server !== undefined && isRunning(server.pid) ? server : undefined
 }
 
 /** Lets other commands find this process's server. Returns how to withdraw it. */
@@ -26,7 +27,7 @@ export function announceServer(home: Home, server: Omit<RunningServer, 'pid'>): 
 /** Process that runs a dev server on this lake; undefined where none does. */
 export function serverProcess(home: Home): number | undefined {
   const owner = announcedServer(home)?.pid ?? readJson(lockFile(home))
-  return typeof owner === 'number' && isAlive(owner) ? owner : undefined
+  return typeof owner === 'number' && isRunning(owner) ? owner : undefined
 }
 
 /** Where a dev server keeps its history. */
@@ -41,7 +42,7 @@ export function historyFile({ home }: Home): string {
 export function lockHistory(home: Home): (() => void) | undefined {
   const path = lockFile(home)
   const owner = readJson(path)
-  if (typeof owner === 'number' && !isAlive(owner)) rmSync(path, { force: true })
+  if (typeof owner === 'number' && !isRunning(owner)) rmSync(path, { force: true })
   try {
     writeFileSync(path, String(process.pid), { flag: 'wx' })
   } catch {
@@ -63,14 +64,5 @@ function readJson(path: string): unknown {
     return JSON.parse(readFileSync(path, 'utf8'))
   } catch {
     return undefined
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }

@@ -7,7 +7,7 @@ import type { Estimator, FitOptions, FittedEstimator } from '../estimator.js'
 import { fittedLinear, restoreLinear } from '../linear/linear-model.js'
 import { ownBackend } from '../trees/fitted-trees.js'
 import { meanLogLoss, PenalisedLogLoss } from './log-loss.js'
-import { newtonDirection } from './newton-direction.js'
+import { dot, newtonDirection } from './newton-direction.js'
 
 const MAX_ITERATIONS = 100
 /** Of the gradient's length beside the sum of weights. */
@@ -64,7 +64,7 @@ function step(loss: PenalisedLogLoss, from: Float64Array): Float64Array | undefi
   const steepness = lengthOf(gradient)
   if (steepness <= CONVERGED * total) return undefined
   const direction = newtonDirection(loss, gradient)
-  const slope = gradient.reduce((sum, value, i) => sum + value * (direction[i] ?? 0), 0)
+  const slope = dot(gradient, direction)
   const before = loss.value(from)
   for (let length = 1; length > 1e-10; length /= 2) {
     const to = from.map((value, i) => value + length * (direction[i] ?? 0))
@@ -78,5 +78,5 @@ function step(loss: PenalisedLogLoss, from: Float64Array): Float64Array | undefi
 }
 
 function lengthOf(vector: Float64Array): number {
-  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
+  return Math.sqrt(dot(vector, vector))
 }

@@ -28,7 +28,7 @@ export function newtonDirection(loss: PenalisedLogLoss, gradient: Float64Array):
   return solution
 }
 
-function dot(a: Float64Array, b: Float64Array): number {
+export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0
   for (let i = 0; i < a.length; i += 1) sum += (a[i] ?? 0) * (b[i] ?? 0)
   return sum
